@@ -1,0 +1,100 @@
+//! Wasm in, wasm out: adds what the loop wants to see to a module, and changes nothing that the module can see.
+//!
+//! Everything added lives in one extra linear memory, appended after the module's own and exported as
+//! [`MEMORY_EXPORT`]. Its minimum equals its maximum, so it never moves. Function indices do not change; added
+//! helper functions come last.
+
+/// Export name of the added memory.
+pub const MEMORY_EXPORT: &str = "__autoclave_memory";
+/// Export name prefix of every mutable global of the module, by global index: the host restores them between runs.
+pub const GLOBAL_EXPORT_PREFIX: &str = "__autoclave_global_";
+/// Export name prefix of every guest memory, by memory index.
+pub const GUEST_MEMORY_EXPORT_PREFIX: &str = "__autoclave_guest_memory_";
+/// Guest page of the dirty map, bytes.
+pub const DIRTY_PAGE_BYTES: u64 = 4096;
+
+/// What to add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Options {
+    /// Edge counters (8 bit, wrapping): function entry, both sides of every `br_if` and `if`, every `br_table` slot.
+    pub edges: bool,
+    /// One byte per written 4 KiB page of each guest memory, and the unrestorable flag.
+    pub dirty: bool,
+    /// Best closeness of the two operands per compare site, as more counters.
+    pub distance: bool,
+    /// Log of compare operands.
+    pub compare_log: bool,
+    /// Trap when the shadow stack runs below its end.
+    pub shadow_stack_guard: bool,
+}
+
+/// Where things lie in the added memory: byte offsets and lengths, each region aligned to 64 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Edge counters, one byte per edge site.
+    pub counters: Region,
+    /// Two bytes per compare site: 1 + bits equal (64 − Hamming), 1 + leading zeros of |a − b|. 0 = site not reached. Higher is closer.
+    pub closeness: Region,
+    /// One byte per 4 KiB page of guest memory 0, then memory 1 …
+    pub dirty: Vec<Region>,
+    /// Flags: byte 0 = something happened that the dirty map cannot undo (growth, table write, dropped segment);
+    /// byte 1 = the shadow stack guard fired.
+    pub flags: Region,
+    /// Compare log: u32 entry count (may exceed the capacity: then the oldest were overwritten or the newest dropped), then 24-byte entries:
+    /// u32 site, u32 kind/width, u64 left, u64 right; byte-string entries as described in `instrument/compare.rs`.
+    pub log: Region,
+    /// Size of the memory, wasm pages.
+    pub pages: u32,
+}
+
+/// A piece of the added memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Region {
+    /// Byte offset.
+    pub start: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+/// What stands at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SiteKind {
+    /// Function entry.
+    Entry,
+    /// The condition was true (branch taken, `then` side).
+    Taken,
+    /// The condition was false.
+    NotTaken,
+    /// A slot of a `br_table`; the number is the slot, the default slot comes last.
+    Slot(u32),
+    /// A compare.
+    Compare,
+}
+
+/// One site, in terms of the *original* module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Site {
+    /// Function index (imports counted).
+    pub function: u32,
+    /// Byte offset of the instruction in the original module file.
+    pub offset: u32,
+    /// What it is.
+    pub kind: SiteKind,
+}
+
+/// The rewritten module and the map of what was added.
+#[derive(Debug, Clone, Default)]
+pub struct Instrumented {
+    /// The rewritten module.
+    pub wasm: Vec<u8>,
+    /// Where things lie in the added memory.
+    pub layout: Layout,
+    /// `edges[i]` describes counter byte `i`.
+    pub edges: Vec<Site>,
+    /// `compares[i]` describes compare site `i`.
+    pub compares: Vec<Site>,
+    /// Indices of the module's mutable globals that were exported under [`GLOBAL_EXPORT_PREFIX`].
+    pub globals: Vec<u32>,
+    /// Index of the global that is the shadow stack pointer, where one was recognised.
+    pub shadow_stack_pointer: Option<u32>,
+}

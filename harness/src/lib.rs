@@ -1,0 +1,13 @@
+//! Autoclave: puts WebAssembly modules that read patient data under pressure.
+//!
+//! Rooms, each importing only those below it (a tidy test holds them to it):
+//! `main → campaign → check → oracles → {engine, executors, boundary, parsers, generators} → instrument →
+//! {target, corpus, symbols, limits, execution, error}`.
+
+pub mod error;
+pub mod execution;
+pub mod instrument;
+pub mod limits;
+pub mod target;
+
+pub use error::HarnessError;
