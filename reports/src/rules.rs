@@ -1,0 +1,214 @@
+//! How bad a finding is: one written table, by oracle and outcome, with the weakness it belongs to.
+//!
+//! Severity answers "what could this do to a service that reads patients' data?", for a module that reads input from
+//! outside. The number is GitHub's `security-severity` (0.0–10.0; above 9 critical, 7–8.9 high, 4–6.9 medium, below low).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bad.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; fails nothing by itself.
+    Info,
+    /// Bad input gets a bad answer, but nothing else suffers. The default of `--fail-on`.
+    #[default]
+    Low,
+    /// One request is lost or one answer is wrong.
+    Medium,
+    /// A service can be stopped or slowed from outside, or memory inside the sandbox is damaged.
+    High,
+    /// Data of patients can leak, be changed unseen, or the sandbox be left.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, mildest first.
+    pub const ALL: &[Severity] = &[Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+    /// The stable name, as in `--fail-on NAME`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    /// The severity of that name.
+    pub fn from_name(name: &str) -> Option<Severity> {
+        Self::ALL.iter().copied().find(|severity| severity.name() == name)
+    }
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Severity {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::from_name(name).ok_or_else(|| format!("{name}: not one of info, low, medium, high, critical"))
+    }
+}
+
+/// One kind of finding.
+#[derive(Debug, PartialEq)]
+pub struct Rule {
+    /// Oracle, or `*` for any.
+    pub oracle: &'static str,
+    /// Outcome, or `*` for any.
+    pub outcome: &'static str,
+    /// What it is, a few words.
+    pub title: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// GitHub's `security-severity`, 0.0–10.0, inside the band of `severity`.
+    pub security_severity: f32,
+    /// Number of the weakness in MITRE's list.
+    pub cwe: u32,
+    /// What it means for whoever runs the module.
+    pub meaning: &'static str,
+    /// What whoever writes the module should do.
+    pub advice: &'static str,
+}
+
+/// The rule for what `oracle` said of an execution that ended with `outcome`: the first row that fits.
+pub fn rule(oracle: &str, outcome: &str) -> &'static Rule {
+    let fits = |row: &&Rule| [(row.oracle, oracle), (row.outcome, outcome)].iter().all(|(a, b)| *a == "*" || a == b);
+    RULES.iter().find(fits).expect("the last row fits everything")
+}
+
+/// The table, most specific first; the last row takes what no other does.
+#[rustfmt::skip]
+pub const RULES: &[Rule] = &[
+    row("*", "TRAP-UNREACHABLE", "Panic or abort on input", Severity::Medium, 5.3, 248,
+        "The module gives up on an input instead of rejecting it: the request is lost, and so is the instance.",
+        "Return an error instead of panicking; check lengths, character boundaries and options before using them."),
+    row("*", "TRAP-MEMORY-OUT-OF-BOUNDS", "Access outside linear memory", Severity::High, 8.1, 119,
+        "A pointer or length from the input is used unchecked. Smaller values of it stay inside linear memory and read or overwrite other data unseen.",
+        "Check offsets and lengths against the buffer they belong to, with arithmetic that cannot wrap."),
+    row("*", "TRAP-TABLE-OUT-OF-BOUNDS", "Call through a table index out of range", Severity::High, 8.6, 129,
+        "A function index was computed from damaged or unchecked data: control flow depends on the input.",
+        "Look for the memory error that damaged the function pointer; check indices before the call."),
+    row("*", "TRAP-INDIRECT-CALL-TO-NULL", "Call through a null function pointer", Severity::High, 7.5, 476,
+        "A function pointer was never set, or was overwritten.",
+        "Set it before use; look for the memory error that cleared it."),
+    row("*", "TRAP-BAD-SIGNATURE", "Indirect call with the wrong signature", Severity::High, 8.6, 843,
+        "A function pointer leads to a function of another type: a cast is wrong, or memory was damaged.",
+        "Look for wrong casts of function pointers, and for the memory error that changed this one."),
+    row("*", "TRAP-MISALIGNED", "Unaligned atomic access", Severity::Medium, 5.3, 704,
+        "An atomic instruction met an address that is not a multiple of its width.",
+        "Align what is accessed atomically."),
+    row("*", "TRAP-INTEGER-OVERFLOW", "Integer overflow in a division", Severity::Medium, 5.3, 190,
+        "The smallest integer was divided by -1: the request and the instance are lost.",
+        "Use checked division."),
+    row("*", "TRAP-DIVISION-BY-ZERO", "Division by zero", Severity::Medium, 5.3, 369,
+        "A divisor comes from the input and may be zero: the request and the instance are lost.",
+        "Reject a zero divisor before dividing."),
+    row("*", "TRAP-BAD-CONVERSION", "Float does not fit the integer", Severity::Medium, 5.3, 681,
+        "A number of the input is not finite, or larger than the integer it is put into.",
+        "Check the range first, or use a saturating conversion."),
+    row("*", "TRAP-NULL-REFERENCE", "Null reference used", Severity::Medium, 5.3, 476,
+        "A managed reference was null: the request and the instance are lost.",
+        "Check for null before use."),
+    row("*", "TRAP-ARRAY-OUT-OF-BOUNDS", "Managed array index out of range", Severity::Medium, 5.3, 129,
+        "An index from the input is past the end of an array. The engine stopped it; the request is lost.",
+        "Check the index before use."),
+    row("*", "TRAP-CAST-FAILURE", "Failed cast of a reference", Severity::Medium, 5.3, 704,
+        "A managed reference is not of the type that the code expects.",
+        "Test the type before the cast."),
+    row("*", "TRAP-UNCAUGHT-EXCEPTION", "Exception leaves the module", Severity::Medium, 5.3, 248,
+        "An exception crosses the boundary: a caller that does not expect it fails, and the instance may be half changed.",
+        "Catch it at the entry and return an error."),
+    row("*", "TRAP-EXIT", "The module ends its process", Severity::Medium, 5.3, 705,
+        "An input makes the module call exit with an error code that it does not declare as a rejection.",
+        "Return an error, or declare the exit code as a rejection in the target's manifest."),
+    row("*", "OUT-OF-FUEL", "Too much computing for the input's size", Severity::High, 7.5, 400,
+        "A short input keeps the module busy beyond its instruction budget: a few requests stop a service.",
+        "Look for a loop that does not advance, or for work that grows faster than the input; bound both."),
+    row("*", "DEADLINE", "Too much time for the input's size", Severity::Medium, 5.9, 400,
+        "The wall-clock guard fired. Advice only, until a replay with fuel agrees.",
+        "Replay it on an idle machine; then treat it as too much computing."),
+    row("*", "STACK", "Unbounded recursion", Severity::High, 7.5, 674,
+        "Nesting in the input becomes recursion without a bound: the native stack is exhausted.",
+        "Count the depth and reject what is nested too deeply, or use a loop with an explicit stack."),
+    row("*", "SHADOW-STACK", "The module's own stack overflows", Severity::High, 8.1, 121,
+        "The stack in linear memory ran below its end. Without the check, the data beneath it is overwritten unseen.",
+        "Bound recursion and local buffers; link with the stack first, so that an overflow traps."),
+    row("*", "OOM-ABORT", "Memory bomb: aborts when memory is denied", Severity::High, 7.5, 789,
+        "The input asks for more memory than allowed, and the module dies instead of rejecting it.",
+        "Bound sizes read from the input before allocating; handle a failed allocation."),
+    row("*", "HARD-DENY", "Memory bomb: keeps asking for memory", Severity::High, 7.5, 770,
+        "The module goes on asking for memory after being denied it many times.",
+        "Treat a denied allocation as the end of this input."),
+    row("*", "GRACEFUL-OOM", "Large memory demand, coped with", Severity::Info, 2.0, 789,
+        "The input made the module ask for more memory than allowed; it was denied and coped.",
+        "Nothing to repair; consider an earlier bound."),
+    row("*", "TABLE", "Table growth denied", Severity::Low, 3.1, 770,
+        "The module asked for more table elements than allowed.",
+        "Bound what an input can register."),
+    row("*", "OUTPUT", "Decompression bomb: output beyond its limit", Severity::High, 7.5, 409,
+        "A small input becomes an output beyond the limit: memory of whoever calls the module is used up.",
+        "Bound the output while producing it, and reject beyond."),
+    row("*", "HOST-CALLS", "Too many calls to the host", Severity::Medium, 5.9, 834,
+        "One input makes the module call the host beyond its limit: logs, disks or services behind it suffer.",
+        "Bound calls per input; look for a loop that does not advance."),
+    row("*", "*", "Unclassified finding", Severity::High, 7.0, 703,
+        "This table has no row for it; until it has, it is taken seriously.",
+        "Read the message and the frames."),
+];
+
+#[allow(clippy::too_many_arguments)]
+const fn row(
+    oracle: &'static str,
+    outcome: &'static str,
+    title: &'static str,
+    severity: Severity,
+    security_severity: f32,
+    cwe: u32,
+    meaning: &'static str,
+    advice: &'static str,
+) -> Rule {
+    Rule { oracle, outcome, title, severity, security_severity, cwe, meaning, advice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lie_in_the_bands_of_their_severities() {
+        for rule in RULES {
+            let band = match rule.severity {
+                Severity::Info | Severity::Low => 0.1..4.0,
+                Severity::Medium => 4.0..7.0,
+                Severity::High => 7.0..9.0,
+                Severity::Critical => 9.0..10.1,
+            };
+            assert!(band.contains(&rule.security_severity), "{}: {}", rule.outcome, rule.security_severity);
+        }
+    }
+
+    #[test]
+    fn every_row_is_reachable_and_the_last_takes_the_rest() {
+        for row in RULES {
+            assert_eq!(rule(row.oracle, row.outcome), row);
+        }
+        assert_eq!(rule("an oracle of the future", "an outcome of the future").title, "Unclassified finding");
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for severity in Severity::ALL {
+            assert_eq!(severity.name().parse(), Ok(*severity));
+        }
+        assert!("HIGH".parse::<Severity>().is_err());
+    }
+}
