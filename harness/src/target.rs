@@ -99,11 +99,11 @@ pub struct Build {
     pub file: Option<String>,
     /// `cargo`, `wasm-bindgen`: cargo features.
     pub features: Vec<String>,
-    /// `clang`: source files; a leading `crate:NAME/` means the source tree of that crates.io package (fetched by cargo).
+    /// `clang`: source files in the target's folder; a leading `{package}/` means the source tree of `package`.
     pub sources: Vec<String>,
-    /// `clang`: more flags.
+    /// `clang`: more compiler flags; `{package}` and `{folder}` stand for the source tree and the target's folder.
     pub flags: Vec<String>,
-    /// `clang`: crates.io package whose sources are used, `name@version`.
+    /// `clang`: crates.io package whose sources are used, `name@version`, a dependency of `targets/c-sources`.
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built (with this target's flags and features).
     pub from: Option<String>,
@@ -120,8 +120,10 @@ pub enum BuildKind {
     Wat,
     /// Rust, `wasm32-unknown-unknown`.
     Cargo,
-    /// Rust, then wasm-bindgen.
+    /// Rust with wasm-bindgen; the module as cargo leaves it, before the glue is made.
     WasmBindgen,
+    /// Rust with wit-bindgen, then wrapped into a WASI 0.2 component.
+    Component,
     /// C, `wasm32-wasi`.
     Clang,
     /// AssemblyScript.
