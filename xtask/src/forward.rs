@@ -1,0 +1,166 @@
+//! Commands of the `autoclave` binary: makes what they need, builds the binary, becomes it.
+
+use crate::{EXIT_NOT_JUDGED, guests, manifest, process};
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A command of the binary.
+pub struct Forwarded {
+    /// As typed.
+    pub name: &'static str,
+    /// One line for `--help`, the README and nobody else.
+    pub about: &'static str,
+    needs: Needs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// The targets it names, or all.
+    Targets,
+    /// The binary alone.
+    Nothing,
+}
+
+/// The list that `--help` prints; a tidy test compares it with the README and the binary's own.
+pub const COMMANDS: &[Forwarded] = &[
+    targets("fuzz", "Fuzz all targets, the named ones or .wasm files, and write a report"),
+    targets("repro", "Show a finding again, with frames and source lines"),
+    targets("replay", "Run every committed seed and regression, without mutation"),
+    targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
+    targets("coverage", "Coverage of a target's corpus by function and source line"),
+    targets("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
+    targets("tmin", "Reduce one input to the smallest that keeps its outcome"),
+    targets("bench", "Measure speed side by side in one run"),
+    plain("list", "List targets with ABI, entries, corpus and findings"),
+    plain("add", "Register a prebuilt module as a target"),
+    plain("explain", "Explain an outcome, an oracle or a finding"),
+    plain("completions", "Write shell completions to standard output"),
+];
+
+const fn targets(name: &'static str, about: &'static str) -> Forwarded {
+    Forwarded { name, about, needs: Needs::Targets }
+}
+
+const fn plain(name: &'static str, about: &'static str) -> Forwarded {
+    Forwarded { name, about, needs: Needs::Nothing }
+}
+
+/// Runs a command of the binary; on Unix it does not come back.
+pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
+    let needs = COMMANDS.iter().find(|entry| entry.name == name).map_or(Needs::Nothing, |entry| entry.needs);
+    let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
+    if needs == Needs::Targets && !asks_for_help {
+        let known: BTreeSet<String> = manifest::guests(root)?.into_iter().map(|guest| guest.name).collect();
+        match selection(&known, words) {
+            Selection::All => drop(guests::build(root, &[])?),
+            Selection::Named(names) => drop(guests::build(root, &names)?),
+            Selection::FilesOnly => {}
+        }
+    }
+    let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
+    become_program(Command::new(program).arg(name).args(words).env("AUTOCLAVE_ROOT", root))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Selection {
+    All,
+    Named(Vec<String>),
+    FilesOnly,
+}
+
+/// Which targets the words mean, without knowing the binary's flags: known names are built; a module given by path
+/// needs no guest toolchain; with neither, all targets are meant.
+fn selection(known: &BTreeSet<String>, words: &[OsString]) -> Selection {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let value = |word: &String| word.rsplit_once('=').map_or_else(|| word.clone(), |(_, value)| value.to_owned());
+    let names: BTreeSet<String> = words.iter().map(value).filter(|word| known.contains(word)).collect();
+    let is_module = |word: &String| [".wasm", ".wat", ".WASM"].iter().any(|end| word.ends_with(end));
+    if !names.is_empty() {
+        Selection::Named(names.into_iter().collect())
+    } else if words.iter().any(is_module) {
+        Selection::FilesOnly
+    } else {
+        Selection::All
+    }
+}
+
+/// Builds the binary and says where it is; `None` if it does not compile, which cargo has told by then.
+pub fn build_harness(root: &Path) -> Result<Option<PathBuf>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).args(["build", "--release", "--package", "autoclave", "--bin", "autoclave"]);
+    command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
+    if !root.join("target/release/autoclave").exists() {
+        process::say("build", "the harness (the first time takes minutes)");
+    }
+    if !std::io::stderr().is_terminal() || root.join("target/release/autoclave").exists() {
+        command.arg("--quiet");
+    }
+    let output = command.output().context("cannot start cargo")?;
+    if !output.status.success() {
+        process::say("build", "the harness does not compile");
+        return Ok(None);
+    }
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let program = lines.lines().filter_map(executable).next_back();
+    Ok(Some(program.context("cargo did not say where it put the binary")?))
+}
+
+/// The `executable` of one of cargo's JSON messages.
+fn executable(line: &str) -> Option<PathBuf> {
+    let (_, rest) = line.split_once(r#""executable":""#)?;
+    let mut path = String::new();
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some(path.into()),
+            '\\' => path.push(chars.next()?),
+            c => path.push(c),
+        }
+    }
+}
+
+/// Replaces this process, so that signals and the exit code are the program's own.
+#[cfg(unix)]
+fn become_program(command: &mut Command) -> Result<u8> {
+    use std::os::unix::process::CommandExt;
+    let line = process::shown(command);
+    Err(command.exec()).with_context(|| format!("cannot start `{line}`"))
+}
+
+#[cfg(not(unix))]
+fn become_program(command: &mut Command) -> Result<u8> {
+    let line = process::shown(command);
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_before_a_command() {
+        let known = BTreeSet::from(["maze".to_owned(), "zlib".to_owned()]);
+        let check = |words: &[&str], expected: Selection| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert_eq!(selection(&known, &words), expected, "{words:?}");
+        };
+        check(&[], Selection::All);
+        check(&["--time", "60s"], Selection::All);
+        check(&["zlib", "--time", "60s", "maze"], Selection::Named(vec!["maze".into(), "zlib".into()]));
+        check(&["crash-1", "--target=zlib"], Selection::Named(vec!["zlib".into()]));
+        check(&["vendor/a.wasm"], Selection::FilesOnly);
+        check(&["vendor/a.wasm", "zlib"], Selection::Named(vec!["zlib".into()]));
+    }
+
+    #[test]
+    fn the_binary_is_where_cargo_says() {
+        let line = r#"{"reason":"compiler-artifact","executable":"/a \"b\"/autoclave","fresh":true}"#;
+        assert_eq!(executable(line), Some(r#"/a "b"/autoclave"#.into()));
+        assert_eq!(executable(r#"{"executable":null}"#), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! The `[build]` table of `target.toml`, and which folders in `targets/` there are. The harness reads the same table
+//! (`harness/src/target.rs`) and judges the keys around it.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Longest manifest that is read, bytes.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+/// A folder in `targets/`.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// The folder's name.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// How its module is made.
+    pub build: Build,
+    /// How bytes get in, where the manifest says so; `wasi` makes a C program a command.
+    pub abi: Option<String>,
+    /// Exports to fuzz, where the manifest names them; C exports nothing by itself.
+    pub entries: Vec<String>,
+}
+
+/// How a module is made. Unknown keys are errors.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Build {
+    /// Toolchain.
+    pub kind: Kind,
+    /// `prebuilt`, `wat`: file name in the target's folder.
+    pub file: Option<String>,
+    /// `cargo`, `wasm-bindgen`: cargo features.
+    pub features: Vec<String>,
+    /// `clang`: source files; a leading `{package}/` means the source tree of [`Build::package`].
+    pub sources: Vec<String>,
+    /// `clang`: more flags; `{package}` and `{folder}` become the source tree and the target's folder.
+    pub flags: Vec<String>,
+    /// `clang`: crates.io package whose sources are used, `name@version`.
+    pub package: Option<String>,
+    /// `clang`, `cargo`: another target's folder whose source is built with this target's flags and features.
+    pub from: Option<String>,
+}
+
+/// Toolchains.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The module is there already.
+    #[default]
+    Prebuilt,
+    /// Text format, parsed by the harness.
+    Wat,
+    /// Rust, `wasm32-unknown-unknown`.
+    Cargo,
+    /// Rust with wasm-bindgen; the module as cargo leaves it.
+    WasmBindgen,
+    /// Rust, then wrapped as a WASI 0.2 component.
+    Component,
+    /// C, `wasm32-wasi`.
+    Clang,
+    /// AssemblyScript.
+    Assemblyscript,
+}
+
+impl Kind {
+    /// The word in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Prebuilt => "prebuilt",
+            Kind::Wat => "wat",
+            Kind::Cargo => "cargo",
+            Kind::WasmBindgen => "wasm-bindgen",
+            Kind::Component => "component",
+            Kind::Clang => "clang",
+            Kind::Assemblyscript => "assemblyscript",
+        }
+    }
+
+    /// Whether a toolchain is needed at all.
+    pub fn is_built(self) -> bool {
+        !matches!(self, Kind::Prebuilt | Kind::Wat)
+    }
+}
+
+/// Every folder in `targets/` with a `target.toml`, by name.
+pub fn guests(root: &Path) -> Result<Vec<Guest>> {
+    let targets = root.join("targets");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&targets).with_context(|| targets.display().to_string())? {
+        let entry = entry?;
+        let manifest = entry.path().join("target.toml");
+        if !manifest.is_file() {
+            continue;
+        }
+        let name =
+            entry.file_name().into_string().ok().with_context(|| format!("{}: not UTF-8", entry.path().display()))?;
+        let Manifest { build, abi, entries } = read(&manifest)?;
+        found.push(Guest { name, folder: entry.path(), build, abi, entries });
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// What matters here of a manifest; the rest is the harness's business.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Manifest {
+    build: Build,
+    abi: Option<String>,
+    entries: Vec<String>,
+}
+
+fn read(path: &Path) -> Result<Manifest> {
+    let len = fs::metadata(path).with_context(|| path.display().to_string())?.len();
+    if len > MANIFEST_BYTES_MAX {
+        bail!("{}: {len} bytes; a manifest has at most {MANIFEST_BYTES_MAX}", path.display());
+    }
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    parse(&text).with_context(|| path.display().to_string())
+}
+
+fn parse(text: &str) -> Result<Manifest> {
+    let manifest: Manifest = toml::from_str(text)?;
+    for path in manifest.build.sources.iter().chain(&manifest.build.file).chain(&manifest.build.from) {
+        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+            bail!("`{path}` leaves the target's folder; write a path below it");
+        }
+    }
+    if let Some(name) = manifest.entries.iter().find(|name| name.contains([',', ' ']) || name.starts_with('-')) {
+        bail!("`{name}` cannot be the name of an export");
+    }
+    Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Build, &str>) {
+        match (parse(text).map(|manifest| manifest.build), expected) {
+            (Ok(build), Ok(expected)) => assert_eq!(build, expected),
+            (Err(error), Err(part)) => assert!(format!("{error:#}").contains(part), "{error:#}"),
+            (result, expected) => panic!("{result:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn build_tables() {
+        check("about = 'x'", Ok(Build::default()));
+        let features = vec!["a".to_owned()];
+        check(
+            "[build]\nkind = 'cargo'\nfeatures = ['a']",
+            Ok(Build { kind: Kind::Cargo, features, ..Build::default() }),
+        );
+        check("[build]\nkind = 'make'", Err("unknown variant"));
+        check("[build]\nfeature = []", Err("unknown field"));
+        check("[build]\nkind = 'clang'\nsources = ['../../etc/passwd']", Err("leaves the target's folder"));
+        check("[build]\nkind = 'clang'\nsources = ['{package}/../y.c']", Err("leaves the target's folder"));
+        check("[build]\nkind = 'wat'\nfile = '/etc/passwd'", Err("leaves the target's folder"));
+        check("[build", Err("TOML parse error"));
+    }
+}

@@ -1,0 +1,456 @@
+//! Toolchains are facts about the machine, and this file alone knows them: finds each, installs what is missing where
+//! that is possible, and prints the command where it is not. Asks nothing.
+
+use crate::manifest::{self, Kind};
+use crate::process::{self, find, output, run, say, state};
+use crate::{EXIT_NOT_JUDGED, fingerprint::Fingerprint};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What `setup` may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Look and print.
+    Check,
+    /// Install what is missing, even if that failed before.
+    Install,
+    /// As a part of another command: an attempt that failed before is not made again.
+    Implicit,
+}
+
+/// Something that targets or tests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tool {
+    /// Rust for `wasm32-unknown-unknown`.
+    RustWasm,
+    /// clang, wasm-ld and a C library for `wasm32-wasi`.
+    ClangWasm,
+    /// Node and npm.
+    Node,
+    /// A C++ compiler for libFuzzer's runtime, which the `fuzz` crate links.
+    Cxx,
+    /// Chromium, in which the tests open the report.
+    Browser,
+}
+
+const ALL: [Tool; 5] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser];
+
+/// A tool that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Which of several ways: `prebuilt-std`, `build-std`, or the program's name.
+    pub way: String,
+    /// What it says of itself.
+    pub version: String,
+    /// Its programs, in the order that the tool's user expects.
+    pub programs: Vec<PathBuf>,
+    /// Files whose change means: look again.
+    stamps: Vec<Stamp>,
+}
+
+/// A file as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    file: PathBuf,
+    bytes: u64,
+    modified_ms: u64,
+}
+
+/// What is known of this machine: tools that are there, and why others are not.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// What the search depended on.
+    key: String,
+    found: BTreeMap<String, Found>,
+    /// Reason and remedy, after an attempt to install.
+    missing: BTreeMap<String, String>,
+}
+
+impl Machine {
+    /// The tool, or why it is missing, with the remedy.
+    pub fn tool(&self, tool: Tool) -> Result<&Found, String> {
+        let why = || self.missing.get(tool.name()).cloned().unwrap_or_else(|| format!("install: {}", tool.remedy()));
+        self.found.get(tool.name()).ok_or_else(|| format!("{} is missing; {}", tool.name(), why()))
+    }
+}
+
+/// Which tools a kind of target needs.
+pub fn needs(kind: Kind) -> &'static [Tool] {
+    match kind {
+        Kind::Prebuilt | Kind::Wat => &[],
+        Kind::Cargo | Kind::WasmBindgen | Kind::Component => &[Tool::RustWasm],
+        Kind::Clang => &[Tool::ClangWasm],
+        Kind::Assemblyscript => &[Tool::Node],
+    }
+}
+
+/// `cargo xtask setup`.
+pub fn command(root: &Path, mode: Mode) -> Result<u8> {
+    let guests = manifest::guests(root)?;
+    let needed_for = |tool: Tool| -> String {
+        let names: Vec<&str> = guests
+            .iter()
+            .filter(|guest| needs(guest.build.kind).contains(&tool))
+            .map(|guest| guest.name.as_str())
+            .collect();
+        match (tool, names.as_slice()) {
+            (Tool::Cxx, _) => "the fuzz crate".to_owned(),
+            (Tool::Browser, _) => "cargo xtask test".to_owned(),
+            (_, []) => "nothing here".to_owned(),
+            (_, names) => names.join(", "),
+        }
+    };
+    let wanted: BTreeSet<Tool> = ALL.into_iter().filter(|tool| needed_for(*tool) != "nothing here").collect();
+    let machine = ready(root, &wanted, mode)?;
+    let mut lacking = 0;
+    let mut rows = vec![["tool", "found", "needed for", "remedy"].map(str::to_owned)];
+    for tool in ALL {
+        let (found, remedy) = match machine.tool(tool) {
+            Ok(found) => (format!("{} ({})", found.version, found.way), String::new()),
+            Err(_) if !wanted.contains(&tool) => ("-".to_owned(), String::new()),
+            Err(reason) => {
+                lacking += 1;
+                ("missing".to_owned(), if mode == Mode::Check { tool.remedy() } else { reason })
+            }
+        };
+        rows.push([tool.name().to_owned(), found, needed_for(tool), remedy]);
+    }
+    print_table(&rows);
+    Ok(if lacking == 0 { 0 } else { EXIT_NOT_JUDGED })
+}
+
+/// Finds the wanted tools and, if `mode` allows, installs those that are missing. What is still missing then is no
+/// error here: only what needs it is skipped.
+pub fn ready(root: &Path, wanted: &BTreeSet<Tool>, mode: Mode) -> Result<Machine> {
+    let file = state(root, &["setup.toml"]);
+    let key = key();
+    let known = fs::read_to_string(&file).ok().and_then(|text| toml::from_str::<Machine>(&text).ok());
+    let before = known.filter(|machine| machine.key == key).unwrap_or_default();
+    let mut machine = Machine { key, ..Machine::default() };
+    let forget = |file: &Path| stamp(file).ok();
+    for tool in ALL {
+        let name = tool.name();
+        if let Some(found) = before.found.get(name)
+            && found.stamps.iter().all(|old| forget(&old.file).as_ref() == Some(old))
+        {
+            machine.found.insert(name.to_owned(), found.clone());
+            continue;
+        }
+        if !wanted.contains(&tool) && mode != Mode::Check {
+            continue;
+        }
+        let mut found = tool.find(root)?;
+        let tried = before.missing.get(name);
+        if found.is_none() && mode != Mode::Check && wanted.contains(&tool) {
+            if let (Mode::Implicit, Some(reason)) = (mode, tried) {
+                machine.missing.insert(name.to_owned(), reason.clone());
+                continue;
+            }
+            say("setup", &format!("{name} is missing"));
+            match tool.install(root) {
+                Ok(()) => found = tool.find(root)?,
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    say("setup", &reason);
+                    machine.missing.insert(name.to_owned(), reason);
+                    continue;
+                }
+            }
+            match &found {
+                Some(found) => say("setup", &format!("{name}: {} ({})", found.version, found.way)),
+                None => {
+                    let reason = format!("installed, and yet it does not work; by hand: {}", tool.remedy());
+                    say("setup", &reason);
+                    machine.missing.insert(name.to_owned(), reason);
+                }
+            }
+        }
+        if let Some(found) = found {
+            machine.found.insert(name.to_owned(), found);
+        }
+    }
+    if machine != before {
+        process::write_whole(&file, toml::to_string(&machine)?.as_bytes())?;
+    }
+    Ok(machine)
+}
+
+/// The oldest Rust that the guests and the house are written for.
+const RUST_MINOR_MIN: u32 = 95;
+/// A download that takes longer than this has failed.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(240);
+const RUST_TARGET: &str = "wasm32-unknown-unknown";
+const APT_RUST: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+const APT_CLANG: &[&str] = &["clang-19", "lld-19", "wasi-libc", "libclang-rt-19-dev-wasm32"];
+const CLANGS: &[&str] = &["clang-19", "clang-20", "clang-21", "clang-18", "clang"];
+const WASM_LDS: &[&str] = &["wasm-ld-19", "wasm-ld-20", "wasm-ld-21", "wasm-ld-18", "wasm-ld"];
+/// Where to look for system-wide compilers when rustup's come first on the search path.
+const SYSTEM_BIN: &str = "/usr/bin";
+
+impl Tool {
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::RustWasm => "rust for wasm32",
+            Tool::ClangWasm => "clang for wasm32",
+            Tool::Node => "node and npm",
+            Tool::Cxx => "c++",
+            Tool::Browser => "chromium",
+        }
+    }
+
+    /// What to type where we may not install.
+    fn remedy(self) -> String {
+        let apt = |packages: &[&str]| format!("apt-get install --no-install-recommends {}", packages.join(" "));
+        match self {
+            Tool::RustWasm => format!("rustup target add {RUST_TARGET}   (or, on Debian: {})", apt(APT_RUST)),
+            Tool::ClangWasm => apt(APT_CLANG),
+            Tool::Node => apt(&["nodejs", "npm"]),
+            Tool::Cxx => apt(&["g++"]),
+            Tool::Browser => apt(&["chromium"]),
+        }
+    }
+
+    fn find(self, root: &Path) -> Result<Option<Found>> {
+        Ok(match self {
+            Tool::RustWasm => find_rust()?,
+            Tool::ClangWasm => find_clang(root)?,
+            Tool::Node => find_programs(&[&["node", "nodejs"], &["npm"]], "node")?,
+            Tool::Cxx => find_programs(&[&["c++", "g++", "clang++"]], "c++")?,
+            Tool::Browser => find_programs(&[&["chromium", "chromium-browser", "google-chrome"]], "chromium")?,
+        })
+    }
+
+    fn install(self, root: &Path) -> Result<()> {
+        if std::env::var_os("AUTOCLAVE_NO_INSTALL").is_some() {
+            bail!("AUTOCLAVE_NO_INSTALL is set; by hand: {}", self.remedy());
+        }
+        match self {
+            Tool::RustWasm => match add_rustup_target(root) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    say("setup", &format!("{error:#}"));
+                    apt_install(root, self, APT_RUST)
+                }
+            },
+            Tool::ClangWasm => apt_install(root, self, APT_CLANG),
+            Tool::Node => apt_install(root, self, &["nodejs", "npm"]),
+            Tool::Cxx => apt_install(root, self, &["g++"]),
+            Tool::Browser => apt_install(root, self, &["chromium"]),
+        }
+    }
+}
+
+/// Rust for guests: with rustup's ready-made std, or with a system compiler and its std sources.
+/// `AUTOCLAVE_GUEST_RUST` = `prebuilt-std` or `build-std` takes the choice away.
+fn find_rust() -> Result<Option<Found>> {
+    let forced = std::env::var("AUTOCLAVE_GUEST_RUST").unwrap_or_default();
+    if !matches!(forced.as_str(), "" | "prebuilt-std" | "build-std") {
+        bail!("AUTOCLAVE_GUEST_RUST is `{forced}`; it may be `prebuilt-std` or `build-std`");
+    }
+    if forced != "build-std"
+        && let Some(found) = find_rust_prebuilt()?
+    {
+        return Ok(Some(found));
+    }
+    if forced == "prebuilt-std" { Ok(None) } else { find_rust_build_std() }
+}
+
+fn find_rust_prebuilt() -> Result<Option<Found>> {
+    let (Some(cargo), Some(rustc)) = (find(&["cargo"]), find(&["rustc"])) else { return Ok(None) };
+    let Some(folder) = output(&rustc, &["--print", "target-libdir", "--target", RUST_TARGET]) else { return Ok(None) };
+    let folder = PathBuf::from(folder);
+    let has_core = fs::read_dir(&folder).is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+    });
+    let Some(version) = output(&rustc, &["--version"]) else { return Ok(None) };
+    if !has_core || rust_minor(&version) < RUST_MINOR_MIN {
+        return Ok(None);
+    }
+    let stamps = vec![stamp(&rustc)?, stamp(&cargo)?, stamp(&folder)?];
+    Ok(Some(Found { way: "prebuilt-std".to_owned(), version, programs: vec![cargo, rustc], stamps }))
+}
+
+fn find_rust_build_std() -> Result<Option<Found>> {
+    let (cargo, rustc) = (Path::new(SYSTEM_BIN).join("cargo"), Path::new(SYSTEM_BIN).join("rustc"));
+    let Some(linker) = find(WASM_LDS) else { return Ok(None) };
+    let (Some(version), Some(sysroot)) = (output(&rustc, &["--version"]), output(&rustc, &["--print", "sysroot"]))
+    else {
+        return Ok(None);
+    };
+    let library = Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml");
+    if !cargo.is_file() || !library.is_file() || rust_minor(&version) < RUST_MINOR_MIN {
+        return Ok(None);
+    }
+    let stamps = vec![stamp(&rustc)?, stamp(&cargo)?, stamp(&linker)?, stamp(&library)?];
+    Ok(Some(Found { way: "build-std".to_owned(), version, programs: vec![cargo, rustc, linker], stamps }))
+}
+
+/// `rustc 1.96.0 (…)` → 96; 0 if it says anything else.
+fn rust_minor(version: &str) -> u32 {
+    let number = version.strip_prefix("rustc 1.").unwrap_or_default();
+    number.split('.').next().and_then(|minor| minor.parse().ok()).unwrap_or(0)
+}
+
+/// The first clang that can compile and link a C program for `wasm32-wasi`: found by doing it.
+fn find_clang(root: &Path) -> Result<Option<Found>> {
+    let Some(linker) = find(WASM_LDS) else { return Ok(None) };
+    let folder = state(root, &["tmp", &format!("clang-{}", std::process::id())]);
+    fs::create_dir_all(&folder)?;
+    let source = folder.join("probe.c");
+    fs::write(&source, "#include <stdlib.h>\nint LLVMFuzzerTestOneInput(int n) { return malloc(n) != 0; }\n")?;
+    let mut found = None;
+    for name in CLANGS {
+        let Some(clang) = find(&[name]) else { continue };
+        let mut probe = clang_command(&clang);
+        probe.args(["-mexec-model=reactor", "-Wl,--export=LLVMFuzzerTestOneInput"]);
+        probe.arg(format!("-fuse-ld={}", linker.display())).arg("-o").arg(folder.join("probe.wasm")).arg(&source);
+        if run(&mut probe, &folder.join("log"), Duration::from_secs(60)).is_ok() {
+            let says = output(&clang, &["--version"]).unwrap_or_default();
+            let version = says.lines().next().unwrap_or_default().to_owned();
+            let stamps = vec![stamp(&clang)?, stamp(&linker)?];
+            found = Some(Found { way: (*name).to_owned(), version, programs: vec![clang, linker], stamps });
+            break;
+        }
+    }
+    fs::remove_dir_all(&folder)?;
+    Ok(found)
+}
+
+/// clang for `wasm32-wasi`. Its search path is emptied: where it sees wasm-opt it runs it when it links, and wasm-opt
+/// drops names and line tables.
+pub fn clang_command(clang: &Path) -> Command {
+    let mut command = Command::new(clang);
+    command.env("PATH", "/nonexistent").arg("--target=wasm32-wasi");
+    command
+}
+
+fn add_rustup_target(root: &Path) -> Result<()> {
+    if std::env::var("AUTOCLAVE_GUEST_RUST").is_ok_and(|way| way == "build-std") {
+        bail!("rustup is not asked: AUTOCLAVE_GUEST_RUST says build-std");
+    }
+    let rustup = find(&["rustup"]).context("rustup is not on the search path")?;
+    let mut command = Command::new(rustup);
+    command.env("RUSTUP_MAX_RETRIES", "1").args(["target", "add", RUST_TARGET]);
+    say("setup", &format!("trying: {}", process::shown(&command)));
+    run(&mut command, &log(root, "rustup"), DOWNLOAD_LIMIT)
+}
+
+/// Installs Debian packages; refreshes the lists only if they do not know the packages.
+fn apt_install(root: &Path, tool: Tool, packages: &[&str]) -> Result<()> {
+    let remedy = tool.remedy();
+    let apt = find(&["apt-get"]).with_context(|| format!("there is no apt-get here; by hand: {remedy}"))?;
+    if !is_root() {
+        bail!("installing needs root; by hand: sudo {remedy}");
+    }
+    let install = || {
+        let mut command = Command::new(&apt);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
+        command.args(packages);
+        command
+    };
+    say("setup", &format!("installing: {}", process::shown(&install())));
+    if run(&mut install(), &log(root, "apt-install"), DOWNLOAD_LIMIT * 4).is_ok() {
+        return Ok(());
+    }
+    say("setup", "the package lists are old or empty: apt-get update");
+    let update = run(Command::new(&apt).arg("update"), &log(root, "apt-update"), DOWNLOAD_LIMIT * 2);
+    update.with_context(|| format!("by hand: {remedy}"))?;
+    run(&mut install(), &log(root, "apt-install"), DOWNLOAD_LIMIT * 4).with_context(|| format!("by hand: {remedy}"))
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// A tool made of one program out of each row; the first says the version.
+fn find_programs(rows: &[&[&str]], way: &str) -> Result<Option<Found>> {
+    let mut programs = Vec::new();
+    for row in rows {
+        let Some(program) = find(row) else { return Ok(None) };
+        programs.push(program);
+    }
+    let Some(says) = programs.first().and_then(|program| output(program, &["--version"])) else { return Ok(None) };
+    let version = says.lines().next().unwrap_or_default().trim().to_owned();
+    let stamps = programs.iter().map(|program| stamp(program)).collect::<Result<_>>()?;
+    Ok(Some(Found { way: way.to_owned(), version, programs, stamps }))
+}
+
+/// What the search depends on besides the tools' own files.
+fn key() -> String {
+    let mut print = Fingerprint::new();
+    print.word(env!("CARGO_PKG_VERSION").as_bytes());
+    for name in ["PATH", "RUSTUP_TOOLCHAIN", "AUTOCLAVE_GUEST_RUST", "AUTOCLAVE_NO_INSTALL"] {
+        print.word(std::env::var_os(name).unwrap_or_default().as_encoded_bytes());
+    }
+    print.hex()
+}
+
+fn log(root: &Path, name: &str) -> PathBuf {
+    state(root, &["logs", &format!("setup-{name}.log")])
+}
+
+fn stamp(file: &Path) -> Result<Stamp> {
+    let metadata = fs::metadata(file).with_context(|| file.display().to_string())?;
+    let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let modified_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    Ok(Stamp { file: file.to_owned(), bytes: metadata.len(), modified_ms })
+}
+
+fn print_table(rows: &[[String; 4]]) {
+    let mut widths = [0; 3];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for [tool, found, needed, remedy] in rows {
+        let [a, b, c] = widths;
+        println!("{}", format!("{tool:a$}  {found:b$}  {needed:c$}  {remedy}").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compilers_that_are_too_old_are_told_apart() {
+        assert_eq!(rust_minor("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"), 96);
+        assert_eq!(rust_minor("rustc 1.63.0"), 63);
+        assert_eq!(rust_minor("gcc 12"), 0);
+    }
+
+    #[test]
+    fn what_is_known_survives_the_file() {
+        let stamps = vec![Stamp { file: "/x".into(), bytes: 1, modified_ms: 2 }];
+        let found = Found { way: "w".into(), version: "v".into(), programs: vec!["/x".into()], stamps };
+        let mut machine = Machine { key: "k".into(), ..Machine::default() };
+        machine.found.insert(Tool::Node.name().to_owned(), found);
+        machine.missing.insert(Tool::Cxx.name().to_owned(), "no apt-get".to_owned());
+        let text = toml::to_string(&machine).unwrap();
+        assert_eq!(toml::from_str::<Machine>(&text).unwrap(), machine);
+        assert!(machine.tool(Tool::Cxx).unwrap_err().contains("no apt-get"));
+        assert!(machine.tool(Tool::Browser).unwrap_err().contains("apt-get install"));
+    }
+
+    #[test]
+    fn every_kind_of_target_names_its_tools() {
+        for kind in [Kind::Cargo, Kind::WasmBindgen, Kind::Component, Kind::Clang, Kind::Assemblyscript] {
+            assert!(kind.is_built() && !needs(kind).is_empty());
+        }
+        assert!(needs(Kind::Wat).is_empty() && needs(Kind::Prebuilt).is_empty());
+    }
+}
