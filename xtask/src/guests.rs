@@ -11,7 +11,6 @@ use crate::process::{self, run, say, shown, state, write_whole};
 use crate::setup::{self, Found, Machine, Mode, Tool};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -219,17 +218,9 @@ impl Site<'_> {
             build.arg("--features").arg(self.guest.build.features.join(","));
         }
         build.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(&target);
-        let maps: Vec<OsString> = sources
-            .iter()
-            .map(|(name, folder)| {
-                let mut flag = OsString::from("--remap-path-prefix=");
-                flag.push(folder);
-                flag.push("=");
-                flag.push(name);
-                flag
-            })
-            .collect();
-        build.env("CARGO_ENCODED_RUSTFLAGS", maps.join(&OsString::from("\u{1f}")));
+        let flag = |(name, folder): &(String, PathBuf)| format!("--remap-path-prefix={}={name}", folder.display());
+        let flags = toml::Value::Array(sources.iter().map(|pair| toml::Value::String(flag(pair))).collect());
+        build.arg("--config").arg(format!("build.rustflags={flags}"));
         run(&mut build, &self.log("cargo"), BUILD_LIMIT)?;
         let module = target.join(RUST_TARGET).join("release").join(format!("{library}.wasm"));
         Ok(Made { module, commands: vec![shown(&build)], sources })
