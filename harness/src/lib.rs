@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod execution;
+pub mod executors;
 pub mod instrument;
 pub mod limits;
 pub mod target;

@@ -1,0 +1,510 @@
+//! Runs one input in a target under limits and says what happened. The only room that names wasmtime.
+//!
+//! An [`Executor`] is a live instance and a snapshot of its state. Each run changes as little as it must: the rewritten
+//! module marks the pages that it writes, and before the next run the host copies just those back. Whatever the marks
+//! cannot undo (a trap, a grown memory, a written table) costs the instance, and the next run begins in a fresh one.
+//! [`judge`] runs the module as deployed, in a fresh instance, with fuel.
+
+pub mod abi;
+mod cache;
+mod classify;
+mod engine;
+mod facts;
+pub mod host;
+pub mod imports;
+mod raw;
+
+use crate::HarnessError;
+use crate::execution::{Execution, Limit, Outcome};
+use crate::instrument::{self, Instrumented, Region};
+use crate::limits::Limits;
+use crate::target::Target;
+use abi::{Driver, Returned};
+use engine::{Allocation, EPOCH_MS, Purpose};
+use facts::Facts;
+use host::HostState;
+use raw::{Attached, Pages};
+use std::sync::Arc;
+use wasmtime::{Extern, ExternType, Global, Instance, InstancePre, Linker, Memory, Module, Ref, Store, Val};
+
+pub use engine::{Engine, features};
+
+/// Allocated and freed once before the first input, so that the guest's allocator has its memory before the snapshot.
+const WARM_UP_BYTES: u32 = 1 << 20;
+/// A start function and the initialisers may take this many times the time of one execution.
+const LOADING_TIMES: u64 = 10;
+/// Attempts at a new instance, where the first one worked.
+const REVIVALS_MAX: u32 = 3;
+
+/// What is added to the module before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Build {
+    /// Nothing.
+    Plain,
+    /// Edge counters, dirty pages, and the guard of the shadow stack.
+    Fuzz,
+    /// As [`Build::Fuzz`], and closeness and log of compares. Slower: run it on chosen inputs.
+    Compare,
+}
+
+impl Build {
+    fn options(self) -> Option<instrument::Options> {
+        let fuzz = instrument::Options { edges: true, dirty: true, shadow_stack_guard: true, ..Default::default() };
+        match self {
+            Build::Plain => None,
+            Build::Fuzz => Some(fuzz),
+            Build::Compare => Some(instrument::Options { distance: true, compare_log: true, ..fuzz }),
+        }
+    }
+}
+
+/// How an executor gets back to the state before the first input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reset {
+    /// Written pages and changed globals are restored; a fresh instance only where that is not enough.
+    Dirty,
+    /// A fresh instance for each input: the reference.
+    Fresh,
+    /// State stays from run to run. For measuring only.
+    Never,
+}
+
+/// A live instance of one target for one entry, and what it takes to run inputs in it, one after the other.
+pub struct Executor {
+    program: Program,
+    reset: Reset,
+    condition: Condition,
+    live: Live,
+    result: wasmtime::Result<Returned>,
+    outcome: Outcome,
+    fuel_used: Option<u64>,
+    wall_epochs: u64,
+    /// Declared last: the live instance maps these pages and has to be dropped before them.
+    pages: Pages,
+}
+
+/// What the last run left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// The state is the snapshot's.
+    Ready,
+    /// Something ran; the marks say what it changed.
+    Used,
+    /// Something ran that the marks cannot undo.
+    Spent,
+}
+
+/// Everything about a target that outlives its instances.
+struct Program {
+    target: Target,
+    entry: String,
+    limits: Limits,
+    purpose: Purpose,
+    facts: Facts,
+    module: Module,
+    linker: Linker<HostState>,
+    /// Where only functions are imported.
+    pre: Option<InstancePre<HostState>>,
+    instrumented: Arc<Instrumented>,
+    added_bytes: u64,
+    warm_up_bytes: u32,
+}
+
+/// One instance.
+struct Live {
+    /// Declared first: has to be dropped before the store whose memory it lies over.
+    _attached: Option<Attached>,
+    driver: Driver,
+    store: Store<HostState>,
+    memories: Vec<Memory>,
+    globals: Vec<(Global, Val)>,
+    snapshots: Vec<Box<[u8]>>,
+    memory_bytes: u64,
+}
+
+impl Executor {
+    /// Compiles (or finds in the cache), instantiates, initialises and takes the snapshot.
+    /// A module whose start function or initialiser does not come back within the limits is refused here.
+    pub fn new(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        build: Build,
+        reset: Reset,
+        limits: &Limits,
+    ) -> Result<Self, HarnessError> {
+        // Without marks there is nothing that could be restored; a managed heap has none.
+        let mut program = Program::new(engine, target, entry, build, Purpose::Fuzz, limits)?;
+        let restorable = program.instrumented.layout.flags.len > 0 && !program.facts.managed_heap;
+        let reset = if reset == Reset::Dirty && !restorable { Reset::Fresh } else { reset };
+        program.warm_up_bytes = WARM_UP_BYTES.min(limits.input_bytes_max.max(1));
+        Self::start(program, reset)
+    }
+
+    fn start(mut program: Program, reset: Reset) -> Result<Self, HarnessError> {
+        let mut pages = Pages::new(program.added_bytes as usize)
+            .map_err(|error| HarnessError::Engine(format!("no memory for the counters: {error}")))?;
+        let live = match program.instantiate(&mut pages, reset, Vec::new()) {
+            // An allocator that dies of the warm-up has to do without.
+            Err(_) if program.warm_up_bytes > 0 => {
+                program.warm_up_bytes = 0;
+                program.instantiate(&mut pages, reset, Vec::new())?
+            }
+            other => other?,
+        };
+        Ok(Self {
+            wall_epochs: epochs(program.limits.wall_ms_max),
+            program,
+            reset,
+            condition: Condition::Ready,
+            live,
+            result: Ok(Returned { rejected: false }),
+            outcome: Outcome::Returned,
+            fuel_used: None,
+            pages,
+        })
+    }
+
+    /// Runs one input, from the state before the first input. Allocates nothing unless a fresh instance is due.
+    ///
+    /// Counters and everything else that was observed stay readable until the next run.
+    ///
+    /// # Panics
+    /// If the system has no memory for a fresh instance, where it had some for the first.
+    #[inline]
+    pub fn run(&mut self, input: &[u8]) -> Outcome {
+        self.get_ready();
+        self.clear();
+        let Live { store, driver, .. } = &mut self.live;
+        store.data_mut().begin();
+        store.set_epoch_deadline(self.wall_epochs);
+        let fuel = (self.program.purpose == Purpose::Judge).then(|| self.program.limits.fuel(input.len()));
+        if let Some(fuel) = fuel {
+            store.set_fuel(fuel).expect("the judge's engine meters fuel");
+        }
+        self.result = driver.call(store, input);
+        self.fuel_used = fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
+        let flags = self.flags();
+        let state = self.live.store.data();
+        self.outcome = classify::outcome(&self.result, state, flags.shadow_stack_fired);
+        let restorable = self.outcome.came_back()
+            && !flags.unrestorable
+            && !state.limiter.table_grown
+            && state.limiter.memory_bytes == self.live.memory_bytes;
+        self.condition = match self.reset {
+            Reset::Fresh => Condition::Spent,
+            Reset::Dirty | Reset::Never if restorable => Condition::Used,
+            Reset::Never if self.outcome.came_back() => Condition::Used,
+            Reset::Dirty | Reset::Never => Condition::Spent,
+        };
+        self.outcome
+    }
+
+    /// Details of the last run.
+    pub fn execution(&self) -> Execution {
+        let state = self.live.store.data();
+        let message = match &self.result {
+            // A failure of no known kind explains itself, as nothing else can.
+            Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(crate::execution::Trap::Other) => {
+                format!("{error:#}").into_bytes()
+            }
+            _ => state.message.clone(),
+        };
+        Execution {
+            outcome: self.outcome,
+            frames: self.result.as_ref().err().map(classify::frames).unwrap_or_default(),
+            message,
+            output: state.output.clone(),
+            fuel_used: self.fuel_used,
+            memory_bytes_peak: state.limiter.memory_bytes_peak,
+            growth_denied: state.limiter.memory_denied,
+            host_calls: state.calls.calls(),
+        }
+    }
+
+    /// Edge counters of the last run, at an address that stays the same as long as this executor lives; empty for [`Build::Plain`].
+    pub fn counters(&mut self) -> &mut [u8] {
+        self.pages.region_mut(self.program.instrumented.layout.counters)
+    }
+
+    /// Closeness of compares in the last run, at a constant address; empty but for [`Build::Compare`].
+    pub fn closeness(&mut self) -> &mut [u8] {
+        self.pages.region_mut(self.program.instrumented.layout.closeness)
+    }
+
+    /// Compare log of the last run, as laid out in [`instrument::Layout::log`].
+    pub fn compare_log(&self) -> &[u8] {
+        self.pages.region(self.program.instrumented.layout.log)
+    }
+
+    /// The module that runs, and what was added to it.
+    pub fn instrumented(&self) -> &Arc<Instrumented> {
+        &self.program.instrumented
+    }
+
+    /// How this executor resets: what was asked for, or [`Reset::Fresh`] where the module leaves no other way.
+    pub fn reset(&self) -> Reset {
+        self.reset
+    }
+
+    /// Contents of guest memory number `index` as the last run left it.
+    pub fn memory(&self, index: usize) -> Option<&[u8]> {
+        Some(self.live.memories.get(index)?.data(&self.live.store))
+    }
+
+    #[inline]
+    fn get_ready(&mut self) {
+        match self.condition {
+            Condition::Ready => {}
+            Condition::Used if self.reset == Reset::Dirty => self.live.restore(),
+            Condition::Used => {}
+            Condition::Spent => self.revive(),
+        }
+    }
+
+    /// Replaces the instance by a fresh one.
+    #[cold]
+    fn revive(&mut self) {
+        // Same module, same steps, same bytes: the buffers are filled anew but need not be allocated again.
+        let mut snapshots = std::mem::take(&mut self.live.snapshots);
+        self.live.store.data_mut().dirty = raw::DirtyMaps::default();
+        for attempt in 1.. {
+            match self.program.instantiate(&mut self.pages, self.reset, std::mem::take(&mut snapshots)) {
+                Ok(live) => {
+                    self.live = live;
+                    return;
+                }
+                Err(error) if attempt >= REVIVALS_MAX => panic!("no fresh instance after the first one: {error}"),
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(EPOCH_MS)),
+            }
+        }
+    }
+
+    /// Zeroes what the next run counts in.
+    #[inline]
+    fn clear(&mut self) {
+        let layout = &self.program.instrumented.layout;
+        let (counters, closeness, flags, log) = (layout.counters, layout.closeness, layout.flags, layout.log);
+        self.pages.region_mut(counters).fill(0);
+        self.pages.region_mut(closeness).fill(0);
+        self.pages.region_mut(flags).fill(0);
+        self.pages.region_mut(Region { len: log.len.min(4), ..log }).fill(0);
+    }
+
+    #[inline]
+    fn flags(&self) -> Flags {
+        match self.pages.region(self.program.instrumented.layout.flags) {
+            [unrestorable, shadow_stack, ..] => {
+                Flags { unrestorable: *unrestorable != 0, shadow_stack_fired: *shadow_stack != 0 }
+            }
+            _ => Flags { unrestorable: false, shadow_stack_fired: false },
+        }
+    }
+}
+
+struct Flags {
+    unrestorable: bool,
+    shadow_stack_fired: bool,
+}
+
+/// Runs the module as deployed, in a fresh instance, with fuel: what is reported is what this says.
+pub fn judge(
+    engine: &Engine,
+    target: &Target,
+    entry: &str,
+    input: &[u8],
+    limits: &Limits,
+) -> Result<Execution, HarnessError> {
+    let program = Program::new(engine, target, entry, Build::Plain, Purpose::Judge, limits)?;
+    let mut executor = Executor::start(program, Reset::Fresh)?;
+    executor.run(input);
+    Ok(executor.execution())
+}
+
+impl Program {
+    fn new(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        build: Build,
+        purpose: Purpose,
+        limits: &Limits,
+    ) -> Result<Self, HarnessError> {
+        let name = target.name.as_str();
+        let facts = Facts::read(name, &target.wasm, limits)?;
+        let instrumented = Arc::new(match build.options() {
+            None => Instrumented { wasm: target.wasm.clone(), ..Default::default() },
+            Some(_) => return Err(HarnessError::Engine("this build cannot instrument modules".into())),
+        });
+        let added = usize::from(instrumented.layout.pages > 0);
+        let allocation = engine::allocation(facts.memories + added, facts.tables, facts.table_elements, limits);
+        let module = compile(engine, name, &instrumented.wasm, purpose, allocation, limits)?;
+        let mut linker = Linker::new(module.engine());
+        imports::define(&mut linker, name, &module)?;
+        let only_functions = module.imports().all(|import| matches!(import.ty(), ExternType::Func(_)));
+        let pre = only_functions.then(|| linker.instantiate_pre(&module)).transpose();
+        let pre = pre.map_err(|error| HarnessError::module(name, format_args!("its imports: {error:#}")))?;
+        Ok(Self {
+            target: Target { wasm: Vec::new(), ..target.clone() },
+            entry: entry.to_owned(),
+            limits: limits.clone(),
+            purpose,
+            facts,
+            module,
+            linker,
+            pre,
+            added_bytes: u64::from(instrumented.layout.pages) << 16,
+            instrumented,
+            warm_up_bytes: 0,
+        })
+    }
+
+    /// A fresh instance, initialised, with its snapshot (in `buffers`, where they fit).
+    fn instantiate(&self, pages: &mut Pages, reset: Reset, buffers: Vec<Box<[u8]>>) -> Result<Live, HarnessError> {
+        let name = self.target.name.as_str();
+        let state = HostState::new(&self.limits, &self.facts.function_imports, self.added_bytes);
+        let mut store = Store::new(self.module.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(epochs(self.limits.wall_ms_max.saturating_mul(LOADING_TIMES)));
+        if self.purpose == Purpose::Judge {
+            store.set_fuel(self.limits.fuel_base).expect("the judge's engine meters fuel");
+        }
+        let instance = match &self.pre {
+            Some(pre) => pre.instantiate(&mut store),
+            None => self.imports(&mut store).and_then(|imports| Instance::new(&mut store, &self.module, &imports)),
+        };
+        let instance = instance.map_err(|error| self.refusal("instantiation", error, &store))?;
+        store.data_mut().limiter.instantiated(self.added_bytes);
+        let attached = match instance.get_memory(&mut store, instrument::MEMORY_EXPORT) {
+            Some(memory) if self.added_bytes > 0 => {
+                let attached = pages.attach(memory.data_ptr(&store), memory.data_size(&store));
+                Some(attached.map_err(|error| HarnessError::Engine(format!("{name}: mapping the counters: {error}")))?)
+            }
+            _ => None,
+        };
+        let driver = Driver::resolve(&mut store, &instance, &self.target, &self.entry)?;
+        store.data_mut().begin();
+        driver
+            .prepare(&mut store, self.warm_up_bytes)
+            .map_err(|error| self.refusal("initialisation", error, &store))?;
+        let limiter = &store.data().limiter;
+        if self.warm_up_bytes > 0 && limiter.memory_denied > 0 {
+            return Err(HarnessError::module(name, "the warm-up asked for more memory than the limit"));
+        }
+        let memory_bytes = limiter.memory_bytes;
+        let mut live = Live {
+            _attached: attached,
+            driver,
+            memories: self.memories(&mut store, &instance),
+            globals: self.globals(&mut store, &instance),
+            store,
+            snapshots: Vec::new(),
+            memory_bytes,
+        };
+        if reset == Reset::Dirty {
+            live.snapshot(pages, &self.instrumented.layout.dirty, buffers);
+        }
+        Ok(live)
+    }
+
+    fn refusal(&self, step: &str, error: wasmtime::Error, store: &Store<HostState>) -> HarnessError {
+        let outcome = classify::outcome(&Err(error), store.data(), false);
+        let what = match outcome {
+            Outcome::Limit(Limit::Deadline | Limit::Fuel) => "does not end within the limits".to_owned(),
+            other => format!("ends with {}", other.name()),
+        };
+        HarnessError::module(&self.target.name, format_args!("no input can be given to it, because its {step} {what}"))
+    }
+
+    /// Guest memories in the order of their indices.
+    fn memories(&self, store: &mut Store<HostState>, instance: &Instance) -> Vec<Memory> {
+        if self.added_bytes == 0 {
+            return abi::guest_memory(store, instance).into_iter().collect();
+        }
+        let names = (0..self.facts.memories).map(|index| format!("{}{index}", instrument::GUEST_MEMORY_EXPORT_PREFIX));
+        names.filter_map(|name| instance.get_memory(&mut *store, &name)).collect()
+    }
+
+    /// Mutable globals and the values that they have now.
+    fn globals(&self, store: &mut Store<HostState>, instance: &Instance) -> Vec<(Global, Val)> {
+        let mut globals = Vec::new();
+        for index in &self.instrumented.globals {
+            let name = format!("{}{index}", instrument::GLOBAL_EXPORT_PREFIX);
+            if let Some(global) = instance.get_global(&mut *store, &name) {
+                let value = global.get(&mut *store);
+                globals.push((global, value));
+            }
+        }
+        globals
+    }
+
+    /// What the module imports, where that is not functions alone: memories, tables, globals and tags made to its wish.
+    fn imports(&self, store: &mut Store<HostState>) -> wasmtime::Result<Vec<Extern>> {
+        let mut externs = Vec::new();
+        for import in self.module.imports() {
+            externs.push(match import.ty() {
+                ExternType::Func(_) => self.linker.get(&mut *store, import.module(), import.name())?,
+                ExternType::Memory(ty) => Memory::new(&mut *store, ty)?.into(),
+                ExternType::Table(ty) => {
+                    let null = Ref::null(ty.element().heap_type());
+                    wasmtime::Table::new(&mut *store, ty, null)?.into()
+                }
+                ExternType::Global(ty) => {
+                    let zero = imports::made_up(ty.content(), 0);
+                    Global::new(&mut *store, ty, zero)?.into()
+                }
+                ExternType::Tag(ty) => wasmtime::Tag::new(&mut *store, &ty)?.into(),
+            });
+        }
+        Ok(externs)
+    }
+}
+
+impl Live {
+    /// Copies the memories and lets the host's writes be marked from here on.
+    fn snapshot(&mut self, pages: &mut Pages, dirty: &[Region], buffers: Vec<Box<[u8]>>) {
+        let mut buffers = buffers.into_iter();
+        let mut maps = raw::DirtyMaps::default();
+        for (memory, region) in self.memories.iter().zip(dirty) {
+            pages.region_mut(*region).fill(0);
+            let data = memory.data(&self.store);
+            let mut buffer = buffers.next().filter(|buffer| buffer.len() == data.len());
+            match &mut buffer {
+                Some(buffer) => buffer.copy_from_slice(data),
+                None => buffer = Some(data.into()),
+            }
+            self.snapshots.extend(buffer);
+            maps.push(memory.data_ptr(&self.store), data.len(), pages, *region);
+        }
+        self.store.data_mut().dirty = maps;
+    }
+
+    #[inline]
+    fn restore(&mut self) {
+        self.store.data_mut().dirty.restore(&self.snapshots);
+        for (global, value) in &self.globals {
+            global.set(&mut self.store, *value).expect("the value came from this global");
+        }
+    }
+}
+
+/// Compiles for the pool where the module fits it, else on demand.
+fn compile(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    purpose: Purpose,
+    allocation: Allocation,
+    limits: &Limits,
+) -> Result<Module, HarnessError> {
+    match engine.compile(name, wasm, purpose, allocation, limits) {
+        // The pool has more conditions than we can foresee (the size of an instance's own structures).
+        Err(_) if allocation == Allocation::Pooled => engine.compile(name, wasm, purpose, Allocation::OnDemand, limits),
+        other => other,
+    }
+}
+
+/// Epochs until a deadline: at least that long, since the current epoch has begun already.
+fn epochs(ms: u64) -> u64 {
+    ms.div_ceil(EPOCH_MS).saturating_add(1)
+}

@@ -1,0 +1,285 @@
+//! What the host keeps beside one instance: the limiter, the log of host calls, the random stream, bytes in and out.
+
+use super::raw::DirtyMaps;
+use crate::execution::{HostCall, Limit};
+use crate::limits::Limits;
+use std::fmt;
+use wasmtime::{AsContextMut, Memory, ResourceLimiter};
+
+/// Bytes of a dying guest's last words that are kept.
+pub const MESSAGE_BYTES_MAX: usize = 4096;
+/// Arguments of a first host call that are kept.
+const ARGUMENTS_MAX: usize = 8;
+/// Where every run's random stream begins: runs are repeatable.
+const RANDOM_SEED: u64 = 0x6175_746f_636c_6176;
+
+/// The data of every store.
+pub struct HostState {
+    /// The limits in force.
+    pub limits: Limits,
+    /// Decides about growth and remembers what it decided.
+    pub limiter: Limiter,
+    /// Host calls of this run.
+    pub calls: CallLog,
+    /// Values for imports that must give some: the same stream in every run.
+    pub random: Random,
+    /// The input of this run, for guests that read it from the host, and how much of it they have read.
+    pub stdin: Vec<u8>,
+    /// Bytes of [`HostState::stdin`] that were read.
+    pub stdin_read: usize,
+    /// What the entry gave back, or wrote to standard output.
+    pub output: Vec<u8>,
+    /// Last words: standard error, panic hooks, thrown messages.
+    pub message: Vec<u8>,
+    /// Host writes into guest memory are noted here.
+    pub(super) dirty: DirtyMaps,
+}
+
+impl HostState {
+    /// Fresh state for an instance of a module with these function imports.
+    pub fn new(limits: &Limits, import_names: &[String], added_bytes: u64) -> Self {
+        Self {
+            limits: limits.clone(),
+            limiter: Limiter::new(limits, added_bytes),
+            calls: CallLog::new(import_names, limits.host_calls_max),
+            random: Random(RANDOM_SEED),
+            stdin: Vec::new(),
+            stdin_read: 0,
+            output: Vec::new(),
+            message: Vec::new(),
+            dirty: DirtyMaps::default(),
+        }
+    }
+
+    /// Forgets the last run. Keeps every buffer, so that no run allocates once they have grown.
+    pub(super) fn begin(&mut self) {
+        self.limiter.begin();
+        self.calls.begin();
+        self.random = Random(RANDOM_SEED);
+        self.stdin.clear();
+        self.stdin_read = 0;
+        self.output.clear();
+        self.message.clear();
+    }
+
+    /// Adds to the output, up to the limit.
+    pub fn push_output(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        let room = (self.limits.output_bytes_max as usize).saturating_sub(self.output.len());
+        self.output.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() > room { Err(Stop(Limit::Output).into()) } else { Ok(()) }
+    }
+
+    /// Adds to the last words; what does not fit is dropped.
+    pub fn push_message(&mut self, bytes: &[u8]) {
+        let room = MESSAGE_BYTES_MAX.saturating_sub(self.message.len());
+        self.message.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+/// Copies bytes into guest memory on the host's behalf and notes the pages for the reset.
+/// Out of bounds is the guest's fault (it named the address) and therefore the guest's trap.
+pub fn write_guest(
+    mut store: impl AsContextMut<Data = HostState>,
+    memory: Memory,
+    address: u64,
+    bytes: &[u8],
+) -> wasmtime::Result<()> {
+    let (data, state) = memory.data_and_store_mut(&mut store);
+    let place = usize::try_from(address)
+        .ok()
+        .and_then(|start| data.get_mut(start..start.checked_add(bytes.len())?))
+        .ok_or(wasmtime::Trap::MemoryOutOfBounds)?;
+    place.copy_from_slice(bytes);
+    state.dirty.mark(place);
+    Ok(())
+}
+
+/// Bytes of guest memory that the guest named; out of bounds is the guest's trap.
+pub fn read_guest(data: &[u8], address: u64, len: u64) -> wasmtime::Result<&[u8]> {
+    let start = usize::try_from(address).ok();
+    let end = address.checked_add(len).and_then(|end| usize::try_from(end).ok());
+    start.zip(end).and_then(|(start, end)| data.get(start..end)).ok_or_else(|| wasmtime::Trap::MemoryOutOfBounds.into())
+}
+
+/// The host ends the run because a limit was met.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop(pub Limit);
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped by the limit {:?}", self.0)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// The guest asked to end (`proc_exit`) with a code that is not success.
+#[derive(Debug, Clone, Copy)]
+pub struct Exit(pub i32);
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}", self.0)
+    }
+}
+
+impl std::error::Error for Exit {}
+
+/// Decides about growth of memories and tables, and remembers.
+pub struct Limiter {
+    memory_bytes_max: u64,
+    table_elements_max: u64,
+    denials_max: u32,
+    /// All memories now, bytes.
+    pub memory_bytes: u64,
+    /// Largest [`Limiter::memory_bytes`] of this run.
+    pub memory_bytes_peak: u64,
+    table_elements: u64,
+    /// Growth requests denied in this run, memories.
+    pub memory_denied: u32,
+    /// Growth requests denied in this run, tables.
+    pub table_denied: u32,
+    /// Tables grew in this run.
+    pub table_grown: bool,
+}
+
+impl Limiter {
+    fn new(limits: &Limits, added_bytes: u64) -> Self {
+        Self {
+            // What the instrumentation adds is not the guest's: it stays out of the account.
+            memory_bytes_max: limits.memory_bytes_max.saturating_add(added_bytes),
+            table_elements_max: limits.table_elements_max.into(),
+            denials_max: limits.growth_denials_max,
+            memory_bytes: 0,
+            memory_bytes_peak: 0,
+            table_elements: 0,
+            memory_denied: 0,
+            table_denied: 0,
+            table_grown: false,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.memory_bytes_peak = self.memory_bytes;
+        self.memory_denied = 0;
+        self.table_denied = 0;
+        self.table_grown = false;
+    }
+
+    /// The instance is complete: from here on only the guest's own memories count.
+    pub(super) fn instantiated(&mut self, added_bytes: u64) {
+        self.memory_bytes_max = self.memory_bytes_max.saturating_sub(added_bytes);
+        self.memory_bytes = self.memory_bytes.saturating_sub(added_bytes);
+    }
+
+    fn deny(&mut self) -> wasmtime::Result<bool> {
+        if self.memory_denied.saturating_add(self.table_denied) > self.denials_max {
+            return Err(Stop(Limit::HardDeny).into());
+        }
+        Ok(false)
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current) as u64);
+        if total > self.memory_bytes_max || maximum.is_some_and(|maximum| desired > maximum) {
+            self.memory_denied += 1;
+            return self.deny();
+        }
+        self.memory_bytes = total;
+        self.memory_bytes_peak = self.memory_bytes_peak.max(total);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        // The system refused what we allowed: to the guest it is a denial all the same.
+        self.memory_denied += 1;
+        self.deny().map(drop)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current) as u64);
+        if total > self.table_elements_max || maximum.is_some_and(|maximum| desired > maximum) {
+            self.table_denied += 1;
+            return self.deny();
+        }
+        self.table_grown |= desired > current;
+        self.table_elements = total;
+        Ok(true)
+    }
+}
+
+/// Counts calls to the host by import, in place: a run allocates nothing.
+pub struct CallLog {
+    kinds: Vec<CallKind>,
+    total: u64,
+    max: u64,
+}
+
+struct CallKind {
+    import: String,
+    count: u64,
+    arguments: [u64; ARGUMENTS_MAX],
+    arguments_len: usize,
+}
+
+impl CallLog {
+    fn new(import_names: &[String], max: u64) -> Self {
+        let kinds = import_names.iter().map(|import| CallKind {
+            import: import.clone(),
+            count: 0,
+            arguments: [0; ARGUMENTS_MAX],
+            arguments_len: 0,
+        });
+        Self { kinds: kinds.collect(), total: 0, max }
+    }
+
+    fn begin(&mut self) {
+        if self.total > 0 {
+            self.kinds.iter_mut().for_each(|kind| kind.count = 0);
+            self.total = 0;
+        }
+    }
+
+    /// Notes a call to function import number `import` (functions only, in the module's order) and stops the run that calls too often.
+    pub fn record(&mut self, import: usize, arguments: impl IntoIterator<Item = u64>) -> wasmtime::Result<()> {
+        let kind = &mut self.kinds[import];
+        if kind.count == 0 {
+            kind.arguments_len = 0;
+            for (place, argument) in kind.arguments.iter_mut().zip(arguments) {
+                *place = argument;
+                kind.arguments_len += 1;
+            }
+        }
+        kind.count += 1;
+        self.total += 1;
+        if self.total > self.max { Err(Stop(Limit::HostCalls).into()) } else { Ok(()) }
+    }
+
+    /// The calls of this run, in the module's import order.
+    pub fn calls(&self) -> Vec<HostCall> {
+        let called = self.kinds.iter().filter(|kind| kind.count > 0);
+        called
+            .map(|kind| HostCall {
+                import: kind.import.clone(),
+                count: kind.count,
+                first_arguments: kind.arguments[..kind.arguments_len].to_vec(),
+            })
+            .collect()
+    }
+}
+
+/// SplitMix64: a stream of values that is the same in every run.
+pub struct Random(u64);
+
+impl Random {
+    /// The next value.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
