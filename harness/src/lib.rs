@@ -9,6 +9,7 @@ pub mod execution;
 pub mod executors;
 pub mod instrument;
 pub mod limits;
+pub mod symbols;
 pub mod target;
 
 pub use error::HarnessError;

@@ -1,3 +1,4 @@
 //! One binary of integration tests: a file per room.
 
 mod executors;
+mod symbols;
