@@ -2,7 +2,20 @@
 //!
 //! Everything added lives in one extra linear memory, appended after the module's own and exported as
 //! [`MEMORY_EXPORT`]. Its minimum equals its maximum, so it never moves. Function indices do not change; added
-//! helper functions come last.
+//! helper functions come last. Sections that are not touched are copied byte for byte; `.debug_*`, branch hints and
+//! other custom sections that speak of code offsets are dropped, because they would lie (symbols are looked up in the
+//! original module, through the site table).
+//!
+//! What a host must know to restore memory from the dirty map: a mark on page `p` means that some bytes of
+//! `[4096 p, 4096 (p + 1) + DIRTY_OVERHANG_BYTES)` may have been written, see [`DIRTY_OVERHANG_BYTES`].
+
+mod analysis;
+mod layout;
+mod module;
+mod rewrite;
+
+use crate::error::HarnessError;
+use wasmparser::WasmFeatures;
 
 /// Export name of the added memory.
 pub const MEMORY_EXPORT: &str = "__autoclave_memory";
@@ -12,6 +25,26 @@ pub const GLOBAL_EXPORT_PREFIX: &str = "__autoclave_global_";
 pub const GUEST_MEMORY_EXPORT_PREFIX: &str = "__autoclave_guest_memory_";
 /// Guest page of the dirty map, bytes.
 pub const DIRTY_PAGE_BYTES: u64 = 4096;
+/// A marked page reaches this many bytes into its successor: one mark covers a run of stores to neighbouring
+/// addresses, and the straddling end of a wide store. The host restores `DIRTY_PAGE_BYTES + DIRTY_OVERHANG_BYTES`
+/// from the start of every marked page (cut at the end of the memory).
+pub const DIRTY_OVERHANG_BYTES: u64 = 256;
+
+/// The proposals that modules may use; the executor's engines are configured to these.
+pub fn features() -> WasmFeatures {
+    WasmFeatures::WASM3 | WasmFeatures::CUSTOM_PAGE_SIZES | WasmFeatures::WIDE_ARITHMETIC
+}
+
+/// Rewrites `wasm`. `name` stands in errors; `memory_bytes_max` is the limit on guest memory and sizes the dirty maps.
+pub fn instrument(
+    name: &str,
+    wasm: &[u8],
+    options: Options,
+    memory_bytes_max: u64,
+) -> Result<Instrumented, HarnessError> {
+    let module = module::Module::parse(name, wasm)?;
+    rewrite::rewrite(name, wasm, &module, options, memory_bytes_max)
+}
 
 /// What to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,13 +1,13 @@
 //! The only file with `unsafe`: pages shared between host and guest, restoring dirty pages, and loading cached machine code.
 #![allow(unsafe_code)]
 
-use crate::instrument::{DIRTY_PAGE_BYTES, Region};
+use crate::instrument::{DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, Region};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::ffi::c_void;
 use std::ptr;
 
-/// Bytes that one store may write beyond the page it starts in: a v128 less one byte, rounded up.
-const OVERHANG_BYTES: usize = 16;
+/// A mark on a page covers this many bytes of its successor.
+const OVERHANG_BYTES: usize = DIRTY_OVERHANG_BYTES as usize;
 
 /// The added memory's bytes at an address of ours that outlives every instance: a memory file, mapped here once and over
 /// each instance's added memory in turn. Guest code writes its counters there; nothing is ever copied.

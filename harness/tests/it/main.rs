@@ -1,4 +1,5 @@
 //! One binary of integration tests: a file per room.
 
 mod executors;
+mod instrument;
 mod symbols;

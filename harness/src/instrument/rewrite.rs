@@ -1,0 +1,719 @@
+//! Puts the rewritten module together: untouched sections byte for byte, bodies with what was asked for.
+
+use super::analysis::{self, Mark, Marks};
+use super::layout;
+use super::module::Module;
+use super::{
+    DIRTY_PAGE_BYTES, GLOBAL_EXPORT_PREFIX, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, Layout, MEMORY_EXPORT, Options,
+    Site, SiteKind,
+};
+use crate::error::HarnessError;
+use std::collections::BTreeMap;
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{BlockType, Encode, ExportKind, InstructionSink, MemArg, ValType};
+use wasmparser::{BinaryReader, FunctionBody, Operator, OperatorsReader};
+
+/// Most edge counters: more would cost more to scan than they tell.
+const COUNTERS_MAX: u64 = 4 << 20;
+/// Most locals of a function, by the engines' common limits.
+const LOCALS_MAX: u32 = 50_000;
+/// Largest function body, by the engines' common limits.
+const BODY_BYTES_MAX: usize = 7_654_321;
+
+/// See [`super::instrument`].
+pub(super) fn rewrite(
+    name: &str,
+    wasm: &[u8],
+    module: &Module,
+    options: Options,
+    memory_bytes_max: u64,
+) -> Result<Instrumented, HarnessError> {
+    let slots = module.edges_max <= COUNTERS_MAX;
+    let edges_max = if slots { module.edges_max } else { module.edges_without_slots_max };
+    if options.edges && edges_max > COUNTERS_MAX {
+        return Err(HarnessError::module(
+            name,
+            format!(
+                "has {edges_max} branches, more than the {COUNTERS_MAX} that are counted: split it, or fuzz it without edges"
+            ),
+        ));
+    }
+    let layout = layout::plan(&module.memories, options, memory_bytes_max, edges_max, module.compares_max, 0).map_err(
+        |bytes| HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB")),
+    )?;
+    let mut rewriter = Rewriter {
+        name,
+        wasm,
+        module,
+        options,
+        slots,
+        own_memory: module.memories.len() as u32,
+        stack_pointer: stack_pointer(module),
+        layout,
+        edges: Vec::new(),
+        compares: Vec::new(),
+        types: Vec::new(),
+        type_indices: BTreeMap::new(),
+        helpers: Vec::new(),
+        helper_indices: BTreeMap::new(),
+    };
+    let mut code = Vec::new();
+    for (at, body) in module.bodies.iter().enumerate() {
+        let function = module.functions_imported + at as u32;
+        rewriter.function(
+            function,
+            FunctionBody::new(BinaryReader::new(&wasm[body.clone()], body.start)),
+            &mut code,
+        )?;
+    }
+    rewriter.finish(code)
+}
+
+/// The global that is the shadow stack pointer: by name, else the first mutable i32 global that starts with a
+/// constant and is used as one in a prologue.
+fn stack_pointer(module: &Module) -> Option<u32> {
+    let mutable_i32 = |index: u32| {
+        module
+            .globals
+            .get(index as usize)
+            .is_some_and(|global| global.ty.mutable && global.ty.content_type == wasmparser::ValType::I32)
+    };
+    let named = module.global_names.iter().find(|(index, name)| name == "__stack_pointer" && mutable_i32(*index));
+    if let Some((index, _)) = named {
+        return Some(*index);
+    }
+    let first = (0..module.globals.len() as u32).find(|index| mutable_i32(*index))?;
+    module.globals[first as usize].initial.filter(|value| *value > 0).map(|_| first)
+}
+
+/// Helper functions that a rewritten body may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Helper {
+    /// `(address, length)`: marks a range of the guest memory of that index.
+    MarkRange(u32),
+}
+
+struct Rewriter<'a> {
+    name: &'a str,
+    wasm: &'a [u8],
+    module: &'a Module,
+    options: Options,
+    slots: bool,
+    own_memory: u32,
+    stack_pointer: Option<u32>,
+    layout: Layout,
+    edges: Vec<Site>,
+    compares: Vec<Site>,
+    /// Added function types.
+    types: Vec<(Vec<ValType>, Vec<ValType>)>,
+    type_indices: BTreeMap<Vec<u8>, u32>,
+    helpers: Vec<Helper>,
+    helper_indices: BTreeMap<Helper, u32>,
+}
+
+/// An open block of the original function.
+struct Block {
+    /// Types that a branch to it carries.
+    label: Vec<wasmparser::ValType>,
+    /// Offset of an `if` whose `else` has not come yet.
+    open_if: Option<u32>,
+    /// Offset of the first `try_table` with a catch clause that lands at the end of this block.
+    landing: Option<u32>,
+}
+
+/// One function being written.
+struct Output {
+    bytes: Vec<u8>,
+    /// Parameters and locals of the original.
+    locals: u32,
+    /// Temporaries by use, in order of their first use.
+    temporaries: Vec<(Temporary, ValType)>,
+}
+
+/// Temporaries: live within one rewritten instruction only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Temporary {
+    Address32,
+    Address64,
+    Index,
+    First(ValType),
+    Second(ValType),
+}
+
+impl Output {
+    fn temporary(&mut self, use_: Temporary) -> u32 {
+        let at = self.temporaries.iter().position(|entry| entry.0 == use_).unwrap_or_else(|| {
+            let ty = match use_ {
+                Temporary::Address32 | Temporary::Index => ValType::I32,
+                Temporary::Address64 => ValType::I64,
+                Temporary::First(ty) | Temporary::Second(ty) => ty,
+            };
+            self.temporaries.push((use_, ty));
+            self.temporaries.len() - 1
+        });
+        self.locals + at as u32
+    }
+
+    fn sink(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(&mut self.bytes)
+    }
+}
+
+impl<'a> Rewriter<'a> {
+    fn own(&self, offset: u32) -> MemArg {
+        MemArg { offset: u64::from(offset), align: 0, memory_index: self.own_memory }
+    }
+
+    fn broken(&self, error: wasmparser::BinaryReaderError) -> HarnessError {
+        HarnessError::module(self.name, error)
+    }
+
+    /// Index of a function type, added on first use.
+    fn function_type(&mut self, params: Vec<ValType>, results: Vec<ValType>) -> u32 {
+        let mut key = Vec::new();
+        params.encode(&mut key);
+        results.encode(&mut key);
+        *self.type_indices.entry(key).or_insert_with(|| {
+            self.types.push((params, results));
+            (self.module.types.len() + self.types.len() - 1) as u32
+        })
+    }
+
+    fn helper(&mut self, helper: Helper) -> u32 {
+        *self.helper_indices.entry(helper).or_insert_with(|| {
+            self.helpers.push(helper);
+            (self.module.functions.len() + self.helpers.len() - 1) as u32
+        })
+    }
+
+    fn label_types(&self, ty: wasmparser::BlockType, is_loop: bool) -> Vec<wasmparser::ValType> {
+        match ty {
+            wasmparser::BlockType::Empty => Vec::new(),
+            wasmparser::BlockType::Type(ty) => {
+                if is_loop {
+                    Vec::new()
+                } else {
+                    vec![ty]
+                }
+            }
+            wasmparser::BlockType::FuncType(index) => match &self.module.types[index as usize] {
+                Some(ty) if is_loop => ty.params().to_vec(),
+                Some(ty) => ty.results().to_vec(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// Block type of a block that takes `label` and leaves it.
+    fn pass_through(&mut self, label: &[wasmparser::ValType]) -> BlockType {
+        if label.is_empty() {
+            return BlockType::Empty;
+        }
+        let types: Vec<ValType> = label.iter().map(|ty| encoded(*ty)).collect();
+        BlockType::FunctionType(self.function_type(types.clone(), types))
+    }
+
+    /// Adds a counter and emits its increment.
+    fn count(&mut self, out: &mut Output, site: Site) {
+        let memarg = self.own(self.layout.counters.start + self.edges.len() as u32);
+        self.edges.push(site);
+        out.sink().i32_const(0).i32_const(0).i32_load8_u(memarg).i32_const(1).i32_add().i32_store8(memarg);
+    }
+
+    /// Rewrites one function and appends its code entry.
+    fn function(&mut self, function: u32, body: FunctionBody<'a>, code: &mut Vec<u8>) -> Result<(), HarnessError> {
+        let module = self.module;
+        let ty = module.function_type(function).cloned();
+        let (params, results) = ty.map_or((0, Vec::new()), |ty| (ty.params().len() as u32, ty.results().to_vec()));
+        let mut locals_reader = body.get_locals_reader().map_err(|error| self.broken(error))?;
+        let groups = locals_reader.get_count();
+        let locals_start = locals_reader.original_position();
+        let mut locals = params;
+        for _ in 0..groups {
+            let (count, _) = locals_reader.read().map_err(|error| self.broken(error))?;
+            locals += count;
+        }
+        let locals_bytes = &self.wasm[locals_start..locals_reader.original_position()];
+        let operators_reader = locals_reader.get_binary_reader();
+        let operators = || OperatorsReader::new(operators_reader.clone());
+
+        let marks = if self.options.dirty && !module.memories.is_empty() {
+            analysis::marks(module, locals, self.stack_pointer, operators).map_err(|error| self.broken(error))?
+        } else {
+            Marks::default()
+        };
+
+        let mut out = Output { bytes: Vec::with_capacity(2 * body.range().len()), locals, temporaries: Vec::new() };
+        let mut walk = Walk {
+            function,
+            marks,
+            ordinal: 0,
+            stores: 0,
+            frames: 0,
+            blocks: vec![Block { label: results, open_if: None, landing: None }],
+        };
+        if self.options.edges {
+            self.count(&mut out, Site { function, offset: body.range().start as u32, kind: SiteKind::Entry });
+        }
+        let mut reader = operators();
+        while !reader.eof() {
+            let (operator, start) = reader.read_with_offset().map_err(|error| self.broken(error))?;
+            let raw = &self.wasm[start..reader.original_position()];
+            self.operator(&mut walk, &mut out, &operator, start as u32, raw);
+        }
+
+        // Locals: the original groups, then one per temporary.
+        if locals + out.temporaries.len() as u32 > LOCALS_MAX {
+            return Err(HarnessError::module(
+                self.name,
+                format!("function {function} has {locals} locals, too many to add the few that instrumentation needs"),
+            ));
+        }
+        let mut entry = Vec::with_capacity(out.bytes.len() + locals_bytes.len() + 16);
+        (groups + out.temporaries.len() as u32).encode(&mut entry);
+        entry.extend_from_slice(locals_bytes);
+        for (_, ty) in &out.temporaries {
+            1u32.encode(&mut entry);
+            ty.encode(&mut entry);
+        }
+        entry.extend_from_slice(&out.bytes);
+        if entry.len() > BODY_BYTES_MAX {
+            return Err(HarnessError::module(
+                self.name,
+                format!(
+                    "function {function} grows to {} bytes when instrumented; engines take {BODY_BYTES_MAX}",
+                    entry.len()
+                ),
+            ));
+        }
+        entry.encode(code);
+        Ok(())
+    }
+
+    fn operator(&mut self, walk: &mut Walk, out: &mut Output, operator: &Operator<'_>, offset: u32, raw: &[u8]) {
+        use Operator as O;
+        walk.ordinal += 1;
+        let site = |kind| Site { function: walk.function, offset, kind };
+        match operator {
+            O::Block { blockty } => {
+                walk.blocks.push(Block { label: self.label_types(*blockty, false), open_if: None, landing: None });
+                out.bytes.extend_from_slice(raw);
+            }
+            O::Loop { blockty } => {
+                walk.blocks.push(Block { label: self.label_types(*blockty, true), open_if: None, landing: None });
+                out.bytes.extend_from_slice(raw);
+            }
+            O::TryTable { try_table } => {
+                let depth = walk.blocks.len();
+                for catch in &try_table.catches {
+                    let label = match *catch {
+                        wasmparser::Catch::One { label, .. }
+                        | wasmparser::Catch::OneRef { label, .. }
+                        | wasmparser::Catch::All { label }
+                        | wasmparser::Catch::AllRef { label } => label,
+                    };
+                    // The outermost label is the function itself: nothing comes after it.
+                    if let Some(at) = (depth - 1).checked_sub(label as usize).filter(|at| *at > 0) {
+                        walk.blocks[at].landing.get_or_insert(offset);
+                    }
+                }
+                let label = self.label_types(try_table.ty, false);
+                walk.blocks.push(Block { label, open_if: None, landing: None });
+                out.bytes.extend_from_slice(raw);
+            }
+            O::If { blockty } => {
+                walk.blocks.push(Block {
+                    label: self.label_types(*blockty, false),
+                    open_if: Some(offset),
+                    landing: None,
+                });
+                out.bytes.extend_from_slice(raw);
+                if self.options.edges {
+                    self.count(out, site(SiteKind::Taken));
+                }
+            }
+            O::Else => {
+                out.bytes.extend_from_slice(raw);
+                if let Some(offset) = walk.blocks.last_mut().and_then(|block| block.open_if.take())
+                    && self.options.edges
+                {
+                    self.count(out, Site { function: walk.function, offset, kind: SiteKind::NotTaken });
+                }
+            }
+            O::End => {
+                let block = walk.blocks.pop();
+                if let Some(offset) = block.as_ref().and_then(|block| block.open_if)
+                    && self.options.edges
+                {
+                    out.sink().else_();
+                    self.count(out, Site { function: walk.function, offset, kind: SiteKind::NotTaken });
+                }
+                out.bytes.extend_from_slice(raw);
+                if let Some(offset) = block.and_then(|block| block.landing)
+                    && self.options.edges
+                {
+                    self.count(out, Site { function: walk.function, offset, kind: SiteKind::Taken });
+                }
+            }
+            O::BrIf { relative_depth } if self.options.edges => {
+                // `if` takes the condition and passes the label's operands on, so both sides have room for a counter.
+                let at = walk.blocks.len() - 1 - *relative_depth as usize;
+                let ty = self.pass_through(&walk.blocks[at].label);
+                out.sink().if_(ty);
+                self.count(out, site(SiteKind::Taken));
+                out.sink().br(relative_depth + 1).end();
+                self.count(out, site(SiteKind::NotTaken));
+            }
+            O::BrTable { targets } if self.options.edges && self.slots => {
+                let last = targets.len();
+                let first = self.layout.counters.start + self.edges.len() as u32;
+                self.edges.extend((0..=last).map(|slot| site(SiteKind::Slot(slot))));
+                let (index, slot) = (out.temporary(Temporary::First(ValType::I32)), out.temporary(Temporary::Index));
+                let memarg = self.own(first);
+                out.sink().local_tee(index).i32_const(last as i32).local_get(index).i32_const(last as i32).i32_lt_u();
+                out.sink().select().local_tee(slot).local_get(slot).i32_load8_u(memarg).i32_const(1).i32_add();
+                out.sink().i32_store8(memarg).local_get(index);
+                out.bytes.extend_from_slice(raw);
+            }
+            O::BrOnNull { .. } | O::BrOnNonNull { .. } | O::BrOnCast { .. } | O::BrOnCastFail { .. } => {
+                out.bytes.extend_from_slice(raw);
+                if self.options.edges {
+                    self.count(out, site(SiteKind::NotTaken));
+                }
+            }
+            O::LocalSet { local_index } | O::LocalTee { local_index } => {
+                out.bytes.extend_from_slice(raw);
+                if let Some(&(ordinal, local, pages)) = walk.marks.frames.get(walk.frames)
+                    && ordinal == walk.ordinal
+                {
+                    debug_assert_eq!(local, *local_index, "frames are noted where they are made");
+                    walk.frames += 1;
+                    for page in 0..pages {
+                        let memarg = self.own(self.layout.dirty[0].start + page);
+                        out.sink().local_get(local).i32_const(12).i32_shr_u().i32_const(1).i32_store8(memarg);
+                    }
+                }
+            }
+            other if self.options.dirty => self.dirty(walk, out, other, raw),
+            _ => out.bytes.extend_from_slice(raw),
+        }
+    }
+
+    /// Writes an instruction of any other kind, with marks for what it changes.
+    fn dirty(&mut self, walk: &mut Walk, out: &mut Output, operator: &Operator<'_>, raw: &[u8]) {
+        use Operator as O;
+        if let Some(write) = analysis::write(operator) {
+            let mark = walk.marks.stores[walk.stores];
+            walk.stores += 1;
+            let memory = write.memarg.memory;
+            if mark != Mark::OfTemporary {
+                out.bytes.extend_from_slice(raw);
+                self.mark(out, mark);
+                return;
+            }
+            let memory64 = self.module.memories[memory as usize].memory64;
+            let address = out.temporary(if memory64 { Temporary::Address64 } else { Temporary::Address32 });
+            let operands: Vec<u32> = write
+                .operands
+                .iter()
+                .enumerate()
+                .map(|(at, ty)| {
+                    let ty = encoded(*ty);
+                    out.temporary(if at == 0 { Temporary::First(ty) } else { Temporary::Second(ty) })
+                })
+                .collect();
+            for operand in operands.iter().rev() {
+                out.sink().local_set(*operand);
+            }
+            out.sink().local_tee(address);
+            for operand in &operands {
+                out.sink().local_get(*operand);
+            }
+            out.bytes.extend_from_slice(raw);
+            // After the store: it is in bounds, so its page has a byte in the map.
+            self.mark_address(out, memory, address, write.memarg.offset);
+            return;
+        }
+        match operator {
+            O::MemoryGrow { mem } => {
+                let memory64 = self.module.memories[*mem as usize].memory64;
+                let ty = if memory64 { ValType::I64 } else { ValType::I32 };
+                let (delta, old) = (out.temporary(Temporary::First(ty)), out.temporary(Temporary::Second(ty)));
+                let flag = self.own(self.layout.flags.start);
+                out.sink().local_tee(delta);
+                out.bytes.extend_from_slice(raw);
+                out.sink().local_set(old).i32_const(0).i32_const(0).i32_load8_u(flag).local_get(old);
+                if memory64 {
+                    out.sink().i64_const(-1).i64_ne().local_get(delta).i64_const(0).i64_ne();
+                } else {
+                    out.sink().i32_const(-1).i32_ne().local_get(delta).i32_const(0).i32_ne();
+                }
+                out.sink().i32_and().i32_or().i32_store8(flag).local_get(old);
+            }
+            O::MemoryFill { mem } => self.bulk(out, *mem, ValType::I32, None, raw),
+            O::MemoryCopy { dst_mem, src_mem } => {
+                let source = self.address_type(*src_mem);
+                self.bulk(out, *dst_mem, source, Some(*src_mem), raw);
+            }
+            O::MemoryInit { mem, .. } => {
+                let address = out.temporary(match self.address_type(*mem) {
+                    ValType::I64 => Temporary::Address64,
+                    _ => Temporary::Address32,
+                });
+                let (from, len) =
+                    (out.temporary(Temporary::First(ValType::I32)), out.temporary(Temporary::Second(ValType::I32)));
+                out.sink().local_set(len).local_set(from).local_tee(address).local_get(from).local_get(len);
+                out.bytes.extend_from_slice(raw);
+                self.mark_range(out, *mem, address, len, ValType::I32);
+            }
+            other => {
+                out.bytes.extend_from_slice(raw);
+                if analysis::unrestorable(other) {
+                    let flag = self.own(self.layout.flags.start);
+                    out.sink().i32_const(0).i32_const(1).i32_store8(flag);
+                }
+            }
+        }
+    }
+
+    fn address_type(&self, memory: u32) -> ValType {
+        if self.module.memories[memory as usize].memory64 { ValType::I64 } else { ValType::I32 }
+    }
+
+    /// `memory.fill` (middle operand i32) and `memory.copy` (middle operand an address of memory `source`).
+    fn bulk(&mut self, out: &mut Output, memory: u32, middle: ValType, source: Option<u32>, raw: &[u8]) {
+        let target = self.address_type(memory);
+        // The length of a copy between a 64-bit and a 32-bit memory is 32 bits wide.
+        let len_type = match source {
+            Some(source) if self.address_type(source) == ValType::I32 => ValType::I32,
+            _ => target,
+        };
+        let address = out.temporary(if target == ValType::I64 { Temporary::Address64 } else { Temporary::Address32 });
+        let (middle, len) = (out.temporary(Temporary::First(middle)), out.temporary(Temporary::Second(len_type)));
+        out.sink().local_set(len).local_set(middle).local_tee(address).local_get(middle).local_get(len);
+        out.bytes.extend_from_slice(raw);
+        self.mark_range(out, memory, address, len, len_type);
+    }
+
+    fn mark_range(&mut self, out: &mut Output, memory: u32, address: u32, len: u32, len_type: ValType) {
+        let helper = self.helper(Helper::MarkRange(memory));
+        out.sink().local_get(address).local_get(len);
+        if self.address_type(memory) == ValType::I64 && len_type == ValType::I32 {
+            out.sink().i64_extend_i32_u();
+        }
+        out.sink().call(helper);
+    }
+
+    fn mark(&self, out: &mut Output, mark: Mark) {
+        match mark {
+            Mark::OfLocal { local, offset } => self.mark_address(out, 0, local, offset),
+            Mark::OfPage(page) => {
+                let memarg = self.own(self.layout.dirty[0].start + page);
+                out.sink().i32_const(0).i32_const(1).i32_store8(memarg);
+            }
+            Mark::Covered | Mark::OfTemporary => {}
+        }
+    }
+
+    fn mark_address(&self, out: &mut Output, memory: u32, address: u32, offset: u64) {
+        let region = self.layout.dirty[memory as usize];
+        let memarg = self.own(region.start);
+        let shift = DIRTY_PAGE_BYTES.trailing_zeros();
+        if self.address_type(memory) == ValType::I64 {
+            out.sink().local_get(address);
+            if offset != 0 {
+                out.sink().i64_const(offset as i64).i64_add();
+            }
+            out.sink().i64_const(i64::from(shift)).i64_shr_u();
+            let page = out.temporary(Temporary::Address64);
+            // The temporary may be the address itself: it is not needed any more.
+            let last = i64::from(region.len) - 1;
+            out.sink().local_tee(page).i64_const(last).local_get(page).i64_const(last).i64_lt_u().select();
+            out.sink().i32_wrap_i64().i32_const(1).i32_store8(memarg);
+        } else {
+            out.sink().local_get(address);
+            if offset != 0 {
+                out.sink().i32_const(offset as u32 as i32).i32_add();
+            }
+            out.sink().i32_const(shift as i32).i32_shr_u().i32_const(1).i32_store8(memarg);
+        }
+    }
+
+    /// Body of a helper, without its size.
+    fn helper_body(&self, helper: Helper) -> (ValType, Vec<u8>) {
+        let Helper::MarkRange(memory) = helper;
+        let ty = self.address_type(memory);
+        let region = self.layout.dirty[memory as usize];
+        let memarg = self.own(region.start);
+        let mut body = Vec::new();
+        // Locals: page, last page.
+        1u32.encode(&mut body);
+        2u32.encode(&mut body);
+        ValType::I32.encode(&mut body);
+        let (address, len, page, last) = (0, 1, 2, 3);
+        let mut sink = InstructionSink::new(&mut body);
+        if ty == ValType::I64 {
+            let limit = i64::from(region.len) - 1;
+            sink.local_get(len).i64_eqz().if_(BlockType::Empty).return_().end();
+            // last = min((address + len - 1) >> 12, limit); page likewise.
+            sink.local_get(address).local_get(len).i64_add().i64_const(1).i64_sub().i64_const(12).i64_shr_u();
+            sink.local_tee(len).i64_const(limit).local_get(len).i64_const(limit).i64_lt_u().select();
+            sink.i32_wrap_i64().local_set(last);
+            sink.local_get(address).i64_const(12).i64_shr_u();
+            sink.local_tee(address).i64_const(limit).local_get(address).i64_const(limit).i64_lt_u().select();
+            sink.i32_wrap_i64().local_set(page);
+        } else {
+            sink.local_get(len).i32_eqz().if_(BlockType::Empty).return_().end();
+            sink.local_get(address).local_get(len).i32_add().i32_const(1).i32_sub().i32_const(12).i32_shr_u();
+            sink.local_set(last);
+            sink.local_get(address).i32_const(12).i32_shr_u().local_set(page);
+        }
+        sink.loop_(BlockType::Empty).local_get(page).i32_const(1).i32_store8(memarg);
+        sink.local_get(page).local_get(last).i32_lt_u().if_(BlockType::Empty);
+        sink.local_get(page).i32_const(1).i32_add().local_set(page).br(1).end().end().end();
+        (ty, body)
+    }
+
+    fn finish(mut self, mut code: Vec<u8>) -> Result<Instrumented, HarnessError> {
+        let module = self.module;
+        let mut helper_types = Vec::new();
+        for helper in self.helpers.clone() {
+            let (ty, body) = self.helper_body(helper);
+            helper_types.push(self.function_type(vec![ty, ty], Vec::new()));
+            body.encode(&mut code);
+        }
+        self.layout.counters.len = self.edges.len() as u32;
+        self.layout.closeness.len = 2 * self.compares.len() as u32;
+
+        let globals: Vec<u32> =
+            (0..module.globals.len() as u32).filter(|index| module.globals[*index as usize].ty.mutable).collect();
+        let mut exports = Vec::new();
+        let mut export = |name: &str, kind: ExportKind, index: u32| {
+            name.encode(&mut exports);
+            kind.encode(&mut exports);
+            index.encode(&mut exports);
+        };
+        export(MEMORY_EXPORT, ExportKind::Memory, self.own_memory);
+        for index in &globals {
+            export(&format!("{GLOBAL_EXPORT_PREFIX}{index}"), ExportKind::Global, *index);
+        }
+        for index in 0..self.own_memory {
+            export(&format!("{GUEST_MEMORY_EXPORT_PREFIX}{index}"), ExportKind::Memory, index);
+        }
+        let exports_added = 1 + globals.len() as u32 + self.own_memory;
+
+        let mut types = Vec::new();
+        for (params, results) in &self.types {
+            types.push(0x60);
+            params.encode(&mut types);
+            results.encode(&mut types);
+        }
+        let mut functions = Vec::new();
+        for ty in &helper_types {
+            ty.encode(&mut functions);
+        }
+        let mut memory = Vec::new();
+        wasm_encoder::MemoryType {
+            minimum: u64::from(self.layout.pages),
+            maximum: Some(u64::from(self.layout.pages)),
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        }
+        .encode(&mut memory);
+
+        // (section id, items added, their bytes), in the order of sections.
+        let mut additions = vec![
+            (1u8, self.types.len() as u32, types),
+            (3, helper_types.len() as u32, functions),
+            (5, 1, memory),
+            (7, exports_added, exports),
+        ];
+        additions.retain(|(_, count, _)| *count > 0);
+        if !self.helpers.is_empty() && !module.sections.iter().any(|section| section.id == 10) {
+            additions.push((10, 0, Vec::new()));
+        }
+        let mut output = self.wasm[..8].to_vec();
+        let mut section = |id: u8, contents: &[u8]| {
+            output.push(id);
+            contents.encode(&mut output);
+        };
+        let with_count = |count: u32, first: &[u8], second: &[u8]| {
+            let mut contents = Vec::with_capacity(first.len() + second.len() + 5);
+            count.encode(&mut contents);
+            contents.extend_from_slice(first);
+            contents.extend_from_slice(second);
+            contents
+        };
+        let mut additions = additions.into_iter().peekable();
+        for original in &module.sections {
+            if original.id == 0 {
+                if !speaks_of_offsets(&original.name) {
+                    section(0, &self.wasm[original.range.clone()]);
+                }
+                continue;
+            }
+            while let Some((id, count, bytes)) = additions.next_if(|addition| rank(addition.0) < rank(original.id)) {
+                section(id, &with_count(count, &[], &bytes));
+            }
+            let contents = &self.wasm[original.range.clone()];
+            if original.id == 10 {
+                section(10, &with_count((module.bodies.len() + helper_types.len()) as u32, &code, &[]));
+            } else if let Some((id, count, bytes)) = additions.next_if(|addition| addition.0 == original.id) {
+                let mut reader = BinaryReader::new(contents, 0);
+                let old = reader.read_var_u32().map_err(|error| HarnessError::module(self.name, error))?;
+                section(id, &with_count(old + count, &contents[reader.original_position()..], &bytes));
+            } else {
+                section(original.id, contents);
+            }
+        }
+        for (id, count, bytes) in additions {
+            section(id, &with_count(count, &[], &bytes));
+        }
+        Ok(Instrumented {
+            wasm: output,
+            layout: self.layout,
+            edges: self.edges,
+            compares: self.compares,
+            globals,
+            shadow_stack_pointer: self.stack_pointer,
+        })
+    }
+}
+
+/// Where the walk through a function is.
+struct Walk {
+    function: u32,
+    marks: Marks,
+    ordinal: u32,
+    stores: usize,
+    frames: usize,
+    blocks: Vec<Block>,
+}
+
+fn encoded(ty: wasmparser::ValType) -> ValType {
+    match RoundtripReencoder.val_type(ty) {
+        Ok(ty) => ty,
+        Err(_) => unreachable!("types out of a module's own type section have module indices"),
+    }
+}
+
+/// Position of a section in the module.
+fn rank(id: u8) -> u8 {
+    match id {
+        1..=5 => id,
+        13 => 6,
+        6..=9 => id + 1,
+        12 => 11,
+        10 => 12,
+        _ => 13,
+    }
+}
+
+/// Whether a custom section describes code by offset, and would describe the wrong code.
+fn speaks_of_offsets(name: &str) -> bool {
+    name.starts_with(".debug")
+        || name.starts_with("metadata.code.")
+        || name.starts_with("reloc.")
+        || matches!(name, "linking" | "sourceMappingURL" | "external_debug_info" | "dylink.0")
+}

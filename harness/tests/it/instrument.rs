@@ -1,0 +1,541 @@
+//! Instrumented modules do what plain ones do, and the added memory tells the truth about it.
+
+use arbitrary::Unstructured;
+use autoclave::instrument::{
+    DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, MEMORY_EXPORT, Options, SiteKind,
+    features, instrument,
+};
+use std::fmt::Write as _;
+use wasmtime::{Config, Engine, Extern, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
+
+const MEMORY_BYTES_MAX: u64 = 16 << 20;
+
+const ALL: Options = Options { edges: true, dirty: true, distance: true, compare_log: true, shadow_stack_guard: false };
+const NONE: Options =
+    Options { edges: false, dirty: false, distance: false, compare_log: false, shadow_stack_guard: false };
+const EDGES: Options = Options { edges: true, ..NONE };
+const DIRTY: Options = Options { dirty: true, ..NONE };
+const LOOP: Options = Options { edges: true, dirty: true, ..NONE };
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    for (name, flag) in features().iter_names() {
+        // What the engine calls by another name or has always on is not a setting of it.
+        if !matches!(name, "MUTABLE_GLOBAL" | "SATURATING_FLOAT_TO_INT" | "SIGN_EXTENSION" | "FLOATS" | "GC_TYPES") {
+            config.wasm_features(flag, true);
+        }
+    }
+    config.cranelift_nan_canonicalization(true).relaxed_simd_deterministic(true);
+    config.cranelift_opt_level(wasmtime::OptLevel::None);
+    Engine::new(&config).unwrap()
+}
+
+/// What one module does when its exported functions are called one after the other.
+struct Run {
+    store: Store<StoreLimits>,
+    instance: Option<Instance>,
+    /// Results, traps, exported globals and memories, as text.
+    seen: Vec<String>,
+    /// Guest memories right after instantiation, and after the last call that did not trap.
+    memories: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Cannot be compared: native stack exhausted, or a limit of the engine itself.
+    incomparable: bool,
+}
+
+fn run(engine: &Engine, wasm: &[u8], instrumented: Option<&Instrumented>) -> Run {
+    let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES_MAX as usize).table_elements(20_000).build();
+    let mut store = Store::new(engine, limits);
+    store.limiter(|limits| limits);
+    let mut run = Run { store, instance: None, seen: Vec::new(), memories: Vec::new(), incomparable: false };
+    let module = match Module::new(engine, wasm) {
+        Ok(module) => module,
+        Err(error) => panic!("module does not compile: {error:?}"),
+    };
+    let mut linker = Linker::new(engine);
+    if linker.define_unknown_imports_as_default_values(&mut run.store, &module).is_err() {
+        run.incomparable = true;
+        return run;
+    }
+    let instance = match linker.instantiate(&mut run.store, &module) {
+        Ok(instance) => instance,
+        Err(error) => {
+            run.incomparable = error.downcast_ref::<wasmtime::Trap>() == Some(&wasmtime::Trap::StackOverflow);
+            run.seen.push(describe(&error));
+            return run;
+        }
+    };
+    run.instance = Some(instance);
+    let guest_memories = |run: &mut Run| -> Vec<Vec<u8>> {
+        let Some(instrumented) = instrumented else { return Vec::new() };
+        (0..instrumented.layout.dirty.len())
+            .map(|index| {
+                let name = format!("{GUEST_MEMORY_EXPORT_PREFIX}{index}");
+                let memory = instance.get_memory(&mut run.store, &name).expect("every guest memory is exported");
+                memory.data(&run.store).to_vec()
+            })
+            .collect()
+    };
+    let before = guest_memories(&mut run);
+    let mut after = before.clone();
+    if let Some(instrumented) = instrumented {
+        // As the host does after its snapshot.
+        let own = instance.get_memory(&mut run.store, MEMORY_EXPORT).expect("the added memory is exported");
+        let data = own.data_mut(&mut run.store);
+        data[instrumented.layout.flags.start as usize] = 0;
+        for region in &instrumented.layout.dirty {
+            data[region.start as usize..][..region.len as usize].fill(0);
+        }
+    }
+    let functions: Vec<(String, wasmtime::FuncType)> =
+        module.exports().filter_map(|export| Some((export.name().to_owned(), export.ty().func()?.clone()))).collect();
+    let mut trapped = false;
+    for (round, (name, ty)) in functions.iter().chain(functions.iter()).enumerate() {
+        let Some(arguments) = ty.params().map(|ty| argument(&ty, round as u64)).collect::<Option<Vec<Val>>>() else {
+            continue;
+        };
+        let mut results = vec![Val::I32(0); ty.results().len()];
+        let function = instance.get_func(&mut run.store, name).unwrap();
+        match function.call(&mut run.store, &arguments, &mut results) {
+            Ok(()) => run.seen.push(format!("{name}: {}", results.iter().map(value).collect::<Vec<_>>().join(" "))),
+            Err(error) => {
+                trapped = true;
+                if error.downcast_ref::<wasmtime::Trap>() == Some(&wasmtime::Trap::StackOverflow) {
+                    run.incomparable = true;
+                    return run;
+                }
+                run.seen.push(format!("{name}: {}", describe(&error)));
+            }
+        }
+        if !trapped {
+            after = guest_memories(&mut run);
+        }
+    }
+    run.memories = before.into_iter().zip(after).collect();
+    for export in module.exports() {
+        let what = match instance.get_export(&mut run.store, export.name()).unwrap() {
+            Extern::Global(global) => value(&global.get(&mut run.store)),
+            Extern::Memory(memory) => digest(memory, &run.store),
+            Extern::Table(table) => table.size(&run.store).to_string(),
+            _ => continue,
+        };
+        if !export.name().starts_with("__autoclave_") {
+            run.seen.push(format!("{}: {what}", export.name()));
+        }
+    }
+    run
+}
+
+fn digest(memory: Memory, store: &Store<StoreLimits>) -> String {
+    use std::hash::{DefaultHasher, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(memory.data(store));
+    format!("{} bytes, {:x}", memory.data_size(store), hasher.finish())
+}
+
+fn describe(error: &wasmtime::Error) -> String {
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        return format!("trap {trap:?}");
+    }
+    if error.is::<wasmtime::ThrownException>() {
+        return "exception".to_owned();
+    }
+    "other error".to_owned()
+}
+
+fn argument(ty: &wasmtime::ValType, round: u64) -> Option<Val> {
+    let number = [0u64, 1, 4095, u64::MAX, 0x7fff_ffff, 0x8000_0000, 65_536, 0x1234_5678_9abc_def0][round as usize % 8];
+    Some(match ty {
+        wasmtime::ValType::I32 => Val::I32(number as i32),
+        wasmtime::ValType::I64 => Val::I64(number as i64),
+        wasmtime::ValType::F32 => Val::F32((number as f32).to_bits()),
+        wasmtime::ValType::F64 => Val::F64((number as f64).to_bits()),
+        wasmtime::ValType::V128 => Val::V128(u128::from(number).into()),
+        wasmtime::ValType::Ref(ty) if ty.is_nullable() => Val::null_ref(ty.heap_type()),
+        wasmtime::ValType::Ref(_) => return None,
+    })
+}
+
+fn value(value: &Val) -> String {
+    match value {
+        Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_) => format!("{value:?}"),
+        Val::FuncRef(reference) => format!("funcref {}", reference.is_some()),
+        Val::ExternRef(reference) => format!("externref {}", reference.is_some()),
+        Val::AnyRef(reference) => format!("anyref {}", reference.is_some()),
+        _ => "other reference".to_owned(),
+    }
+}
+
+/// Every byte that changed lies under a mark. Returns the marks set.
+fn check_dirty(run: &mut Run, instrumented: &Instrumented) -> Result<usize, String> {
+    let Some(instance) = run.instance else { return Ok(0) };
+    let own = instance.get_memory(&mut run.store, MEMORY_EXPORT).expect("the added memory is exported");
+    let mut count = 0;
+    for (index, (before, after)) in run.memories.iter().enumerate() {
+        let region = instrumented.layout.dirty[index];
+        let marks = &own.data(&run.store)[region.start as usize..][..region.len as usize];
+        count += marks.iter().filter(|mark| **mark != 0).count();
+        if after.len() > before.len() && own.data(&run.store)[instrumented.layout.flags.start as usize] != 1 {
+            return Err(format!("memory {index} grew without a flag"));
+        }
+        for (address, byte) in after.iter().enumerate() {
+            if before.get(address).copied().unwrap_or(0) == *byte {
+                continue;
+            }
+            let page = address / DIRTY_PAGE_BYTES as usize;
+            let overhang = address % (DIRTY_PAGE_BYTES as usize) < DIRTY_OVERHANG_BYTES as usize;
+            if marks[page] == 0 && !(overhang && page > 0 && marks[page - 1] != 0) {
+                return Err(format!("memory {index}: byte {address:#x} changed, page {page} is not marked"));
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Compares the module with its instrumented self; says how they differ. `Ok(false)`: they could not be compared.
+fn same(engine: &Engine, wasm: &[u8], options: Options) -> Result<bool, String> {
+    let instrumented = instrument("test", wasm, options, MEMORY_BYTES_MAX).map_err(|error| error.to_string())?;
+    wasmparser::Validator::new_with_features(features())
+        .validate_all(&instrumented.wasm)
+        .map_err(|error| format!("invalid after instrumentation: {error}"))?;
+    let plain = run(engine, wasm, None);
+    let mut changed = run(engine, &instrumented.wasm, Some(&instrumented));
+    if plain.incomparable || changed.incomparable {
+        return Ok(false);
+    }
+    if plain.seen != changed.seen {
+        let differing = plain.seen.iter().zip(&changed.seen).find(|(a, b)| a != b);
+        return Err(format!("{differing:?}, {} and {} observations", plain.seen.len(), changed.seen.len()));
+    }
+    if options.dirty {
+        check_dirty(&mut changed, &instrumented)?;
+    }
+    Ok(true)
+}
+
+fn smith(seed: u64) -> Option<Vec<u8>> {
+    // xorshift: fixed seeds, the same modules for ever.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let bytes: Vec<u8> = (0..4096)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect();
+    let config = wasm_smith::Config {
+        export_everything: true,
+        max_memories: if seed.is_multiple_of(3) { 3 } else { 1 },
+        min_memories: u32::from(!seed.is_multiple_of(7)),
+        max_memory32_bytes: 4 << 20,
+        max_memory64_bytes: 4 << 20,
+        max_table_elements: 1_000,
+        max_imports: if seed.is_multiple_of(2) { 0 } else { 20 },
+        min_funcs: 3,
+        max_funcs: 12,
+        max_instructions: 200,
+        memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
+        threads_enabled: seed.is_multiple_of(5),
+        gc_enabled: seed.is_multiple_of(2),
+        exceptions_enabled: seed.is_multiple_of(3),
+        ..Default::default()
+    };
+    let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
+    module.ensure_termination(300).ok()?;
+    Some(module.to_bytes())
+}
+
+#[test]
+fn generated_modules_do_not_notice() {
+    let count: u64 = match std::env::var("AUTOCLAVE_TEST_MODULES") {
+        Ok(count) => count.parse().expect("AUTOCLAVE_TEST_MODULES is a number"),
+        Err(_) => 300,
+    };
+    let engine = engine();
+    let (mut compared, mut refused) = (0, 0);
+    for seed in 0..count {
+        let Some(wasm) = smith(seed) else { continue };
+        let options = [ALL, EDGES, DIRTY, LOOP, NONE][seed as usize % 5];
+        match same(&engine, &wasm, options) {
+            Ok(true) => compared += 1,
+            Ok(false) => {}
+            Err(error) if error.contains("shared memory") => refused += 1,
+            Err(error) => panic!("seed {seed}, {options:?}: {error}"),
+        }
+    }
+    assert!(compared * 2 > count, "{compared} of {count} modules compared, {refused} refused");
+}
+
+struct Wat {
+    run: Run,
+    instrumented: Instrumented,
+}
+
+impl Wat {
+    fn new(wat: &str, options: Options) -> Self {
+        let wasm = wat::parse_str(wat).unwrap();
+        let instrumented = instrument("test", &wasm, options, MEMORY_BYTES_MAX).unwrap();
+        let engine = engine();
+        assert_eq!(same(&engine, &wasm, options), Ok(true));
+        let run = run(&engine, &instrumented.wasm, Some(&instrumented));
+        let mut wat = Self { run, instrumented };
+        wat.own().fill(0);
+        wat
+    }
+
+    fn own(&mut self) -> &mut [u8] {
+        let instance = self.run.instance.unwrap();
+        instance.get_memory(&mut self.run.store, MEMORY_EXPORT).unwrap().data_mut(&mut self.run.store)
+    }
+
+    fn call(&mut self, name: &str, arguments: &[i32]) -> Result<Vec<i32>, String> {
+        let instance = self.run.instance.unwrap();
+        let function = instance.get_func(&mut self.run.store, name).unwrap();
+        let arguments: Vec<Val> = arguments.iter().map(|value| Val::I32(*value)).collect();
+        let mut results = vec![Val::I32(0); function.ty(&self.run.store).results().len()];
+        function.call(&mut self.run.store, &arguments, &mut results).map_err(|error| describe(&error))?;
+        Ok(results.iter().map(|value| value.unwrap_i32()).collect())
+    }
+
+    /// Counters that are not zero, as `kind=count`, in site order.
+    fn counts(&mut self) -> String {
+        let region = self.instrumented.layout.counters;
+        let counters = self.own()[region.start as usize..][..region.len as usize].to_vec();
+        let mut text = String::new();
+        for (site, count) in self.instrumented.edges.iter().zip(counters).filter(|(_, count)| *count != 0) {
+            let kind = match site.kind {
+                SiteKind::Entry => "entry".to_owned(),
+                SiteKind::Taken => "taken".to_owned(),
+                SiteKind::NotTaken => "not".to_owned(),
+                SiteKind::Slot(slot) => format!("slot{slot}"),
+                SiteKind::Compare => "compare".to_owned(),
+            };
+            write!(text, "{kind}={count} ").unwrap();
+        }
+        text.trim_end().to_owned()
+    }
+
+    fn dirty_pages(&mut self) -> Vec<usize> {
+        let region = self.instrumented.layout.dirty[0];
+        let marks = &self.own()[region.start as usize..][..region.len as usize];
+        (0..marks.len()).filter(|page| marks[*page] != 0).collect()
+    }
+}
+
+#[test]
+fn branches_with_operands_keep_the_stack() {
+    let mut wat = Wat::new(
+        r#"(module (func (export "f") (param i32) (result i32 i32)
+            (block (result i32 i32)
+                (i32.const 7) (i32.const 9)
+                (br_if 0 (local.get 0))
+                (drop) (drop) (i32.const 1) (i32.const 2))))"#,
+        EDGES,
+    );
+    assert_eq!(wat.call("f", &[1]), Ok(vec![7, 9]));
+    assert_eq!(wat.counts(), "entry=1 taken=1");
+    assert_eq!(wat.call("f", &[0]), Ok(vec![1, 2]));
+    assert_eq!(wat.counts(), "entry=2 taken=1 not=1");
+}
+
+#[test]
+fn loops_and_one_sided_ifs_count_both_sides() {
+    let mut wat = Wat::new(
+        r#"(module (func (export "f") (param i32) (result i32) (local i32)
+            (loop $outer
+                (if (i32.and (local.get 0) (i32.const 1)) (then (local.set 1 (i32.add (local.get 1) (i32.const 1)))))
+                (br_if $outer (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1)))))
+            (local.get 1)))"#,
+        EDGES,
+    );
+    assert_eq!(wat.call("f", &[0b10110]), Ok(vec![3]));
+    assert_eq!(wat.counts(), "entry=1 taken=3 not=2 taken=4 not=1");
+}
+
+#[test]
+fn every_slot_of_a_branch_table_has_a_counter() {
+    let mut wat = Wat::new(
+        r#"(module (func (export "f") (param i32) (result i32)
+            (block $c (result i32) (block $b (result i32) (block $a (result i32)
+                (i32.const 5) (br_table $a $b $a $c (local.get 0)))
+                (drop) (return (i32.const 10))) (drop) (return (i32.const 20)))
+            ))"#,
+        EDGES,
+    );
+    for (index, result) in [(0, 10), (1, 20), (2, 10), (3, 5), (-1, 5)] {
+        assert_eq!(wat.call("f", &[index]), Ok(vec![result]));
+    }
+    assert_eq!(wat.counts(), "entry=5 slot0=1 slot1=1 slot2=1 slot3=2");
+}
+
+#[test]
+fn each_store_marks_its_page() {
+    // Each case stores once, from address 4094 or 8192 on.
+    let cases = [
+        ("i32.store8", "(i32.const 1)"),
+        ("i32.store16", "(i32.const 1)"),
+        ("i32.store", "(i32.const 1)"),
+        ("i64.store8", "(i64.const 1)"),
+        ("i64.store16", "(i64.const 1)"),
+        ("i64.store32", "(i64.const 1)"),
+        ("i64.store", "(i64.const -1)"),
+        ("f32.store", "(f32.const 1)"),
+        ("f64.store", "(f64.const 1)"),
+        ("v128.store", "(v128.const i64x2 -1 -1)"),
+        ("v128.store16_lane", "3 (v128.const i64x2 -1 -1)"),
+        ("i32.atomic.store", "(i32.const 1)"),
+        ("i64.atomic.rmw.add", "(i64.const 1)"),
+        ("i32.atomic.rmw8.cmpxchg_u", "(i32.const 0) (i32.const 7)"),
+    ];
+    for (store, operands) in cases {
+        let atomic = store.contains("atomic");
+        let (lane, operands) = match operands.split_once(' ') {
+            Some((lane, rest)) if lane.parse::<u32>().is_ok() => (lane, rest),
+            _ => ("", operands),
+        };
+        let drop = if store.contains("rmw") { "drop" } else { "" };
+        for (base, offset) in [(4094, 0), (8192, 0), (4000, 192), (0, 65000), (12345, 8191)] {
+            if atomic && (base + offset) % 8 != 0 {
+                continue;
+            }
+            let wat = format!(
+                r#"(module (memory 2) (func (export "f") (param i32)
+                    (local.get 0) (i32.add (i32.const 0)) {operands} {store} offset={offset} {lane} {drop}))"#
+            );
+            let mut wat = Wat::new(&wat, DIRTY);
+            assert_eq!(wat.call("f", &[base]), Ok(vec![]));
+            assert_eq!(wat.dirty_pages(), [((base + offset) / 4096) as usize], "{store} at {base}+{offset}");
+        }
+    }
+}
+
+#[test]
+fn bulk_operations_mark_ranges() {
+    let mut wat = Wat::new(
+        r#"(module (memory 2) (data $d "0123456789")
+            (func (export "fill") (param i32 i32) (memory.fill (local.get 0) (i32.const 1) (local.get 1)))
+            (func (export "copy") (param i32 i32) (memory.copy (local.get 0) (i32.const 0) (local.get 1)))
+            (func (export "init") (param i32 i32) (memory.init $d (local.get 0) (i32.const 0) (local.get 1)))
+            (func (export "drop") (data.drop $d))
+            (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#,
+        DIRTY,
+    );
+    // (`Wat::new` has dropped the segment and grown the memory already.)
+    for (name, address, len, pages) in [
+        ("fill", 0, 0, vec![]),
+        ("fill", 131_072, 0, vec![]),
+        ("fill", 4095, 1, vec![0]),
+        ("fill", 4095, 2, vec![0, 1]),
+        ("fill", 8191, 8194, vec![1, 2, 3, 4]),
+        ("copy", 40_000, 10_000, vec![9, 10, 11, 12]),
+        ("copy", 40_000, 0, vec![]),
+        ("init", 70_000, 0, vec![]),
+    ] {
+        wat.own().fill(0);
+        assert_eq!(wat.call(name, &[address, len]), Ok(vec![]), "{name} {address} {len}");
+        assert_eq!(wat.dirty_pages(), pages, "{name} {address} {len}");
+    }
+    wat.own().fill(0);
+    assert_eq!(wat.call("fill", &[-1, 2]), Err("trap MemoryOutOfBounds".to_owned()));
+    assert_eq!(wat.dirty_pages(), [0usize; 0]);
+    let flag = wat.instrumented.layout.flags.start as usize;
+    wat.call("grow", &[0]).unwrap();
+    wat.call("grow", &[i32::MAX]).unwrap();
+    assert_eq!(wat.own()[flag], 0, "nothing grew");
+    wat.call("grow", &[1]).unwrap();
+    wat.call("grow", &[0]).unwrap();
+    assert_eq!(wat.own()[flag], 1, "once set, it stays");
+    wat.own().fill(0);
+    wat.call("drop", &[]).unwrap();
+    assert_eq!(wat.own()[flag], 1);
+}
+
+#[test]
+fn wild_addresses_harm_nothing() {
+    let mut wat = Wat::new(
+        r#"(module (memory 1) (global $sp (mut i32) (i32.const 1024))
+            (func (export "f") (param i32) (local i32)
+                (local.set 1 (i32.sub (global.get $sp) (i32.const 12000)))
+                (if (local.get 0) (then (i32.store offset=100 (local.get 1) (i32.const 1))))
+                (i32.store offset=0xfffffff0 (local.get 0) (i32.const 1))))"#,
+        LOOP,
+    );
+    assert_eq!(wat.call("f", &[0]), Err("trap MemoryOutOfBounds".to_owned()));
+    assert_eq!(wat.call("f", &[1]), Err("trap MemoryOutOfBounds".to_owned()));
+    assert_eq!(wat.call("f", &[-1]), Err("trap MemoryOutOfBounds".to_owned()));
+    let log = wat.instrumented.layout.log;
+    assert_eq!(log.len, 0);
+    assert_eq!(wat.counts(), "entry=3 taken=2 not=1");
+}
+
+#[test]
+fn neighbouring_stores_share_a_mark() {
+    let marks = |body: &str| {
+        let wat = format!(r#"(module (memory 1) (func (export "f") (param $p i32) (local $q i32) {body}))"#);
+        let wasm = wat::parse_str(&wat).unwrap();
+        assert_eq!(same(&engine(), &wasm, DIRTY), Ok(true));
+        let out = instrument("test", &wasm, DIRTY, MEMORY_BYTES_MAX).unwrap();
+        let text = out.wasm.windows(2).filter(|pair| *pair == [0x76, 0x41]).count();
+        assert!(text < 100);
+        text
+    };
+    let store = |local: &str, offset: u32| format!("(i64.store offset={offset} (local.get ${local}) (i64.const -1))");
+    let several = |offsets: &[u32]| offsets.iter().map(|offset| store("p", *offset)).collect::<String>();
+    assert_eq!(marks(&several(&[8, 0, 16, 248])), 1);
+    assert_eq!(marks(&several(&[0, 256])), 2, "too far apart");
+    assert_eq!(marks(&several(&[200, 0, 248, 300])), 2, "a mark moves down only as far as it may");
+    let set = "(local.set $p (i32.const 40000))";
+    assert_eq!(marks(&(store("p", 0) + set + &store("p", 8))), 2, "another value");
+    let branch = |inner: &str| format!("(if (local.get $q) (then {inner}))");
+    assert_eq!(marks(&(store("p", 100) + &branch(&several(&[0, 20])) + &store("p", 300))), 2);
+    assert_eq!(marks(&(branch(&store("p", 0)) + &store("p", 8))), 2, "the first may not have run");
+    assert_eq!(marks(&(store("p", 0) + &branch(set) + &store("p", 8))), 2);
+    let repeat = |inner: &str| {
+        format!(
+            "(loop {inner} (br_if 0 (i32.lt_u (local.tee $q (i32.add (local.get $q) (i32.const 1))) (i32.const 3))))"
+        )
+    };
+    assert_eq!(marks(&(store("p", 0) + &repeat(&store("p", 8)))), 1);
+    let advance = "(local.set $p (i32.add (local.get $p) (i32.const 5000)))";
+    assert_eq!(marks(&(store("p", 0) + &repeat(&(store("p", 8) + advance)))), 2, "assigned by an earlier round");
+}
+
+#[test]
+fn frames_are_marked_in_the_prologue() {
+    let wat = |bytes: u32| {
+        format!(
+            r#"(module (memory 2) (global $sp (mut i32) (i32.const 65536))
+            (func (export "f") (param i32) (local $fp i32)
+                (global.set $sp (local.tee $fp (i32.sub (global.get $sp) (i32.const {bytes}))))
+                (loop (i32.store8 offset={} (local.get $fp) (i32.const 1))
+                    (i32.store8 (local.get $fp) (i32.const 1))
+                    (br_if 0 (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1)))))
+                (global.set $sp (i32.add (local.get $fp) (i32.const {bytes})))))"#,
+            bytes - 1
+        )
+    };
+    for (bytes, pages) in
+        [(256, vec![15]), (4096, vec![15, 16]), (4353, vec![14, 15, 16]), (12_288, vec![13, 14, 15, 16])]
+    {
+        let mut wat = Wat::new(&wat(bytes), DIRTY);
+        assert_eq!(wat.instrumented.shadow_stack_pointer, Some(0));
+        assert_eq!(wat.call("f", &[1]), Ok(vec![]));
+        assert_eq!(wat.dirty_pages(), pages, "frame of {bytes} bytes");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let error =
+        |wat: &str| instrument("m.wasm", &wat::parse_str(wat).unwrap(), ALL, MEMORY_BYTES_MAX).unwrap_err().to_string();
+    assert!(error("(module (memory 1 1 shared))").starts_with("m.wasm: uses a shared memory (threads proposal)"));
+    assert!(error("(component)").contains("is a component"));
+    let many = format!("(module {})", "(memory 1)".repeat(100));
+    assert!(error(&many).contains("has 100 memories"));
+    let again = instrument("m", &wat::parse_str("(module (memory 1))").unwrap(), ALL, MEMORY_BYTES_MAX).unwrap();
+    let twice = instrument("m", &again.wasm, ALL, MEMORY_BYTES_MAX).unwrap_err().to_string();
+    assert!(twice.contains("is instrumented already"), "{twice}");
+    for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0\x0a\xff\xff\xff\xff\x0f", b"text"] {
+        assert!(instrument("m", bytes, ALL, MEMORY_BYTES_MAX).is_err());
+    }
+}
