@@ -12,7 +12,10 @@ mod engine;
 mod facts;
 pub mod host;
 pub mod imports;
+pub mod numeric;
 mod raw;
+pub mod wasi;
+pub mod wbindgen;
 
 use crate::HarnessError;
 use crate::execution::{Execution, Limit, Outcome};
@@ -25,7 +28,7 @@ use facts::Facts;
 use host::HostState;
 use raw::{Attached, Pages};
 use std::sync::Arc;
-use wasmtime::{Extern, ExternType, Global, Instance, InstancePre, Linker, Memory, Module, Ref, Store, Val};
+use wasmtime::{ExternType, Global, Instance, InstancePre, Linker, Memory, Module, Store, Val};
 
 pub use engine::{Engine, features};
 
@@ -371,7 +374,10 @@ impl Program {
         }
         let instance = match &self.pre {
             Some(pre) => pre.instantiate(&mut store),
-            None => self.imports(&mut store).and_then(|imports| Instance::new(&mut store, &self.module, &imports)),
+            None => {
+                let imports = imports::make(&self.linker, &mut store, name, &self.module)?;
+                Instance::new(&mut store, &self.module, &imports)
+            }
         };
         let instance = instance.map_err(|error| self.refusal("instantiation", error, &store))?;
         store.data_mut().limiter.instantiated(self.added_bytes);
@@ -436,27 +442,6 @@ impl Program {
             }
         }
         globals
-    }
-
-    /// What the module imports, where that is not functions alone: memories, tables, globals and tags made to its wish.
-    fn imports(&self, store: &mut Store<HostState>) -> wasmtime::Result<Vec<Extern>> {
-        let mut externs = Vec::new();
-        for import in self.module.imports() {
-            externs.push(match import.ty() {
-                ExternType::Func(_) => self.linker.get(&mut *store, import.module(), import.name())?,
-                ExternType::Memory(ty) => Memory::new(&mut *store, ty)?.into(),
-                ExternType::Table(ty) => {
-                    let null = Ref::null(ty.element().heap_type());
-                    wasmtime::Table::new(&mut *store, ty, null)?.into()
-                }
-                ExternType::Global(ty) => {
-                    let zero = imports::made_up(ty.content(), 0);
-                    Global::new(&mut *store, ty, zero)?.into()
-                }
-                ExternType::Tag(ty) => wasmtime::Tag::new(&mut *store, &ty)?.into(),
-            });
-        }
-        Ok(externs)
     }
 }
 

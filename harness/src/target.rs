@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `target.toml`. Unknown keys are errors.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub abi: Option<Abi>,
     /// Exports to fuzz; empty: all that fit the ABI.
     pub entries: Vec<String>,
+    /// What an entry's strings must be; see [`InputKind`].
+    pub input: Option<InputKind>,
     /// Which result of an entry means that the input was rejected.
     pub rejects: Option<Rejects>,
     /// How the entry gives bytes back.
@@ -77,6 +80,16 @@ pub enum Rejects {
     Nonzero,
     /// Zero.
     Zero,
+}
+
+/// What may be handed to an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputKind {
+    /// Any bytes.
+    Bytes,
+    /// UTF-8; bytes that are not are replaced first, as a host's text encoder would. Rust's `&str` must not see others.
+    Utf8,
 }
 
 /// How an entry gives bytes back.
@@ -145,6 +158,8 @@ pub struct Target {
     pub sha256: String,
     /// `target.toml`, or its defaults.
     pub manifest: Manifest,
+    /// What can be seen of it from outside.
+    pub shape: Arc<Shape>,
     /// How bytes get in and out.
     pub abi: Abi,
     /// Exports to fuzz. `Numeric` has one entry that stands for all: `*`.
@@ -311,7 +326,8 @@ impl Target {
         let shape = Shape::read(&label, &wasm)?;
         let (abi, entries) = choose(&label, &shape, &manifest)?;
         let sha256 = hex(&Sha256::digest(&wasm));
-        Ok(Target { name, module_path, folder, wasm, sha256, manifest, abi, entries, limits, limit_origins })
+        let shape = Arc::new(shape);
+        Ok(Target { name, module_path, folder, wasm, sha256, manifest, shape, abi, entries, limits, limit_origins })
     }
 }
 

@@ -1,6 +1,8 @@
 //! How bytes get in and out: one driver per ABI, resolved once per instance, called once per input.
 
-use super::host::{HostState, read_guest, write_guest};
+use super::host::{Exit, HostState, read_guest, write_guest};
+use super::numeric::Numeric;
+use super::wbindgen::Wbindgen;
 use crate::HarnessError;
 use crate::target::{ALLOC_NAMES, Abi, FREE_NAMES, OutputKind, Rejects, Target};
 use wasmtime::{Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
@@ -16,6 +18,12 @@ pub struct Returned {
 pub enum Driver {
     /// `alloc`, copy, `entry(ptr, len)`, `free`: the ABIs `bytes` and `libfuzzer`.
     Bytes(Bytes),
+    /// `_start` or a reactor's export, with the input on standard input: `wasi`.
+    Wasi(Wasi),
+    /// The raw exports under wasm-bindgen's glue.
+    WasmBindgen(Wbindgen),
+    /// Sequences of calls with numbers.
+    Numeric(Numeric),
 }
 
 impl Driver {
@@ -28,7 +36,10 @@ impl Driver {
     ) -> Result<Self, HarnessError> {
         match target.abi {
             Abi::Bytes | Abi::Libfuzzer => Bytes::resolve(store, instance, target, entry).map(Driver::Bytes),
-            other => Err(HarnessError::module(&target.name, format_args!("the ABI {other:?} has no driver"))),
+            Abi::Wasi => Wasi::resolve(store, instance, target, entry).map(Driver::Wasi),
+            Abi::WasmBindgen => Wbindgen::resolve(store, instance, target, entry).map(Driver::WasmBindgen),
+            Abi::Numeric => Numeric::resolve(store, instance, target, entry).map(Driver::Numeric),
+            Abi::Component => Err(HarnessError::module(&target.name, "a component, where a core module is needed")),
         }
     }
 
@@ -37,6 +48,9 @@ impl Driver {
     pub fn prepare(&self, store: &mut Store<HostState>, warm_up_bytes: u32) -> wasmtime::Result<()> {
         match self {
             Driver::Bytes(driver) => driver.prepare(store, warm_up_bytes),
+            Driver::Wasi(driver) => driver.prepare(store),
+            Driver::WasmBindgen(driver) => driver.prepare(store, warm_up_bytes),
+            Driver::Numeric(driver) => driver.prepare(store),
         }
     }
 
@@ -45,6 +59,9 @@ impl Driver {
     pub fn call(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
         match self {
             Driver::Bytes(driver) => driver.call(store, input),
+            Driver::Wasi(driver) => driver.call(store, input),
+            Driver::WasmBindgen(driver) => driver.call(store, input),
+            Driver::Numeric(driver) => driver.call(store, input),
         }
     }
 }
@@ -57,6 +74,7 @@ pub struct Bytes {
     entry: Entry,
     rejects: Rejects,
     output: OutputKind,
+    output_guessed: bool,
     initialisers: Vec<TypedFunc<(), ()>>,
     fuzzer_initialise: Option<TypedFunc<(u32, u32), i32>>,
 }
@@ -104,7 +122,8 @@ impl Bytes {
             _ => None,
         };
         let (rejects, output) = (target.rejects(), target.output());
-        Ok(Self { memory, alloc, free, entry: found, rejects, output, initialisers, fuzzer_initialise })
+        let output_guessed = target.manifest.output.is_none();
+        Ok(Self { memory, alloc, free, entry: found, rejects, output, output_guessed, initialisers, fuzzer_initialise })
     }
 
     fn prepare(&self, store: &mut Store<HostState>, warm_up_bytes: u32) -> wasmtime::Result<()> {
@@ -167,7 +186,12 @@ impl Bytes {
     fn take_output(&self, store: &mut Store<HostState>, packed: u64) -> wasmtime::Result<()> {
         let (place, len) = ((packed >> 32) as u32, packed as u32);
         let (data, state) = self.memory.data_and_store_mut(&mut *store);
-        state.push_output(read_guest(data, place.into(), len.into())?)?;
+        match read_guest(data, place.into(), len.into()) {
+            Ok(bytes) => state.push_output(bytes)?,
+            // Nobody said that it is a pointer and a length: then it is a number.
+            Err(_) if self.output_guessed => return state.push_output(&packed.to_le_bytes()),
+            Err(error) => return Err(error),
+        }
         if len > 0 { self.release(store, place, len) } else { Ok(()) }
     }
 
@@ -179,6 +203,58 @@ impl Bytes {
             Some(Free::PointerGives(free)) => free.call(&mut *store, place).map(drop),
             Some(Free::PointerLenGives(free)) => free.call(&mut *store, (place, len)).map(drop),
             None => Ok(()),
+        }
+    }
+}
+
+/// Driver of the ABI `wasi`.
+pub struct Wasi {
+    entry: WasiEntry,
+    rejects: Rejects,
+    initialisers: Vec<TypedFunc<(), ()>>,
+}
+
+enum WasiEntry {
+    Nothing(TypedFunc<(), ()>),
+    I32(TypedFunc<(), i32>),
+}
+
+impl Wasi {
+    fn resolve(
+        store: &mut Store<HostState>,
+        instance: &Instance,
+        target: &Target,
+        entry: &str,
+    ) -> Result<Self, HarnessError> {
+        let found = typed(store, instance, entry).map(WasiEntry::Nothing);
+        let found = found.or_else(|| typed(store, instance, entry).map(WasiEntry::I32));
+        let found = found.ok_or_else(|| {
+            let message = format!("`{entry}` is not an exported function without parameters, as its ABI asks for");
+            HarnessError::module(&target.name, message)
+        })?;
+        // A command initialises itself; the host must not do it a second time.
+        let initialisers = if entry == "_start" { Vec::new() } else { initialisers(store, instance) };
+        Ok(Self { entry: found, rejects: target.rejects(), initialisers })
+    }
+
+    fn prepare(&self, store: &mut Store<HostState>) -> wasmtime::Result<()> {
+        self.initialisers.iter().try_for_each(|initialise| initialise.call(&mut *store, ()))
+    }
+
+    fn call(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
+        store.data_mut().stdin.extend_from_slice(input);
+        let result = match &self.entry {
+            WasiEntry::Nothing(entry) => entry.call(&mut *store, ()).map(|()| 0),
+            WasiEntry::I32(entry) => entry.call(&mut *store, ()),
+        };
+        match result {
+            Ok(result) => Ok(Returned { rejected: rejected(self.rejects, result.into()) }),
+            Err(error) => match error.downcast_ref::<Exit>() {
+                Some(Exit(0)) => Ok(Returned { rejected: rejected(self.rejects, 0) }),
+                // A code that does not mean "rejected" means that the program gave up.
+                Some(Exit(code)) if rejected(self.rejects, (*code).into()) => Ok(Returned { rejected: true }),
+                _ => Err(error),
+            },
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct HostState {
     pub output: Vec<u8>,
     /// Last words: standard error, panic hooks, thrown messages.
     pub message: Vec<u8>,
+    /// Time that the guest has seen pass, nanoseconds.
+    pub clock_ns: u64,
     /// Host writes into guest memory are noted here.
     pub(super) dirty: DirtyMaps,
 }
@@ -47,6 +49,7 @@ impl HostState {
             stdin_read: 0,
             output: Vec::new(),
             message: Vec::new(),
+            clock_ns: 0,
             dirty: DirtyMaps::default(),
         }
     }
@@ -60,6 +63,7 @@ impl HostState {
         self.stdin_read = 0;
         self.output.clear();
         self.message.clear();
+        self.clock_ns = 0;
     }
 
     /// Adds to the output, up to the limit.
@@ -113,7 +117,7 @@ impl fmt::Display for Stop {
 
 impl std::error::Error for Stop {}
 
-/// The guest asked to end (`proc_exit`) with a code that is not success.
+/// The guest asked to end (`proc_exit`), with this code.
 #[derive(Debug, Clone, Copy)]
 pub struct Exit(pub i32);
 
@@ -124,6 +128,18 @@ impl fmt::Display for Exit {
 }
 
 impl std::error::Error for Exit {}
+
+/// The guest threw an error to its JavaScript caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Thrown;
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("thrown error")
+    }
+}
+
+impl std::error::Error for Thrown {}
 
 /// Decides about growth of memories and tables, and remembers.
 pub struct Limiter {
@@ -253,7 +269,12 @@ impl CallLog {
             }
         }
         kind.count += 1;
-        self.total += 1;
+        self.charge(1)
+    }
+
+    /// Counts work that is worth that many calls, and stops the run that asks for too much.
+    pub fn charge(&mut self, calls: u64) -> wasmtime::Result<()> {
+        self.total = self.total.saturating_add(calls);
         if self.total > self.max { Err(Stop(Limit::HostCalls).into()) } else { Ok(()) }
     }
 
@@ -275,7 +296,7 @@ pub struct Random(u64);
 
 impl Random {
     /// The next value.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

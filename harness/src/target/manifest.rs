@@ -18,6 +18,7 @@ const KEYS: &[&str] = &[
     "entries",
     "expect",
     "format",
+    "input",
     "limits",
     "oracle",
     "output",

@@ -1,5 +1,6 @@
 //! One binary of integration tests: a file per room.
 
+mod abi;
 mod executors;
 mod instrument;
 mod symbols;
