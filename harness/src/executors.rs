@@ -14,11 +14,12 @@ pub mod host;
 pub mod imports;
 pub mod numeric;
 mod raw;
+mod verify;
 pub mod wasi;
 pub mod wbindgen;
 
 use crate::HarnessError;
-use crate::execution::{Execution, Limit, Outcome};
+use crate::execution::{Execution, Limit, Outcome, Trap};
 use crate::instrument::{self, Instrumented, Region};
 use crate::limits::Limits;
 use crate::target::Target;
@@ -30,7 +31,9 @@ use raw::{Attached, Pages};
 use std::sync::Arc;
 use wasmtime::{ExternType, Global, Instance, InstancePre, Linker, Memory, Module, Store, Val};
 
-pub use engine::{Engine, features};
+pub use crate::instrument::features;
+pub use engine::Engine;
+pub use verify::{Difference, Verified, verify};
 
 /// Allocated and freed once before the first input, so that the guest's allocator has its memory before the snapshot.
 const WARM_UP_BYTES: u32 = 1 << 20;
@@ -121,6 +124,7 @@ struct Live {
     store: Store<HostState>,
     memories: Vec<Memory>,
     globals: Vec<(Global, Val)>,
+    shadow_stack_pointer: Option<Global>,
     snapshots: Vec<Box<[u8]>>,
     memory_bytes: u64,
 }
@@ -137,7 +141,7 @@ impl Executor {
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
         // Without marks there is nothing that could be restored; a managed heap has none.
-        let mut program = Program::new(engine, target, entry, build, Purpose::Fuzz, limits)?;
+        let mut program = Program::new(engine, target, entry, build.options(), Purpose::Fuzz, limits)?;
         let restorable = program.instrumented.layout.flags.len > 0 && !program.facts.managed_heap;
         let reset = if reset == Reset::Dirty && !restorable { Reset::Fresh } else { reset };
         program.warm_up_bytes = WARM_UP_BYTES.min(limits.input_bytes_max.max(1));
@@ -188,8 +192,11 @@ impl Executor {
         self.result = driver.call(store, input);
         self.fuel_used = fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
         let flags = self.flags();
+        self.outcome = classify::outcome(&self.result, self.live.store.data(), flags.shadow_stack_fired);
+        if self.outcome == Outcome::Trap(Trap::MemoryOutOfBounds) && self.live.shadow_stack_left() {
+            self.outcome = Outcome::Limit(Limit::ShadowStack);
+        }
         let state = self.live.store.data();
-        self.outcome = classify::outcome(&self.result, state, flags.shadow_stack_fired);
         let restorable = self.outcome.came_back()
             && !flags.unrestorable
             && !state.limiter.table_grown
@@ -208,7 +215,7 @@ impl Executor {
         let state = self.live.store.data();
         let message = match &self.result {
             // A failure of no known kind explains itself, as nothing else can.
-            Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(crate::execution::Trap::Other) => {
+            Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(Trap::Other) => {
                 format!("{error:#}").into_bytes()
             }
             _ => state.message.clone(),
@@ -250,9 +257,41 @@ impl Executor {
         self.reset
     }
 
+    /// Whether the next run begins in an instance that was used before.
+    pub fn keeps_instance(&self) -> bool {
+        self.condition != Condition::Spent
+    }
+
     /// Contents of guest memory number `index` as the last run left it.
     pub fn memory(&self, index: usize) -> Option<&[u8]> {
         Some(self.live.memories.get(index)?.data(&self.live.store))
+    }
+
+    /// Values of the mutable globals as the last run left them, as bits.
+    pub(crate) fn global_bits(&mut self) -> Vec<u128> {
+        let Live { store, globals, .. } = &mut self.live;
+        globals.iter().map(|(global, _)| value_bits(&global.get(&mut *store))).collect()
+    }
+
+    /// Resets now, and says how the state then differs from the snapshot; `None` where there is no snapshot.
+    fn reset_and_compare(&mut self) -> Option<Result<(), String>> {
+        if self.reset != Reset::Dirty {
+            return None;
+        }
+        self.get_ready();
+        self.condition = Condition::Ready;
+        for (index, (memory, snapshot)) in self.live.memories.iter().zip(&self.live.snapshots).enumerate() {
+            let data = memory.data(&self.live.store);
+            if data.len() != snapshot.len() {
+                return Some(Err(format!("memory {index} has {} bytes, not {}", data.len(), snapshot.len())));
+            }
+            if let Some(at) = (0..data.len()).find(|&at| data[at] != snapshot[at]) {
+                return Some(Err(format!("memory {index} differs at {at:#x} after the reset")));
+            }
+        }
+        let now = self.global_bits();
+        let then: Vec<u128> = self.live.globals.iter().map(|(_, value)| value_bits(value)).collect();
+        Some(if now == then { Ok(()) } else { Err("a global differs after the reset".to_owned()) })
     }
 
     #[inline]
@@ -310,7 +349,48 @@ struct Flags {
     shadow_stack_fired: bool,
 }
 
-/// Runs the module as deployed, in a fresh instance, with fuel: what is reported is what this says.
+/// Runs the module as deployed, in fresh instances, with fuel: what is reported is what this says.
+pub struct Judge {
+    executor: Executor,
+    /// The same module with the guard of the shadow stack, where it has such a stack: without the guard an overflow can
+    /// look like any other bad access, or like nothing at all.
+    guarded: Option<Executor>,
+}
+
+impl Judge {
+    /// Compiles (or finds in the cache) and instantiates once, to refuse early.
+    pub fn new(engine: &Engine, target: &Target, entry: &str, limits: &Limits) -> Result<Self, HarnessError> {
+        let program = Program::new(engine, target, entry, None, Purpose::Judge, limits)?;
+        let options = instrument::Options { shadow_stack_guard: true, ..Default::default() };
+        // A module that cannot be rewritten is judged without.
+        let guarded = Program::new(engine, target, entry, Some(options), Purpose::Judge, limits).ok();
+        let guarded = guarded.filter(|program| program.instrumented.shadow_stack_pointer.is_some());
+        Ok(Self {
+            executor: Executor::start(program, Reset::Fresh)?,
+            guarded: guarded.map(|program| Executor::start(program, Reset::Fresh)).transpose()?,
+        })
+    }
+
+    /// Runs one input.
+    pub fn run(&mut self, input: &[u8]) -> Execution {
+        let outcome = self.executor.run(input);
+        let mut execution = self.executor.execution();
+        if !matches!(outcome, Outcome::Limit(Limit::Fuel | Limit::Deadline | Limit::Stack))
+            && let Some(guarded) = &mut self.guarded
+            && guarded.run(input) == Outcome::Limit(Limit::ShadowStack)
+        {
+            execution.outcome = Outcome::Limit(Limit::ShadowStack);
+            if execution.frames.is_empty() {
+                // Function indices are the same in both; offsets are not.
+                execution.frames = guarded.execution().frames;
+                execution.frames.iter_mut().for_each(|frame| frame.offset = None);
+            }
+        }
+        execution
+    }
+}
+
+/// One run of [`Judge::run`].
 pub fn judge(
     engine: &Engine,
     target: &Target,
@@ -318,10 +398,7 @@ pub fn judge(
     input: &[u8],
     limits: &Limits,
 ) -> Result<Execution, HarnessError> {
-    let program = Program::new(engine, target, entry, Build::Plain, Purpose::Judge, limits)?;
-    let mut executor = Executor::start(program, Reset::Fresh)?;
-    executor.run(input);
-    Ok(executor.execution())
+    Ok(Judge::new(engine, target, entry, limits)?.run(input))
 }
 
 impl Program {
@@ -329,15 +406,15 @@ impl Program {
         engine: &Engine,
         target: &Target,
         entry: &str,
-        build: Build,
+        options: Option<instrument::Options>,
         purpose: Purpose,
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
         let name = target.name.as_str();
         let facts = Facts::read(name, &target.wasm, limits)?;
-        let instrumented = Arc::new(match build.options() {
+        let instrumented = Arc::new(match options {
             None => Instrumented { wasm: target.wasm.clone(), ..Default::default() },
-            Some(_) => return Err(HarnessError::Engine("this build cannot instrument modules".into())),
+            Some(options) => instrument::instrument(name, &target.wasm, options, limits.memory_bytes_max)?,
         });
         let added = usize::from(instrumented.layout.pages > 0);
         let allocation = engine::allocation(facts.memories + added, facts.tables, facts.table_elements, limits);
@@ -403,6 +480,7 @@ impl Program {
             driver,
             memories: self.memories(&mut store, &instance),
             globals: self.globals(&mut store, &instance),
+            shadow_stack_pointer: self.shadow_stack_pointer(&mut store, &instance),
             store,
             snapshots: Vec::new(),
             memory_bytes,
@@ -443,6 +521,11 @@ impl Program {
         }
         globals
     }
+
+    fn shadow_stack_pointer(&self, store: &mut Store<HostState>, instance: &Instance) -> Option<Global> {
+        let index = self.instrumented.shadow_stack_pointer?;
+        instance.get_global(&mut *store, &format!("{}{index}", instrument::GLOBAL_EXPORT_PREFIX))
+    }
 }
 
 impl Live {
@@ -462,6 +545,13 @@ impl Live {
             maps.push(memory.data_ptr(&self.store), data.len(), pages, *region);
         }
         self.store.data_mut().dirty = maps;
+    }
+
+    /// Whether the shadow stack pointer points below address 0 or beyond the memory: recursion took it there.
+    fn shadow_stack_left(&mut self) -> bool {
+        let pointer = self.shadow_stack_pointer.map(|global| imports::raw_bits(&global.get(&mut self.store)));
+        let memory_len = self.memories.first().map_or(0, |memory| memory.data_size(&self.store) as u64);
+        pointer.is_some_and(|pointer| pointer > memory_len)
     }
 
     #[inline]
@@ -486,6 +576,17 @@ fn compile(
         // The pool has more conditions than we can foresee (the size of an instance's own structures).
         Err(_) if allocation == Allocation::Pooled => engine.compile(name, wasm, purpose, Allocation::OnDemand, limits),
         other => other,
+    }
+}
+
+/// A number's bits; of a reference only whether it is null.
+fn value_bits(value: &Val) -> u128 {
+    match value {
+        Val::V128(value) => value.as_u128(),
+        Val::FuncRef(reference) => reference.is_some().into(),
+        Val::ExternRef(reference) => reference.is_some().into(),
+        Val::AnyRef(reference) => reference.is_some().into(),
+        number => imports::raw_bits(number).into(),
     }
 }
 

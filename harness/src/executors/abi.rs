@@ -148,7 +148,7 @@ impl Bytes {
 
     #[inline]
     fn call(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
-        let len = input.len() as u32;
+        let len = u32::try_from(input.len()).map_err(|_| wasmtime::Trap::MemoryOutOfBounds)?;
         let place = self.alloc.call(&mut *store, len)?;
         if place == 0 && len > 0 {
             // No memory for the input: the deployed glue would not call the entry either.

@@ -2,6 +2,7 @@
 
 use super::cache;
 use crate::HarnessError;
+use crate::instrument;
 use crate::limits::Limits;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -23,18 +24,13 @@ const POOL_TABLES: u32 = 512;
 /// What a module may have to fit into a slot of the pool; others are allocated on demand.
 const POOL_MEMORIES_PER_MODULE: u32 = 8;
 const POOL_TABLES_PER_MODULE: u32 = 16;
-const POOL_TABLE_ELEMENTS: u32 = 10_000;
+const POOL_TABLE_ELEMENTS: u32 = 100_000;
 /// Address space of one linear memory: the whole of what 32-bit addresses reach, so that it never moves.
 const MEMORY_BYTES_MAX: u64 = 1 << 32;
 /// Threads that run guests have 2 MiB of stack, as Rust's do; the guest may have half of it.
 const NATIVE_STACK_BYTES_MAX: u32 = 1 << 20;
 /// Compiled modules kept in memory.
 const MODULES_KEPT: usize = 64;
-
-/// What wasm may use here: everything that this build of wasmtime supports and that one thread can run.
-pub fn features() -> WasmFeatures {
-    WasmFeatures::WASM3 | WasmFeatures::THREADS | WasmFeatures::CUSTOM_PAGE_SIZES | WasmFeatures::WIDE_ARITHMETIC
-}
 
 /// What an engine is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,7 +158,7 @@ pub(super) fn allocation(memories: usize, tables: usize, table_elements: u64, li
 
 fn config(key: Key) -> Config {
     let mut config = Config::new();
-    let wanted = features();
+    let wanted = instrument::features();
     config.wasm_features(wanted, true).wasm_features(WasmFeatures::WASM3.difference(wanted), false);
     config
         .epoch_interruption(true)

@@ -6,9 +6,6 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::ffi::c_void;
 use std::ptr;
 
-/// A mark on a page covers this many bytes of its successor.
-const OVERHANG_BYTES: usize = DIRTY_OVERHANG_BYTES as usize;
-
 /// The added memory's bytes at an address of ours that outlives every instance: a memory file, mapped here once and over
 /// each instance's added memory in turn. Guest code writes its counters there; nothing is ever copied.
 pub struct Pages {
@@ -183,7 +180,7 @@ fn restore_pages(place: &Place, snapshot: &[u8], first: usize, count: usize) -> 
             *mark = 0;
             pages += 1;
             let start = page * DIRTY_PAGE_BYTES as usize;
-            let len = (DIRTY_PAGE_BYTES as usize + OVERHANG_BYTES).min(place.len - start);
+            let len = ((DIRTY_PAGE_BYTES + DIRTY_OVERHANG_BYTES) as usize).min(place.len - start);
             // SAFETY: `start + len <= place.len == snapshot.len()`; the snapshot is memory of the host, apart from the guest's.
             unsafe { ptr::copy_nonoverlapping(snapshot.as_ptr().add(start), place.base.add(start), len) };
         }

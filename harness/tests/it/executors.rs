@@ -2,7 +2,7 @@
 
 use autoclave::HarnessError;
 use autoclave::execution::{Limit, Outcome, Trap};
-use autoclave::executors::{Build, Engine, Executor, Reset, judge};
+use autoclave::executors::{Build, Engine, Executor, Reset, judge, verify};
 use autoclave::limits::{Limits, Overrides};
 use autoclave::target::{Manifest, Target};
 use std::sync::OnceLock;
@@ -111,7 +111,12 @@ fn check(target: &Target, expected: Outcome) {
     }
 }
 
-const BUILDS: &[(Build, Reset)] = &[(Build::Plain, Reset::Fresh)];
+const BUILDS: &[(Build, Reset)] = &[
+    (Build::Plain, Reset::Fresh),
+    (Build::Fuzz, Reset::Fresh),
+    (Build::Fuzz, Reset::Dirty),
+    (Build::Compare, Reset::Dirty),
+];
 
 #[test]
 fn a_module_over_the_limits_is_refused_by_name() {
@@ -170,4 +175,229 @@ fn fuel_is_repeatable_and_host_calls_are_logged() {
     assert_eq!(first.host_calls.len(), 1);
     assert_eq!((first.host_calls[0].import.as_str(), first.host_calls[0].count), ("env.f", 1));
     assert_eq!(first.host_calls[0].first_arguments, [7, 9]);
+}
+
+/// Modules that keep state in every place where a module can, each with how many of its runs may keep the instance.
+#[test]
+fn state_does_not_survive_a_run() {
+    // Each entry returns what it finds, then changes it.
+    let cases: &[(&str, &str, &str, Kept)] = &[
+        ("a store", "", "(i32.load (i32.const 8)) (i32.store (i32.const 8) (i32.const 77))", Kept::All),
+        ("a store over a page's end", "", "(i32.load (i32.const 4096)) (i64.store (i32.const 4092) (i64.const -1))", Kept::All),
+        (
+            "a v128 over a page's end",
+            "",
+            "(i32.load (i32.const 8192)) (v128.store offset=1 (i32.const 8190) (i8x16.splat (i32.const 3)))",
+            Kept::All,
+        ),
+        ("the last byte", "", "(i32.load8_u (i32.const 65535)) (i32.store8 (i32.const 65535) (i32.const 7))", Kept::All),
+        ("fill", "", "(i32.load (i32.const 40000)) (memory.fill (i32.const 100) (i32.const 5) (i32.const 50000))", Kept::All),
+        (
+            "copy",
+            "",
+            "(i32.load (i32.const 40000)) (i32.store (i32.const 8) (i32.const 9)) (memory.copy (i32.const 40000) (i32.const 8) (i32.const 9000))",
+            Kept::All,
+        ),
+        (
+            "init",
+            r#"(data $d "state")"#,
+            "(i32.load (i32.const 9000)) (memory.init $d (i32.const 9000) (i32.const 0) (i32.const 5))",
+            Kept::All,
+        ),
+        ("an atomic", "", "(i32.atomic.load (i32.const 8)) (drop (i32.atomic.rmw.add (i32.const 8) (i32.const 1)))", Kept::All),
+        (
+            "a global",
+            "(global $g (mut i32) (i32.const 4)) (global $h (mut f64) (f64.const 4)) (global $v (mut v128) (v128.const i64x2 1 2))",
+            "(i32.add (global.get $g) (i32.add (i32.trunc_f64_s (global.get $h)) (i32x4.extract_lane 0 (global.get $v))))
+             (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.set $h (f64.const 9))
+             (global.set $v (v128.const i64x2 5 5))",
+            Kept::All,
+        ),
+        (
+            "a function reference in a global",
+            "(func $f) (elem declare func $f) (global $g (mut funcref) (ref.null func))",
+            "(ref.is_null (global.get $g)) (global.set $g (ref.func $f))",
+            Kept::All,
+        ),
+        (
+            "a table",
+            "(func $f) (elem declare func $f) (table $t 2 funcref)",
+            "(ref.is_null (table.get $t (i32.const 0))) (table.set $t (i32.const 0) (ref.func $f))",
+            Kept::None,
+        ),
+        (
+            "a table's size",
+            "(table $t 2 funcref)",
+            "(table.size $t) (drop (table.grow $t (ref.null func) (i32.const 1)))",
+            Kept::None,
+        ),
+        ("a memory's size", "", "(memory.size) (drop (memory.grow (i32.const 1)))", Kept::None),
+        (
+            "a dropped segment",
+            r#"(data $d "state") (global $done (mut i32) (i32.const 0))"#,
+            "(i32.const 0) (memory.init $d (i32.const 9000) (i32.const 0) (i32.const 5)) (data.drop $d)",
+            Kept::None,
+        ),
+        (
+            "a dropped element segment",
+            "(func $f) (table $t 1 funcref) (elem $e func $f)",
+            "(i32.const 0) (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1)) (elem.drop $e)",
+            Kept::None,
+        ),
+        (
+            "a second memory",
+            "(memory $m 1)",
+            "(i32.load $m (i32.const 70)) (i32.store $m (i32.const 70) (i32.const 5)) (memory.fill $m (i32.const 5000) (i32.const 5) (i32.const 9000))",
+            Kept::All,
+        ),
+        (
+            "a managed object",
+            "(type $s (struct (field (mut i32)))) (global $o (mut (ref null $s)) (ref.null $s))",
+            "(ref.is_null (global.get $o)) (global.set $o (struct.new $s (i32.const 1)))",
+            Kept::None,
+        ),
+    ];
+    for (name, fields, body, kept) in cases {
+        let target = target(&module(fields, body));
+        let inputs: Vec<&[u8]> = vec![b"one", b"", b"a longer one", b"x", b"one"];
+        let verified = verify(engine(), &target, "entry", inputs.clone(), &small_limits()).unwrap();
+        assert_eq!(verified.differences, [], "{name}");
+        assert_eq!(verified.kept, if *kept == Kept::All { inputs.len() } else { 0 }, "{name}: instances kept");
+    }
+}
+
+#[derive(PartialEq)]
+enum Kept {
+    All,
+    None,
+}
+
+/// The input's own bytes, written by the host, are taken back too.
+#[test]
+fn bytes_of_a_longer_input_do_not_survive() {
+    let target = target(&module("", "i32.const 5000 i32.load8_u"));
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+    assert_eq!(executor.run(&[7; 9000]), Outcome::Returned);
+    assert_eq!(executor.execution().output, 7_i32.to_le_bytes());
+    assert_eq!(executor.memory(0).unwrap()[5000], 7);
+    executor.run(b"short");
+    assert_eq!(executor.memory(0).unwrap()[5000], 0);
+}
+
+#[test]
+fn counters_stay_at_one_address_and_hold_one_run() {
+    let wat = module(
+        "",
+        "local.get $n i32.eqz if unreachable end (loop $l (br_if $l (i32.gt_u (i32.load8_u (local.get $p)) (i32.const 200)))) i32.const 0",
+    );
+    let target = target(&wat);
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+    let at = executor.counters().as_ptr();
+    executor.run(b"x");
+    let kept = executor.counters().to_vec();
+    assert!(kept.iter().any(|count| *count > 0));
+    assert_eq!(executor.run(b""), Outcome::Trap(Trap::Unreachable));
+    assert_ne!(executor.counters(), kept, "the trapping run's own counters");
+    assert!(!executor.keeps_instance());
+    executor.run(b"x");
+    assert_eq!(executor.counters(), kept);
+    assert_eq!(executor.counters().as_ptr(), at);
+    assert_eq!(kept.len(), executor.instrumented().edges.len());
+}
+
+#[test]
+fn a_shadow_stack_overflow_is_told_from_a_bad_access() {
+    // Laid out as wasm-ld does with --stack-first: the stack below the data, growing down to 0.
+    let wat = r#"(module
+        (memory (export "memory") 1)
+        (global $__stack_pointer (mut i32) (i32.const 4096))
+        (func $deep (param $n i32) (result i32) (local $frame i32)
+            (global.set $__stack_pointer (local.tee $frame (i32.sub (global.get $__stack_pointer) (i32.const 64))))
+            (i32.store (local.get $frame) (local.get $n))
+            (if (local.get $n) (then (drop (call $deep (i32.sub (local.get $n) (i32.const 1))))))
+            (global.set $__stack_pointer (i32.add (local.get $frame) (i32.const 64)))
+            (i32.load (local.get $frame)))
+        (func (export "alloc") (param i32) (result i32) i32.const 8192)
+        (func (export "entry") (param $p i32) (param $n i32) (result i32)
+            (call $deep (i32.mul (local.get $n) (i32.const 30)))))"#;
+    let target = target(wat);
+    let limits = small_limits();
+    for (input, expected) in [(&b"x"[..], Outcome::Returned), (b"xxx", Outcome::Limit(Limit::ShadowStack))] {
+        assert_eq!(judge(engine(), &target, "entry", input, &limits).unwrap().outcome, expected);
+        let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &limits).unwrap();
+        assert_eq!(executor.run(input), expected);
+        assert_eq!(executor.run(input), expected);
+    }
+}
+
+#[test]
+fn imported_memories_tables_and_globals_are_made_to_the_modules_wish() {
+    let wat = r#"(module
+        (import "env" "memory" (memory 2 4))
+        (import "env" "table" (table 3 funcref))
+        (import "env" "base" (global $base i32))
+        (import "env" "count" (global $count (mut i32)))
+        (export "memory" (memory 0))
+        (func (export "alloc") (param i32) (result i32) i32.const 1024)
+        (func (export "entry") (param i32 i32) (result i32)
+            (global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (i32.store (i32.const 70000) (global.get $count))
+            (i32.add (global.get $count) (i32.add (memory.size) (table.size 0)))))"#;
+    let target = target(wat);
+    let inputs = [&b"a"[..], b"b"];
+    let verified = verify(engine(), &target, "entry", inputs, &small_limits()).unwrap();
+    assert_eq!((verified.differences, verified.kept), (vec![], 2));
+}
+
+#[test]
+fn growth_in_every_run_is_reset() {
+    let target = target(&module("", "(i32.store (i32.const 8) (memory.grow (i32.const 2))) i32.const 0"));
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+    for _ in 0..200 {
+        assert_eq!(executor.run(b"x"), Outcome::Returned);
+        assert_eq!(executor.memory(0).unwrap().len(), 3 << 16);
+        assert_eq!(executor.execution().memory_bytes_peak, 3 << 16);
+    }
+}
+
+#[test]
+fn a_damaged_or_foreign_cache_file_is_compiled_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("code");
+    let target = target(&module("", "i32.const 0"));
+    let run = || {
+        let engine = Engine::new(Some(&cache)).unwrap();
+        let mut executor =
+            Executor::new(&engine, &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+        assert_eq!(executor.run(b"x"), Outcome::Returned);
+        let files: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 1);
+        files[0].clone()
+    };
+    let file = run();
+    let good = std::fs::read(&file).unwrap();
+    let damages: [fn(&mut Vec<u8>); 6] = [
+        |bytes| bytes.truncate(10),
+        |bytes| bytes.truncate(bytes.len() / 2),
+        |bytes| bytes.clear(),
+        |bytes| *bytes.last_mut().unwrap() ^= 1,
+        |bytes| bytes[20] ^= 1,
+        |bytes| bytes.extend_from_slice(b"more"),
+    ];
+    for damage in damages {
+        let mut bytes = good.clone();
+        damage(&mut bytes);
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(run(), file);
+        assert_eq!(std::fs::read(&file).unwrap(), good, "written anew");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(Engine::new(Some(dir.path())), Err(HarnessError::Engine(text)) if text.contains("chmod")));
 }
