@@ -9,7 +9,9 @@ pub mod execution;
 pub mod executors;
 pub mod instrument;
 pub mod limits;
+pub mod minimise;
 pub mod symbols;
 pub mod target;
+pub mod triage;
 
 pub use error::HarnessError;

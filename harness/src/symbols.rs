@@ -37,6 +37,18 @@ pub struct Frame {
     pub location: Option<Location>,
     /// Whether this function was inlined into the next frame's.
     pub inlined: Inlined,
+    /// Whether the function returns at all, as far as its caller's code tells.
+    pub returns: Returns,
+}
+
+/// Whether a function comes back to its caller. Compilers put `unreachable` behind calls of functions that never do, which
+/// tells panic and abort paths apart even in a stripped module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Returns {
+    /// The caller goes on after the call, or is not known.
+    Perhaps,
+    /// There is nothing to come back to.
+    Never,
 }
 
 /// Whether a frame is a function of the module, or one that the compiler dissolved into it.
@@ -128,6 +140,7 @@ impl Symbols {
                 name: None,
                 location: None,
                 inlined: Inlined::No,
+                returns: Returns::Perhaps,
             }];
         };
         let body = module.body(raw.function);
@@ -139,6 +152,7 @@ impl Symbols {
             name: module.name(raw.function),
             location: None,
             inlined: Inlined::No,
+            returns: Returns::Perhaps,
         };
         let Some(offset) = offset else { return vec![base] };
         let found = module.with_dwarf(|dwarf| dwarf.frames(offset.saturating_sub(module.code.start)));
@@ -162,7 +176,36 @@ impl Symbols {
 
     /// [`Symbols::resolve`] for a whole stack, cut at `frames_max` raw frames.
     pub fn resolve_all(&self, raw: &[RawFrame], frames_max: usize) -> Vec<Frame> {
-        raw.iter().take(frames_max).flat_map(|frame| self.resolve(frame)).collect()
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut callee = 0..0;
+        for raw in raw.iter().take(frames_max) {
+            // A frame says of the one inside it whether that one was to come back.
+            if self.is_dead_end(raw) {
+                frames[callee].iter_mut().for_each(|frame| frame.returns = Returns::Never);
+            }
+            let start = frames.len();
+            frames.extend(self.resolve(raw));
+            callee = start..frames.len();
+        }
+        frames
+    }
+
+    /// Whether the frame stands at a call behind which there is only `unreachable`.
+    fn is_dead_end(&self, raw: &RawFrame) -> bool {
+        let Some(offset) = raw.offset else { return false };
+        let Some(module) = self.module_of(Some(offset)) else { return false };
+        let Some(code) = offset.checked_sub(module.code.start).and_then(|at| module.code_bytes.get(at as usize..))
+        else {
+            return false;
+        };
+        let mut operators = wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, 0));
+        let is_call = matches!(
+            operators.read(),
+            Ok(wasmparser::Operator::Call { .. }
+                | wasmparser::Operator::CallIndirect { .. }
+                | wasmparser::Operator::CallRef { .. })
+        );
+        is_call && matches!(operators.read(), Ok(wasmparser::Operator::Unreachable))
     }
 
     /// Demangled, printable name of a function of the (main) module, or `func[INDEX]`.
@@ -239,6 +282,8 @@ const FUNCTIONS_MAX: usize = 1_000_000;
 struct Module {
     /// Payload of the code section in the file: DWARF addresses count from its start.
     code: Range<u32>,
+    /// The payload itself.
+    code_bytes: Vec<u8>,
     /// Number of imported functions.
     imports: u32,
     /// Bodies of the defined functions, in the file.
@@ -266,6 +311,7 @@ impl Module {
     fn new() -> Self {
         Self {
             code: 0..0,
+            code_bytes: Vec::new(),
             imports: 0,
             bodies: Vec::new(),
             linked: HashMap::new(),
@@ -307,7 +353,7 @@ fn scan(wasm: &[u8]) -> Vec<Module> {
             Payload::End(_) => done.extend(open.pop().flatten()),
             other => {
                 if let Some(Some(module)) = open.last_mut() {
-                    note(module, other);
+                    note(module, wasm, other);
                 }
             }
         }
@@ -317,7 +363,7 @@ fn scan(wasm: &[u8]) -> Vec<Module> {
     done
 }
 
-fn note(module: &mut Module, payload: Payload<'_>) {
+fn note(module: &mut Module, wasm: &[u8], payload: Payload<'_>) {
     match payload {
         Payload::ImportSection(section) => {
             for import in section.into_imports().map_while(Result::ok).take(FUNCTIONS_MAX) {
@@ -334,7 +380,10 @@ fn note(module: &mut Module, payload: Payload<'_>) {
                 }
             }
         }
-        Payload::CodeSectionStart { range, .. } => module.code = range.start as u32..range.end as u32,
+        Payload::CodeSectionStart { range, .. } => {
+            module.code = range.start as u32..range.end as u32;
+            module.code_bytes = wasm.get(range).unwrap_or_default().to_vec();
+        }
         Payload::CodeSectionEntry(body) if module.bodies.len() < FUNCTIONS_MAX => {
             module.bodies.push(body.range().start as u32..body.range().end as u32);
         }
