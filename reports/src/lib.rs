@@ -2,10 +2,16 @@
 //!
 //! Pure: a [`Record`] goes in, bytes come out. No wasmtime, no files, no clocks. A renderer never computes a verdict;
 //! what it prints stands in the record. Everything in a record may come out of a hostile module (names, paths, messages,
-//! inputs), so every renderer passes it through `escape` or through a library that escapes.
+//! inputs): [`formats`] clips every record first, and every renderer passes text through [`escape`].
 
+mod clip;
+pub mod escape;
+pub mod formats;
+pub mod hexdump;
+mod plot;
 pub mod record;
 pub mod rules;
+pub mod words;
 
 pub use record::{Finding, Record, TargetRecord, Verdict};
 pub use rules::Severity;

@@ -92,6 +92,7 @@ pub struct Run {
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// Wall-clock seconds for all targets together.
+    #[serde(serialize_with = "six_digits")]
     pub seconds: Option<f64>,
     /// Executions per target.
     pub runs: Option<u64>,
@@ -201,8 +202,10 @@ pub enum Scope {
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
     /// Wall-clock seconds of the whole run.
+    #[serde(serialize_with = "micro")]
     pub wall_seconds: f64,
     /// Processor seconds of the whole run, all jobs.
+    #[serde(serialize_with = "micro")]
     pub cpu_seconds: f64,
     /// Largest resident memory of one job, bytes.
     pub memory_bytes_peak: Option<u64>,
@@ -217,6 +220,7 @@ pub struct Phase {
     /// Its name.
     pub name: String,
     /// Wall-clock seconds.
+    #[serde(serialize_with = "micro")]
     pub seconds: f64,
 }
 
@@ -242,6 +246,8 @@ pub struct TargetRecord {
     pub abi: String,
     /// Format of its inputs: folder in `corpora/`.
     pub format: Option<String>,
+    /// Oracles that judged its executions; what is not in here was not asked.
+    pub oracles: Vec<String>,
     /// The answer for this target, from [`TargetRecord::judge`] or stricter.
     pub verdict: Verdict,
     /// Limits that differ from those of the run.
@@ -249,8 +255,10 @@ pub struct TargetRecord {
     /// Executions.
     pub execs: u64,
     /// *Timing.* Executions per wall-clock second.
+    #[serde(serialize_with = "micro")]
     pub execs_per_second: f64,
     /// *Timing.* Processor seconds.
+    #[serde(serialize_with = "micro")]
     pub cpu_seconds: f64,
     /// Distinct control-flow edges that were reached.
     pub edges_found: u64,
@@ -293,12 +301,15 @@ pub struct Saturation {
     /// Edges that were seen in exactly two executions.
     pub doubletons: u64,
     /// Good–Turing: chance that the next input finds a new edge; absent while too little was seen.
+    #[serde(serialize_with = "six_digits")]
     pub p_new_edge: Option<f64>,
     /// Chao1: estimate of the edges that this way of fuzzing can reach.
+    #[serde(serialize_with = "six_digits")]
     pub chao1_edges: Option<f64>,
     /// Executions since the last new edge.
     pub execs_since_last_edge: u64,
     /// *Timing.* Seconds since the last new edge.
+    #[serde(serialize_with = "micro")]
     pub seconds_since_last_edge: f64,
 }
 
@@ -307,6 +318,7 @@ pub struct Saturation {
 #[serde(default, deny_unknown_fields)]
 pub struct Sample {
     /// Wall-clock seconds since this target's start.
+    #[serde(serialize_with = "micro")]
     pub seconds: f64,
     /// Executions so far.
     pub execs: u64,
@@ -487,6 +499,7 @@ pub struct FoundAt {
     /// Executions of the target before it.
     pub execs: u64,
     /// *Timing.* Seconds since the target's start.
+    #[serde(serialize_with = "micro")]
     pub seconds: f64,
 }
 
@@ -693,6 +706,11 @@ impl Record {
         self
     }
 
+    /// Whether `finding` fails the run: it is confirmed, and at or above `run.fail_on`.
+    pub fn fails(&self, finding: &Finding) -> bool {
+        finding.confirmed == Confirmation::Reproduced && finding.severity >= self.run.fail_on
+    }
+
     /// Findings of all targets, with their targets.
     pub fn findings(&self) -> impl Iterator<Item = (&TargetRecord, &Finding)> {
         self.targets.iter().flat_map(|target| target.findings.iter().map(move |finding| (target, finding)))
@@ -760,6 +778,7 @@ impl TargetRecord {
                 None => self.host_calls.push(call),
             }
         }
+        add_missing(&mut self.oracles, other.oracles);
         add_missing(&mut self.limits, other.limits);
         add_missing(&mut self.notes, other.notes);
         self.verdict = match (&self.verdict, other.verdict) {
@@ -805,6 +824,19 @@ fn merge_functions(known: &mut Vec<FunctionCoverage>, other: Vec<FunctionCoverag
         entry.edges_found = entry.edges_found.max(function.edges_found);
     }
     known.extend(by_index.into_values());
+}
+
+/// Written to the microsecond, which reads back as the same number. JSON has no word for "not a number": a rate over
+/// no time is written as 0.
+fn micro<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let rounded = (number * 1e6).round() / 1e6;
+    serializer.serialize_f64(if rounded.is_finite() { rounded } else { 0.0 })
+}
+
+/// Written with six digits: an estimate has no more, and they read back as the same number.
+fn six_digits<S: serde::Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    let number = number.filter(|number| number.is_finite());
+    number.map(|number| format!("{number:.5e}").parse::<f64>().expect("it was just written")).serialize(serializer)
 }
 
 fn add_missing<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {

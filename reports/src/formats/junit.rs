@@ -1,0 +1,116 @@
+//! `junit.xml`: suite = target, case = oracle, so that names stay the same from run to run. `quick-junit` writes the
+//! XML. Most dashboards show a skipped case as green, so the exit code, not this file, says whether a run was judged.
+
+use crate::escape::{block, line};
+use crate::record::{Check, Confirmation, Finding, Record, TargetRecord, Verdict};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+/// The file.
+pub fn render(record: &Record) -> Vec<u8> {
+    let mut report = Report::new("autoclave");
+    for target in &record.targets {
+        report.add_test_suite(target_suite(record, target));
+    }
+    if !record.checks.is_empty() {
+        let mut suite = TestSuite::new("checks");
+        suite.add_test_cases(record.checks.iter().map(check_case));
+        report.add_test_suite(suite);
+    }
+    if !record.not_tested.is_empty() {
+        let mut suite = TestSuite::new("not tested");
+        suite.add_test_cases(record.not_tested.iter().map(|missing| {
+            case(&missing.what, "not-tested", skipped(&format!("{} {}", missing.reason, missing.remedy)))
+        }));
+        report.add_test_suite(suite);
+    }
+    report.to_string().expect("writing to memory does not fail").into_bytes()
+}
+
+fn target_suite(record: &Record, target: &TargetRecord) -> TestSuite {
+    let mut suite = TestSuite::new(line(&target.name));
+    for (name, value) in [
+        ("module", &target.module_path),
+        ("sha256", &target.sha256),
+        ("execs", &target.execs.to_string()),
+        ("edges_found", &target.edges_found.to_string()),
+        ("edges_total", &target.edges_total.to_string()),
+        ("verdict", &target.verdict.name().to_owned()),
+    ] {
+        suite.add_property((name, line(value).as_str()));
+    }
+    for oracle in oracles(target) {
+        let found: Vec<&Finding> = target.findings.iter().filter(|finding| finding.oracle == *oracle).collect();
+        suite.add_test_case(case(oracle, &target.name, status(record, target, &found)));
+    }
+    suite
+}
+
+/// The oracles that were asked, and any that have something to say all the same; never none, so that no target is lost.
+fn oracles(target: &TargetRecord) -> Vec<&str> {
+    let mut names: Vec<&str> = target.oracles.iter().map(String::as_str).collect();
+    for finding in &target.findings {
+        if !names.contains(&finding.oracle.as_str()) {
+            names.push(&finding.oracle);
+        }
+    }
+    if names.is_empty() { vec!["fuzz"] } else { names }
+}
+
+fn status(record: &Record, target: &TargetRecord, found: &[&Finding]) -> TestCaseStatus {
+    let failing: Vec<&&Finding> = found.iter().filter(|finding| record.fails(finding)).collect();
+    let untried = found.iter().any(|finding| matches!(finding.confirmed, Confirmation::NotTried(_)));
+    match (&target.verdict, failing.first()) {
+        (_, Some(worst)) => {
+            let message = format!("{}: {}", worst.severity, worst.title);
+            let body: Vec<String> = failing.iter().map(|finding| describe(finding)).collect();
+            failure(&message, &worst.outcome, &body.join("\n\n"))
+        }
+        (Verdict::NotTested(reason) | Verdict::NotApplicable(reason), None) => skipped(reason),
+        (_, None) if untried => skipped("a finding was not replayed"),
+        // Failed for a reason that is no finding: the case that carries it is each of them.
+        (Verdict::Fail(reason), None) if target.worst().is_none() => failure(reason, target.verdict.name(), reason),
+        _ => TestCaseStatus::success(),
+    }
+}
+
+fn describe(finding: &Finding) -> String {
+    let mut text = format!("{} {} [{}]\n{}\n", finding.id, finding.title, finding.severity, finding.repro);
+    if !finding.message.is_empty() {
+        text.push_str(&format!("{}\n", finding.message));
+    }
+    for frame in &finding.frames {
+        let file = frame.file.as_deref().unwrap_or("?");
+        text.push_str(&format!("    at {} ({file}:{})\n", frame.function, frame.line.unwrap_or(0)));
+    }
+    text
+}
+
+fn check_case(check: &Check) -> TestCase {
+    let status = match &check.verdict {
+        Verdict::Pass | Verdict::Warn(_) | Verdict::Attested(_) => TestCaseStatus::success(),
+        Verdict::Fail(reason) => failure(reason, &check.name, &format!("{}\n{reason}", check.question)),
+        Verdict::NotApplicable(reason) | Verdict::NotTested(reason) => {
+            skipped(&format!("{}: {reason}", check.verdict.name()))
+        }
+        Verdict::NotAttested => skipped(check.verdict.name()),
+    };
+    case(&check.name, check.target.as_deref().unwrap_or("checks"), status)
+}
+
+fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(line(name), status);
+    case.set_classname(line(class));
+    case
+}
+
+fn failure(message: &str, kind: &str, body: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(line(message)).set_type(line(kind)).set_description(block(body));
+    status
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(line(message.trim()));
+    status
+}

@@ -1,0 +1,133 @@
+//! `summary.md`: for job summaries (`$GITHUB_STEP_SUMMARY`, at most 1 MiB) and pull-request comments.
+//! Whatever comes from outside stands in code spans or code blocks, where neither markup, links nor mentions work.
+
+use crate::escape::{column, cut, markdown_block, markdown_code};
+use crate::hexdump;
+use crate::record::{Confirmation, Finding, Record, TargetRecord};
+use crate::rules::rule;
+use crate::words::{bytes, chance, count, percent, plural, short};
+
+/// Bytes after which findings are counted instead of shown: GitHub takes 1 MiB.
+const BYTES_MAX: usize = 900 << 10;
+
+/// The file.
+pub fn render(record: &Record) -> Vec<u8> {
+    let mut text = format!("## Autoclave: {}\n\n", record.verdict.name());
+    if !record.verdict.reason().is_empty() {
+        text.push_str(&format!("{}\n\n", code(record.verdict.reason(), 500)));
+    }
+    text.push_str(&targets(record));
+    text.push_str(&checks(record));
+    text.push_str(&not_tested(record));
+    let mut left_out = 0;
+    for (target, finding) in record.findings() {
+        let shown = describe(target, finding);
+        if text.len() + shown.len() > BYTES_MAX { left_out += 1 } else { text.push_str(&shown) }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("{} more in report.json.\n\n", plural(left_out, "finding")));
+    }
+    text.push_str(&format!(
+        "Seed {} · {} · {}\n",
+        record.run.seed,
+        plural(u64::from(record.run.jobs), "job"),
+        code(&record.run.command_line, 300)
+    ));
+    text.into_bytes()
+}
+
+fn targets(record: &Record) -> String {
+    if record.targets.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "| Target | Verdict | Executions | per second | Edges | Corpus | P(new edge) | Findings |\n|---|---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for target in record.targets.iter().take(500) {
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} of {} ({}) | {} | {} | {} |\n",
+            code(&target.name, 60),
+            target.verdict.name(),
+            count(target.execs),
+            short(target.execs_per_second),
+            count(target.edges_found),
+            count(target.edges_total),
+            percent(target.edges_found, target.edges_total),
+            count(target.corpus.entries),
+            chance(target.saturation.p_new_edge),
+            target.confirmed().count(),
+        ));
+    }
+    text + "\n"
+}
+
+fn checks(record: &Record) -> String {
+    if record.checks.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("| Check | Verdict | Question | |\n|---|---|---|---|\n");
+    for check in record.checks.iter().take(500) {
+        text.push_str(&format!(
+            "| {} | {} | {} | {} |\n",
+            code(&check.name, 60),
+            check.verdict.name(),
+            code(&check.question, 200),
+            code(check.verdict.reason(), 200)
+        ));
+    }
+    text + "\n"
+}
+
+fn not_tested(record: &Record) -> String {
+    if record.not_tested.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("### Not tested\n\n");
+    for missing in record.not_tested.iter().take(200) {
+        text.push_str(&format!("- {}: {}", code(&missing.what, 100), code(&missing.reason, 300)));
+        if !missing.remedy.is_empty() {
+            text.push_str(&format!(" → {}", code(&missing.remedy, 300)));
+        }
+        text.push('\n');
+    }
+    text + "\n"
+}
+
+fn describe(target: &TargetRecord, finding: &Finding) -> String {
+    let rule = rule(&finding.oracle, &finding.outcome);
+    let mut text = format!("### {} · {}\n\n", finding.severity, rule.title);
+    text.push_str(&format!("{} in {}\n\n", code(&finding.title, 300), code(&target.name, 60)));
+    match &finding.confirmed {
+        Confirmation::Reproduced => {}
+        Confirmation::NotReproduced(reason) => text.push_str(&format!("**Not reproduced**: {}\n\n", code(reason, 300))),
+        Confirmation::NotTried(reason) => text.push_str(&format!("**Not replayed**: {}\n\n", code(reason, 300))),
+    }
+    text.push_str(&format!(
+        "{} [CWE-{}](https://cwe.mitre.org/data/definitions/{}.html)\n\n",
+        rule.meaning, rule.cwe, rule.cwe
+    ));
+    text.push_str(&markdown_block(&cut(&finding.repro, 1_000)));
+    text.push_str("\n<details><summary>Frames and input</summary>\n\n");
+    let mut details = String::new();
+    if !finding.message.is_empty() {
+        details.push_str(&format!("{}\n\n", cut(&finding.message, 1_000)));
+    }
+    for frame in finding.frames.iter().take(20) {
+        let place = match (&frame.file, frame.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => file.clone(),
+            _ => frame.module_offset.map(|offset| format!("module offset {offset:#x}")).unwrap_or_default(),
+        };
+        details.push_str(&format!("{}  {}\n", column(&frame.function, 100), column(&place, 100)));
+    }
+    details.push_str(&format!("\n{}\n", bytes(finding.reproducer.bytes)));
+    let preview = finding.reproducer.preview();
+    details.push_str(&hexdump::text(&preview[..preview.len().min(128)]));
+    text.push_str(&markdown_block(&details));
+    text.push_str("\n</details>\n\n");
+    text
+}
+
+fn code(text: &str, chars_max: usize) -> String {
+    markdown_code(&column(text, chars_max))
+}

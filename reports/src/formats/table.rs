@@ -1,0 +1,103 @@
+//! The table at a run's end, for people at a terminal: plain text, columns aligned, nothing that acts on the terminal.
+
+use crate::escape::{column, line};
+use crate::record::{Confirmation, Record, Verdict};
+use crate::words::{chance, count, percent, plural, short};
+
+/// Targets, findings with the line that shows each again, what was not tested, the verdict.
+pub fn render(record: &Record) -> Vec<u8> {
+    let mut text = String::new();
+    if !record.targets.is_empty() {
+        text.push_str(&targets(record));
+    }
+    if !record.checks.is_empty() {
+        text.push_str(&checks(record));
+    }
+    for (target, finding) in record.findings() {
+        let aside = match &finding.confirmed {
+            Confirmation::Reproduced => String::new(),
+            Confirmation::NotReproduced(reason) => format!("  (not reproduced: {})", column(reason, 60)),
+            Confirmation::NotTried(reason) => format!("  (not replayed: {})", column(reason, 60)),
+        };
+        text.push_str(&format!(
+            "\n{:<8}  {}  {}  {}{aside}\n          {}\n",
+            finding.severity.name(),
+            column(&finding.id, 12),
+            column(&target.name, 32),
+            column(&finding.title, 110),
+            line(&finding.repro),
+        ));
+    }
+    for missing in &record.not_tested {
+        text.push_str(&format!("\nNOT-TESTED  {}: {}\n", column(&missing.what, 40), column(&missing.reason, 160)));
+        if !missing.remedy.is_empty() {
+            text.push_str(&format!("            {}\n", line(&missing.remedy)));
+        }
+    }
+    text.push_str(&format!("\n{}", record.verdict.name()));
+    if !record.verdict.reason().is_empty() {
+        text.push_str(&format!("  {}", line(record.verdict.reason())));
+    }
+    text.push('\n');
+    text.into_bytes()
+}
+
+fn targets(record: &Record) -> String {
+    let mut rows = vec![
+        ["TARGET", "VERDICT", "EXECS", "EXECS/S", "EDGES", "", "CORPUS", "P(NEW EDGE)", "FINDINGS"].map(String::from),
+    ];
+    for target in &record.targets {
+        let aside = target.findings.len() - target.confirmed().count();
+        let aside = if aside == 0 { String::new() } else { format!(" (+{aside} aside)") };
+        rows.push([
+            column(&target.name, 32),
+            target.verdict.name().into(),
+            count(target.execs),
+            short(target.execs_per_second),
+            format!("{}/{}", count(target.edges_found), count(target.edges_total)),
+            percent(target.edges_found, target.edges_total),
+            count(target.corpus.entries),
+            chance(target.saturation.p_new_edge),
+            format!("{}{aside}", target.confirmed().count()),
+        ]);
+    }
+    aligned(&rows, 2)
+}
+
+fn checks(record: &Record) -> String {
+    let mut rows = vec![["CHECK", "VERDICT", "CANARY", "TWIN", ""].map(String::from)];
+    for check in &record.checks {
+        let trial = |trial: &Option<crate::record::Trial>| trial.as_ref().map_or("–".into(), |t| column(&t.seen, 32));
+        let because = match &check.verdict {
+            Verdict::Pass => column(&check.question, 80),
+            other => column(other.reason(), 80),
+        };
+        rows.push([
+            column(&check.name, 32),
+            check.verdict.name().into(),
+            trial(&check.canary),
+            trial(&check.twin),
+            because,
+        ]);
+    }
+    let summary = plural(record.checks.len() as u64, "check");
+    format!("{}{summary}\n", aligned(&rows, 5))
+}
+
+/// Columns two spaces apart, the first `left` flush left, the others flush right.
+fn aligned<const N: usize>(rows: &[[String; N]], left: usize) -> String {
+    let width = |text: &String| text.chars().count();
+    let widths: Vec<usize> = (0..N).map(|i| rows.iter().map(|row| width(&row[i])).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut shown = String::new();
+        for (i, cell) in row.iter().enumerate() {
+            let pad = " ".repeat(widths[i] - width(cell));
+            let gap = if i == 0 { "" } else { "  " };
+            shown.push_str(&if i < left { format!("{gap}{cell}{pad}") } else { format!("{gap}{pad}{cell}") });
+        }
+        text.push_str(shown.trim_end());
+        text.push('\n');
+    }
+    text
+}

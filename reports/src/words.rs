@@ -1,0 +1,109 @@
+//! Numbers as people read them. The same number always gives the same words.
+
+/// `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// `950`, `12.3 k`, `4.56 M`: three digits.
+pub fn short(n: f64) -> String {
+    let (value, unit) = match n {
+        n if !n.is_finite() => return "–".into(),
+        n if n < 1e3 => return format!("{}", n.round()),
+        n if n < 999.5e3 => (n / 1e3, " k"),
+        n if n < 999.5e6 => (n / 1e6, " M"),
+        n if n < 999.5e9 => (n / 1e9, " G"),
+        n => (n / 1e12, " T"),
+    };
+    let decimals = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$}{unit}")
+}
+
+/// `17 bytes`, `54.2 KiB`.
+pub fn bytes(n: u64) -> String {
+    match n {
+        1 => "1 byte".into(),
+        n if n < 1 << 10 => format!("{n} bytes"),
+        n if n < 1 << 20 => format!("{:.1} KiB", n as f64 / 1024.0),
+        n if n < 1 << 30 => format!("{:.1} MiB", n as f64 / (1u64 << 20) as f64),
+        n => format!("{:.1} GiB", n as f64 / (1u64 << 30) as f64),
+    }
+}
+
+/// `0.4 s`, `59 s`, `12 min 5 s`, `3 h 20 min`.
+pub fn seconds(s: f64) -> String {
+    match s {
+        s if !s.is_finite() || s < 0.0 => "–".into(),
+        s if s < 0.9995 => format!("{:.0} ms", s * 1e3),
+        s if s < 9.95 => format!("{s:.1} s"),
+        s if s < 119.5 => format!("{s:.0} s"),
+        s if s < 7_199.5 => format!("{} min {} s", s.round() as u64 / 60, s.round() as u64 % 60),
+        s => format!("{} h {} min", s as u64 / 3600, s as u64 % 3600 / 60),
+    }
+}
+
+/// `42.3 %`; `–` where there is nothing to take a part of.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 { "–".into() } else { format!("{:.1} %", 100.0 * part as f64 / whole as f64) }
+}
+
+/// A chance: `2.1e-6`; `–` where it is not known.
+pub fn chance(p: Option<f64>) -> String {
+    match p {
+        None => "–".into(),
+        Some(p) if !p.is_finite() => "–".into(),
+        Some(0.0) => "0".into(),
+        Some(p) if p >= 0.01 => format!("{p:.2}"),
+        Some(p) => format!("{p:.1e}"),
+    }
+}
+
+/// `1 finding`, `2 findings`.
+pub fn plural(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [count(0), count(999), count(1_000), count(u64::MAX)],
+            ["0", "999", "1,000", "18,446,744,073,709,551,615"]
+        );
+        assert_eq!(
+            [short(0.0), short(999.0), short(1_000.0), short(12_345.0), short(4_560_000.0), short(f64::NAN)],
+            ["0", "999", "1.00 k", "12.3 k", "4.56 M", "–"]
+        );
+        assert_eq!(
+            [bytes(1), bytes(1023), bytes(55_500), bytes(1 << 30)],
+            ["1 byte", "1023 bytes", "54.2 KiB", "1.0 GiB"]
+        );
+        assert_eq!(
+            [seconds(0.0004), seconds(0.42), seconds(59.0), seconds(725.0), seconds(12_000.0), seconds(-1.0)],
+            ["0 ms", "420 ms", "59 s", "12 min 5 s", "3 h 20 min", "–"]
+        );
+        assert_eq!([percent(1, 0), percent(423, 1000)], ["–", "42.3 %"]);
+        assert_eq!(
+            [chance(None), chance(Some(0.0)), chance(Some(2.1e-6)), chance(Some(0.25))],
+            ["–", "0", "2.1e-6", "0.25"]
+        );
+        assert_eq!([plural(1, "finding"), plural(2_000, "finding")], ["1 finding", "2,000 findings"]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Every format: golden files (rewritten with `INSTA_UPDATE=always`), and programs of others that read it.
+
+use crate::{sample, tools};
+use autoclave_reports::Record;
+use autoclave_reports::formats::{ALL, Format, render_all};
+use std::process::Command;
+
+fn text(format: &str, record: &Record) -> String {
+    String::from_utf8(Format::find(format).unwrap().bytes(record)).unwrap()
+}
+
+#[test]
+fn golden_files_of_a_run() {
+    let record = sample::record();
+    for format in ALL {
+        insta::assert_snapshot!(format!("fuzz.{}", format.name), text(format.name, &record));
+    }
+}
+
+#[test]
+fn golden_files_of_a_selftest() {
+    let record = sample::selftest();
+    for name in ["html", "sarif", "junit", "markdown", "table"] {
+        insta::assert_snapshot!(format!("selftest.{name}"), text(name, &record));
+    }
+}
+
+#[test]
+fn file_names_are_unique_and_stay_inside() {
+    let files = render_all(&sample::record());
+    let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert!(paths.iter().all(|path| !path.starts_with('/') && !path.contains("..")), "{paths:?}");
+    assert!(["report.json", "index.html", "report.sarif", "junit.xml"].iter().all(|file| paths.contains(file)));
+    let count = paths.len();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), count);
+}
+
+/// Microsoft's validator with GitHub's rules says nothing of our files, and does say something of a bad one.
+#[test]
+fn sarif_passes_the_validator_with_githubs_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, record) in
+        [("fuzz", sample::record()), ("selftest", sample::selftest()), ("hostile", crate::hostile::record())]
+    {
+        let complaints = sarif_complaints(folder.path(), name, &text("sarif", &record));
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+    }
+    let mut bad: serde_json::Value = serde_json::from_str(&text("sarif", &sample::record())).unwrap();
+    bad["runs"][0]["results"][0].as_object_mut().unwrap().remove("locations");
+    let complaints = sarif_complaints(folder.path(), "bad", &bad.to_string());
+    assert!(complaints.iter().any(|complaint| complaint.contains("GH10")), "{complaints:?}");
+}
+
+/// What the validator says of `sarif` at the levels error and warning.
+fn sarif_complaints(folder: &std::path::Path, name: &str, sarif: &str) -> Vec<String> {
+    let (input, output) = (folder.join(format!("{name}.sarif")), folder.join(format!("{name}-verdict.sarif")));
+    std::fs::write(&input, sarif).unwrap();
+    let mut validate = tools::sarif_multitool();
+    validate.arg("validate").arg(&input).args([
+        "--rule-kind",
+        "'Sarif;Ghas'",
+        "--level",
+        "'Error;Warning;Note'",
+        "--output",
+    ]);
+    // Its launcher hands the arguments to a shell: hence the second quotes. Its exit code says whether it found something; the file it writes says what.
+    let run = validate.arg(&output).arg("--log").arg("ForceOverwrite").output().expect("node starts");
+    let verdict = std::fs::read_to_string(&output)
+        .unwrap_or_else(|_| panic!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr)));
+    let verdict: serde_json::Value = serde_json::from_str(verdict.trim_start_matches('\u{feff}')).unwrap();
+    let mut complaints = Vec::new();
+    for run in verdict["runs"].as_array().unwrap() {
+        for result in run["results"].as_array().into_iter().flatten() {
+            let level = result["level"].as_str().unwrap_or("warning");
+            if std::env::var_os("SARIF_NOTES").is_some() || level != "note" {
+                complaints.push(format!("{level} {} {}", result["ruleId"], result["message"]));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn junit_is_read_by_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "import sys, junitparser\n\
+        xml = junitparser.JUnitXml.fromfile(sys.argv[1])\n\
+        for suite in xml:\n\
+        \x20   for case in suite:\n\
+        \x20       kinds = ','.join(type(result).__name__ for result in case.result) or 'Passed'\n\
+        \x20       print(suite.name, case.classname, case.name, kinds, sep='|')\n";
+    let read = |record: &Record| {
+        let file = folder.path().join("junit.xml");
+        std::fs::write(&file, text("junit", record)).unwrap();
+        let output = tools::run(Command::new(tools::python()).args(["-c", script]).arg(&file), "see above");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        read(&sample::record()),
+        "fhir-fhirbolt|fhir-fhirbolt|crash|Failure\n\
+         hl7-parser|hl7-parser|crash|Passed\n\
+         inflate-zlib|inflate-zlib|crash|Skipped\n\
+         not tested|not-tested|fhir-assemblyscript|Skipped\n\
+         not tested|not-tested|constant time|Skipped\n"
+    );
+    assert_eq!(read(&sample::selftest()), "checks|checks|fuel|Passed\nchecks|checks|shadow-stack|Skipped\n");
+    assert!(read(&crate::hostile::record()).lines().count() >= 3);
+}
+
+#[test]
+fn afl_whatsup_adds_the_targets_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in Format::find("afl").unwrap().files(&sample::record()) {
+        let path = folder.path().join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &file.bytes).unwrap();
+    }
+    // -d: also those whose process is gone; -s: the sums.
+    let output = tools::run(
+        Command::new(tools::afl_whatsup()).args(["-d", "-s"]).arg(folder.path().join("afl")).env("TERM", "dumb"),
+        "apt-get install afl++ procps",
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("Total execs : 28 millions"), "{text}");
+    assert!(text.contains("Cumulative speed : 47365"), "{text}");
+    assert!(text.contains("Crashes saved : 2"), "{text}");
+}

@@ -1,0 +1,8 @@
+//! Tests of the record and of every rendering of it.
+
+mod formats;
+mod hostile;
+mod record;
+mod sample;
+mod schema;
+mod tools;
