@@ -4,6 +4,8 @@
 //! `main → campaign → check → oracles → {engine, executors, boundary, parsers, generators} → instrument →
 //! {target, corpus, symbols, limits, execution, error}`.
 
+pub mod corpus;
+pub mod engine;
 pub mod error;
 pub mod execution;
 pub mod executors;

@@ -1,0 +1,188 @@
+//! Feedback: the decision that an input is new enough to keep.
+//!
+//! One pass over the counters of an execution classifies hit counts, compares them with all that was seen before, and
+//! clears them. A word whose raw value is the one it had at its last look cannot be new, so most words cost one compare.
+
+/// What an execution added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Novelty {
+    /// Nothing.
+    None,
+    /// A known edge was hit a new number of times.
+    Count,
+    /// An edge was hit for the first time.
+    Edge,
+}
+
+/// Everything seen so far, by edge.
+#[derive(Debug)]
+pub(crate) struct Feedback {
+    /// One bit per class of hit count, one byte per edge, packed as the counters are.
+    seen: Vec<u64>,
+    /// The raw counters that each word had when it was last compared.
+    last: Vec<u64>,
+    edges: usize,
+    found: usize,
+}
+
+const WORD: usize = 8;
+/// Words looked at together: most of a large module's counters are zero.
+const BLOCK: usize = 8 * WORD;
+
+impl Feedback {
+    pub(crate) fn new(edges: usize) -> Self {
+        let words = edges.div_ceil(WORD);
+        Self { seen: vec![0; words], last: vec![0; words], edges, found: 0 }
+    }
+
+    /// Edges hit at least once.
+    pub(crate) fn edges_found(&self) -> usize {
+        self.found
+    }
+
+    /// Edges there are.
+    pub(crate) fn edges_total(&self) -> usize {
+        self.edges
+    }
+
+    /// Whether an edge was ever hit.
+    pub(crate) fn is_found(&self, edge: usize) -> bool {
+        self.seen.get(edge / WORD).is_some_and(|word| word.to_le_bytes()[edge % WORD] != 0)
+    }
+
+    /// Judges the counters of one execution, remembers them, and clears them.
+    pub(crate) fn judge(&mut self, counters: &mut [u8]) -> Novelty {
+        debug_assert_eq!(counters.len(), self.edges);
+        let mut novelty = Novelty::None;
+        for (block, bytes) in counters.chunks_mut(BLOCK).enumerate() {
+            if is_zero(bytes) {
+                continue;
+            }
+            for (index, word) in bytes.chunks_mut(WORD).enumerate() {
+                let raw = read_word(word);
+                if raw == 0 {
+                    continue;
+                }
+                word.fill(0);
+                let at = block * (BLOCK / WORD) + index;
+                if raw == self.last[at] {
+                    continue;
+                }
+                self.last[at] = raw;
+                let new = classify(raw) & !self.seen[at];
+                if new != 0 {
+                    novelty = novelty.max(self.remember(at, new));
+                }
+            }
+        }
+        novelty
+    }
+
+    #[cold]
+    fn remember(&mut self, at: usize, new: u64) -> Novelty {
+        let first =
+            new.to_le_bytes().iter().zip(self.seen[at].to_le_bytes()).filter(|(n, s)| **n != 0 && *s == 0).count();
+        self.seen[at] |= new;
+        self.found += first;
+        if first > 0 { Novelty::Edge } else { Novelty::Count }
+    }
+}
+
+/// Calls `hit` with every edge that was hit and the class of its count.
+pub(crate) fn for_each_hit(counters: &[u8], mut hit: impl FnMut(u32, u8)) {
+    for (block, bytes) in counters.chunks(BLOCK).enumerate() {
+        if is_zero(bytes) {
+            continue;
+        }
+        for (index, &count) in bytes.iter().enumerate() {
+            if count != 0 {
+                hit((block * BLOCK + index) as u32, CLASS[count as usize]);
+            }
+        }
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    match <&[u8; BLOCK]>::try_from(bytes) {
+        Ok(block) => block.iter().fold(0, |all, byte| all | byte) == 0,
+        Err(_) => bytes.iter().all(|byte| *byte == 0),
+    }
+}
+
+fn read_word(bytes: &[u8]) -> u64 {
+    match bytes.try_into() {
+        Ok(word) => u64::from_le_bytes(word),
+        Err(_) => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// AFL's classes of hit counts, one bit each.
+const CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut count = 1;
+    while count < 256 {
+        class[count] = match count {
+            1 => 1,
+            2 => 2,
+            3 => 4,
+            4..=7 => 8,
+            8..=15 => 16,
+            16..=31 => 32,
+            32..=127 => 64,
+            _ => 128,
+        };
+        count += 1;
+    }
+    class
+};
+
+fn classify(raw: u64) -> u64 {
+    u64::from_le_bytes(raw.to_le_bytes().map(|count| CLASS[count as usize]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(feedback: &mut Feedback, hits: &[(usize, u8)]) -> Novelty {
+        let mut counters = vec![0; feedback.edges_total()];
+        for &(edge, count) in hits {
+            counters[edge] = count;
+        }
+        let novelty = feedback.judge(&mut counters);
+        assert!(counters.iter().all(|byte| *byte == 0), "the pass clears what it reads");
+        novelty
+    }
+
+    #[test]
+    fn only_new_classes_are_novel() {
+        // 150 edges: whole blocks, a partial block and a partial word.
+        let mut feedback = Feedback::new(150);
+        let cases: &[(&[(usize, u8)], Novelty, usize)] = &[
+            (&[], Novelty::None, 0),
+            (&[(0, 1), (149, 1)], Novelty::Edge, 2),
+            (&[(0, 1), (149, 1)], Novelty::None, 2),
+            (&[(0, 2)], Novelty::Count, 2),
+            (&[(0, 1)], Novelty::None, 2),
+            (&[(0, 5)], Novelty::Count, 2),
+            (&[(0, 7)], Novelty::None, 2),
+            (&[(0, 2), (1, 1)], Novelty::Edge, 3),
+            (&[(149, 255)], Novelty::Count, 3),
+            (&[(149, 128)], Novelty::None, 3),
+        ];
+        for (step, (hits, novelty, found)) in cases.iter().enumerate() {
+            assert_eq!((run(&mut feedback, hits), feedback.edges_found()), (*novelty, *found), "step {step}");
+        }
+        assert!(feedback.is_found(149) && !feedback.is_found(148) && !feedback.is_found(1000));
+    }
+
+    #[test]
+    fn hits_are_listed_with_their_class() {
+        let mut counters = vec![0; 150];
+        counters[3] = 4;
+        counters[149] = 1;
+        let mut hits = Vec::new();
+        for_each_hit(&counters, |edge, class| hits.push((edge, class)));
+        assert_eq!(hits, [(3, 8), (149, 1)]);
+    }
+}

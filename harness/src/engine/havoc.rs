@@ -1,0 +1,315 @@
+//! Havoc: stacked random mutations. The classic ones, crossover and tokens are LibAFL's, driven one by one; the ones
+//! for text, for records and for growth are ours.
+
+use super::schedule::Pair;
+use libafl::corpus::{Corpus, InMemoryCorpus, Testcase};
+use libafl::inputs::BytesInput;
+use libafl::mutators::havoc_mutations::{HavocMutationsType, havoc_mutations};
+use libafl::mutators::{MutationId, MutatorsTuple, Tokens};
+use libafl::state::{HasCorpus, HasMaxSize, HasRand, StdState};
+use libafl_bolts::HasLen;
+use libafl_bolts::rands::{Rand, StdRand};
+use std::num::NonZeroUsize;
+
+type Inputs = InMemoryCorpus<BytesInput>;
+type State = StdState<Inputs, BytesInput, StdRand, Inputs>;
+
+/// Tokens beyond this are left out: every further one makes each of them rarer.
+const TOKENS_MAX: usize = 8_192;
+/// Longest token; longer ones are cut by nobody, they are seeds.
+const TOKEN_BYTES_MAX: usize = 64;
+
+/// Random state, corpus for crossover, dictionary, and the mutators.
+pub(crate) struct Havoc {
+    state: State,
+    classic: HavocMutationsType,
+    classic_count: usize,
+    tokens: Tokens,
+    /// Tokens of the first rank: written by people, or seen as operands of compares.
+    preferred: Vec<Box<[u8]>>,
+    len_max: usize,
+}
+
+impl Havoc {
+    pub(crate) fn new(seed: u64, len_max: usize) -> Result<Self, libafl::Error> {
+        let mut state =
+            State::new(StdRand::with_seed(seed), InMemoryCorpus::new(), InMemoryCorpus::new(), &mut (), &mut ())?;
+        state.set_max_size(len_max);
+        let classic = havoc_mutations();
+        let classic_count = classic.len();
+        Ok(Self { state, classic, classic_count, tokens: Tokens::new(), preferred: Vec::new(), len_max })
+    }
+
+    /// Makes an input known to crossover.
+    pub(crate) fn learn(&mut self, input: &[u8]) -> Result<(), libafl::Error> {
+        self.state.corpus_mut().add(Testcase::new(BytesInput::new(input.to_vec()))).map(drop)
+    }
+
+    /// Adds a token of the second rank: text and constants found in the module.
+    pub(crate) fn add_token(&mut self, token: &[u8]) {
+        if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX && self.tokens.len() < TOKENS_MAX {
+            self.tokens.add_token(&token.to_vec());
+        }
+    }
+
+    /// Adds a token of the first rank.
+    pub(crate) fn prefer_token(&mut self, token: &[u8]) {
+        if (2..=TOKEN_BYTES_MAX).contains(&token.len())
+            && self.preferred.len() < TOKENS_MAX
+            && !self.preferred.iter().any(|known| **known == *token)
+        {
+            self.preferred.push(token.into());
+        }
+    }
+
+    /// A number below `bound`; 0 where that is impossible.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        NonZeroUsize::new(bound).map_or(0, |bound| self.state.rand_mut().below(bound))
+    }
+
+    pub(crate) fn len_max(&self) -> usize {
+        self.len_max
+    }
+
+    pub(crate) fn rand(&mut self) -> &mut StdRand {
+        self.state.rand_mut()
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.state.rand_mut().next()
+    }
+
+    /// Changes `input` by one to sixteen stacked mutations. `pairs` are operands that a compare of this input had.
+    pub(crate) fn mutate(&mut self, input: &mut BytesInput, pairs: &[Pair]) {
+        let stacked = 1 << (self.next() >> 32).trailing_zeros().min(4);
+        for _ in 0..stacked {
+            self.mutate_once(input, pairs);
+        }
+        if input.as_ref().len() > self.len_max {
+            input.as_mut().truncate(self.len_max);
+        }
+    }
+
+    fn mutate_once(&mut self, input: &mut BytesInput, pairs: &[Pair]) {
+        let bytes: &mut Vec<u8> = input.as_mut();
+        if bytes.is_empty() {
+            let grown = 1 + self.below(16.min(self.len_max));
+            let fill = self.next().to_le_bytes();
+            bytes.extend((0..grown).map(|at| fill[at % 8]));
+            return;
+        }
+        match self.below(32) {
+            0..=15 => {
+                let id = self.below(self.classic_count);
+                // A mutator that cannot work on this input says so by `Skipped`; errors are about corpora on disk.
+                let _ = self.classic.get_and_mutate(MutationId::from(id), &mut self.state, input);
+            }
+            16..=21 => self.token(bytes),
+            22..=24 if !pairs.is_empty() => {
+                let pair = &pairs[self.below(pairs.len())];
+                replace_occurrence(bytes, pair, self.state.rand_mut());
+            }
+            22..=24 => self.token(bytes),
+            25 => self.number(bytes),
+            26 => self.repeat_chunk(bytes),
+            27 => self.move_chunk(bytes),
+            28 => self.bracketed(bytes),
+            29 => {
+                let at = self.below(bytes.len());
+                bytes[at] = PRINTABLE[self.below(PRINTABLE.len())];
+            }
+            30 => {
+                let at = self.below(bytes.len() + 1);
+                let byte = PRINTABLE[self.below(PRINTABLE.len())];
+                bytes.insert(at, byte);
+            }
+            _ => {
+                let from = self.below(bytes.len());
+                let count = 1 + self.below((bytes.len() - from).min(32));
+                bytes.drain(from..from + count);
+            }
+        }
+    }
+
+    /// Writes a token over the input or between its bytes.
+    fn token(&mut self, bytes: &mut Vec<u8>) {
+        let preferred = self.preferred.len();
+        let others = self.tokens.len();
+        let first_rank = preferred > 0 && (others == 0 || self.below(2) == 0);
+        let (count, len_max) = (if first_rank { preferred } else { others }, self.len_max);
+        if count == 0 {
+            return;
+        }
+        let (index, roll) = (self.below(count), self.below(3));
+        let place = self.next() as usize;
+        let token: &[u8] = if first_rank { &self.preferred[index] } else { &self.tokens.tokens()[index] };
+        if roll > 0 {
+            if bytes.len() + token.len() <= len_max {
+                let at = place % (bytes.len() + 1);
+                bytes.splice(at..at, token.iter().copied());
+            }
+        } else {
+            let at = place % bytes.len();
+            let end = (at + token.len()).min(bytes.len());
+            bytes[at..end].copy_from_slice(&token[..end - at]);
+        }
+    }
+
+    /// Replaces a run of decimal digits (or writes one anywhere) by another number.
+    fn number(&mut self, bytes: &mut Vec<u8>) {
+        const NUMBERS: &[&str] = &[
+            "0",
+            "1",
+            "-1",
+            "00",
+            "9",
+            "10",
+            "99",
+            "100",
+            "127",
+            "128",
+            "255",
+            "256",
+            "32767",
+            "32768",
+            "65535",
+            "65536",
+            "2147483647",
+            "2147483648",
+            "-2147483649",
+            "4294967295",
+            "4294967296",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e309",
+            "1e-400",
+            "0.1",
+            "-0",
+            "1E+2",
+        ];
+        let start = self.below(bytes.len());
+        let from = (start..bytes.len()).find(|at| bytes[*at].is_ascii_digit()).unwrap_or(start);
+        let digits = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = NUMBERS[self.below(NUMBERS.len())];
+        if bytes.len() + number.len() <= self.len_max {
+            bytes.splice(from..from + digits, number.bytes());
+        }
+    }
+
+    /// Writes a chunk again after itself, up to 64 times: long fields, deep nesting, many records.
+    fn repeat_chunk(&mut self, bytes: &mut Vec<u8>) {
+        let from = self.below(bytes.len());
+        let len = 1 + self.below((bytes.len() - from).min(64));
+        let times = 1 << self.below(7);
+        let room = self.len_max.saturating_sub(bytes.len()) / len;
+        let times = times.min(room);
+        if times == 0 {
+            return;
+        }
+        let tail = bytes.len() - from - len;
+        let grown = bytes.len() + len * times;
+        bytes.resize(grown, 0);
+        bytes.copy_within(from + len..from + len + tail, from + len + len * times);
+        for copy in 1..=times {
+            bytes.copy_within(from..from + len, from + len * copy);
+        }
+    }
+
+    /// Copies a chunk to another place, over what stands there.
+    fn move_chunk(&mut self, bytes: &mut [u8]) {
+        let from = self.below(bytes.len());
+        let to = self.below(bytes.len());
+        let len = 1 + self.below((bytes.len() - from.max(to)).min(64));
+        bytes.copy_within(from..from + len, to);
+    }
+
+    /// Deletes or doubles what stands between two equal delimiters: a field, a member, an element, a line.
+    fn bracketed(&mut self, bytes: &mut Vec<u8>) {
+        const DELIMITERS: &[u8] = b",|\n\r<\"&^ {[:;";
+        let start = self.below(bytes.len());
+        let Some(from) = (start..bytes.len()).find(|at| DELIMITERS.contains(&bytes[*at])) else { return };
+        let delimiter = bytes[from];
+        let len = bytes[from + 1..]
+            .iter()
+            .take(512)
+            .position(|byte| *byte == delimiter)
+            .map_or(bytes.len() - from, |n| n + 1);
+        if self.below(2) == 0 {
+            bytes.drain(from..from + len);
+        } else if bytes.len() + len <= self.len_max {
+            let old = bytes.len();
+            bytes.resize(old + len, 0);
+            bytes.copy_within(from..old, from + len);
+        }
+    }
+}
+
+/// Bytes that mean something to most text formats.
+pub(crate) const PRINTABLE: &[u8] = b"0123456789\"'<>{}[]()|^~\\&:;,.-+*/=!?#@$%_ \t\r\nabcdefnrstuxABEFLNTXZ\0";
+
+/// Replaces an occurrence of the pair's first side by its second; the search starts at a random place.
+fn replace_occurrence(bytes: &mut Vec<u8>, pair: &Pair, rand: &mut StdRand) {
+    let (from, to) = (&*pair.from, &*pair.to);
+    if from.is_empty() || bytes.len() < from.len() {
+        return;
+    }
+    let places = bytes.len() - from.len() + 1;
+    let start = rand.below_or_zero(places);
+    let found = (start..places).chain(0..start).find(|at| bytes[*at..].starts_with(from));
+    if let Some(at) = found {
+        if from.len() == to.len() {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        } else {
+            bytes.splice(at..at + from.len(), to.iter().copied());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_seeds_mutate_equally_and_lengths_are_bounded() {
+        let outputs = |seed| {
+            let mut havoc = Havoc::new(seed, 100).unwrap();
+            havoc.learn(b"another input").unwrap();
+            havoc.add_token(b"token");
+            havoc.prefer_token(b"better");
+            let pairs = [Pair { from: b"bc".as_slice().into(), to: b"12345".as_slice().into() }];
+            let mut input = BytesInput::new(Vec::new());
+            let mut all = Vec::new();
+            for _ in 0..20_000 {
+                havoc.mutate(&mut input, &pairs);
+                assert!(input.as_ref().len() <= 100);
+                all.push(input.as_ref().clone());
+            }
+            all
+        };
+        assert_eq!(outputs(7), outputs(7));
+        assert_ne!(outputs(7), outputs(8));
+    }
+
+    #[test]
+    fn pairs_replace_what_they_find() {
+        let mut rand = StdRand::with_seed(1);
+        let pair = Pair { from: b"99".as_slice().into(), to: b"1000".as_slice().into() };
+        let mut bytes = b"size=99;".to_vec();
+        replace_occurrence(&mut bytes, &pair, &mut rand);
+        assert_eq!(bytes, b"size=1000;");
+        replace_occurrence(&mut bytes, &pair, &mut rand);
+        assert_eq!(bytes, b"size=1000;");
+    }
+
+    #[test]
+    fn chunks_repeat_in_place() {
+        let mut havoc = Havoc::new(3, 1000).unwrap();
+        for _ in 0..200 {
+            let mut bytes = b"0123456789".to_vec();
+            havoc.repeat_chunk(&mut bytes);
+            assert!(bytes.starts_with(b"0") && bytes.ends_with(b"9") && bytes.len() > 10);
+        }
+    }
+}

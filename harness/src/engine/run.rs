@@ -1,0 +1,594 @@
+//! The loop itself: run, judge, keep, tell; visit entries by turns.
+
+use super::facts::Trace;
+use super::feedback::{Feedback, Novelty, for_each_hit};
+use super::havoc::{Havoc, PRINTABLE};
+use super::saturation::Incidence;
+use super::schedule::{Entry, Schedule};
+use super::solve::Solver;
+use super::{Clock, Event, Options, Sample, Stats, Subject};
+use crate::HarnessError;
+use crate::corpus::Store;
+use crate::execution::{Limit, Outcome};
+use libafl::inputs::BytesInput;
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Executions for which a new entry is preferred.
+const STICKY_EXECUTIONS: u32 = 4_096;
+/// Mutants made of an entry before the next one's turn.
+const HAVOC_BURST: u32 = 256;
+/// Steps of the byte stage before the next entry's turn.
+const BYTE_SLICE: usize = 1_024;
+/// Longest entry that the byte stage takes on.
+const BYTE_STAGE_BYTES_MAX: usize = 1_024;
+/// One execution in so many is counted for the saturation estimate.
+const SAMPLE_EVERY: u64 = 64;
+/// Innermost frames that tell two findings apart.
+const FRAMES_OF_A_FINDING: usize = 3;
+/// Distinct findings of one job; what comes after them is counted only.
+const FINDINGS_MAX: usize = 10_000;
+/// Points of a job's history.
+const SERIES_MAX: usize = 256;
+/// Executions between two samples where no clock may decide.
+const PROGRESS_EXECUTIONS: u64 = 1 << 16;
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+const IMPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs one job in this thread until one of its stop conditions holds.
+pub fn fuzz<S: Subject + ?Sized>(
+    subject: &mut S,
+    options: &Options,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Stats, HarnessError> {
+    let mut job = Run::new(subject, options, events)?;
+    job.start()?;
+    while !job.stopped {
+        job.turn()?;
+    }
+    Ok(job.finish())
+}
+
+/// What trying an input led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// Nothing new.
+    Same,
+    /// It was kept.
+    Kept,
+    /// It ended in a finding or a limit.
+    Ended,
+}
+
+/// How productive a stage is, with older executions counting less.
+#[derive(Debug, Clone, Copy)]
+struct Yield {
+    executions: f64,
+    kept: f64,
+}
+
+impl Yield {
+    fn note(&mut self, executions: u64, kept: u64) {
+        const MEMORY_EXECUTIONS: f64 = 200_000.0;
+        self.executions += executions as f64;
+        self.kept += kept as f64;
+        if self.executions > MEMORY_EXECUTIONS {
+            self.executions /= 2.0;
+            self.kept /= 2.0;
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        (self.kept + 0.5) / (self.executions + 1_000.0)
+    }
+}
+
+pub(super) struct Run<'a, S: ?Sized> {
+    pub(super) subject: &'a mut S,
+    options: &'a Options,
+    events: &'a mut dyn FnMut(Event<'_>),
+    pub(super) havoc: Havoc,
+    pub(super) feedback: Feedback,
+    pub(super) schedule: Schedule,
+    pub(super) solver: Solver,
+    pub(super) trace: Trace,
+    /// Entries that the compare stage has not seen yet.
+    pending: Vec<usize>,
+    incidence: Incidence,
+    corpus: Option<Store>,
+    findings: Option<Store>,
+    finding_keys: HashSet<u64>,
+    byte_yield: Yield,
+    havoc_yield: Yield,
+    pub(super) executions: u64,
+    pub(super) traced: u64,
+    kept: u64,
+    last_outcome_hung: bool,
+    /// Inputs of other jobs, not run yet.
+    imports: Vec<Vec<u8>>,
+    finds: u64,
+    find_hits: u64,
+    last_edge_at: u64,
+    pub(super) stopped: bool,
+    next_check: u64,
+    check_every: u64,
+    started: Instant,
+    cpu_started: Duration,
+    checked: Instant,
+    progressed: Instant,
+    imported: Instant,
+    progressed_at: u64,
+    series: Vec<Sample>,
+    series_step: u64,
+    series_ticks: u64,
+}
+
+impl<'a, S: Subject + ?Sized> Run<'a, S> {
+    fn new(
+        subject: &'a mut S,
+        options: &'a Options,
+        events: &'a mut dyn FnMut(Event<'_>),
+    ) -> Result<Self, HarnessError> {
+        let edges = subject.edges();
+        let sites = subject.compare_sites();
+        let mut havoc = Havoc::new(options.seed, options.input_bytes_max)
+            .map_err(|error| HarnessError::Engine(error.to_string()))?;
+        for token in &options.dictionary {
+            havoc.prefer_token(token);
+        }
+        for token in &options.module_tokens {
+            havoc.add_token(token);
+        }
+        let bytes_max = options.input_bytes_max as u64;
+        let open = |folder: &Option<_>| folder.as_deref().map(|folder| Store::open(folder, bytes_max)).transpose();
+        let now = Instant::now();
+        Ok(Self {
+            subject,
+            options,
+            events,
+            havoc,
+            feedback: Feedback::new(edges),
+            schedule: Schedule::new(edges),
+            solver: Solver::new(sites, options.clock),
+            trace: Trace::default(),
+            pending: Vec::new(),
+            incidence: Incidence::new(edges),
+            corpus: open(&options.corpus_folder)?,
+            findings: open(&options.findings_folder)?,
+            finding_keys: HashSet::new(),
+            byte_yield: Yield { executions: 0.0, kept: 0.0 },
+            havoc_yield: Yield { executions: 0.0, kept: 0.0 },
+            executions: 0,
+            traced: 0,
+            kept: 0,
+            last_outcome_hung: false,
+            imports: Vec::new(),
+            finds: 0,
+            find_hits: 0,
+            last_edge_at: 0,
+            stopped: false,
+            next_check: 1,
+            check_every: 1,
+            started: now,
+            cpu_started: thread_cpu_time(),
+            checked: now,
+            progressed: now,
+            imported: now,
+            progressed_at: 0,
+            series: Vec::new(),
+            series_step: 1,
+            series_ticks: 0,
+        })
+    }
+
+    /// Runs what is there already: the corpus of earlier runs and of other jobs, seeds, and a few inputs of no format.
+    fn start(&mut self) -> Result<(), HarnessError> {
+        let mut inputs = match &mut self.corpus {
+            Some(corpus) => corpus.import()?,
+            None => Vec::new(),
+        };
+        inputs.extend(self.options.seeds.iter().filter(|seed| seed.len() <= self.options.input_bytes_max).cloned());
+        inputs.sort_by_key(Vec::len);
+        if inputs.is_empty() {
+            inputs.extend(FIRST_INPUTS.iter().map(|(byte, len)| vec![*byte; *len]));
+            inputs.retain(|input| input.len() <= self.options.input_bytes_max);
+        }
+        for input in &inputs {
+            if self.stopped {
+                return Ok(());
+            }
+            self.try_input(input)?;
+        }
+        if self.schedule.entries.is_empty() {
+            // Nothing came back with a counter set: every seed trapped, or there is nothing to count. Mutate on anyway.
+            self.keep(&[], Novelty::None)?;
+        }
+        Ok(())
+    }
+
+    /// One turn of the loop: study what is new, then mutate one entry for a while.
+    fn turn(&mut self) -> Result<(), HarnessError> {
+        for input in std::mem::take(&mut self.imports) {
+            self.try_input(&input)?;
+        }
+        while let Some(index) = self.pending.pop() {
+            if self.stopped {
+                return Ok(());
+            }
+            self.study(index)?;
+        }
+        let index = self.schedule.pick(self.havoc.rand());
+        self.schedule.entries[index].visits += 1;
+        if self.wants_bytes(index) {
+            self.byte_stage(index)?;
+        }
+        self.havoc_stage(index)?;
+        self.restudy()?;
+        Ok(())
+    }
+
+    fn wants_bytes(&mut self, index: usize) -> bool {
+        let entry = &self.schedule.entries[index];
+        if entry.input.len() > BYTE_STAGE_BYTES_MAX || entry.byte_step >= byte_steps(entry) {
+            return false;
+        }
+        if entry.input.len() <= 16 {
+            return true;
+        }
+        let (bytes, havoc) = (self.byte_yield.rate(), self.havoc_yield.rate());
+        let share = (bytes / (bytes + havoc)).clamp(0.05, 0.8) / BYTE_SLICE as f64 * f64::from(HAVOC_BURST) * 2.0;
+        (self.havoc.next() >> 11) as f64 / (1u64 << 53) as f64 <= share
+    }
+
+    /// A slice of the deterministic byte stage: every value at every place, insertions, deletions.
+    fn byte_stage(&mut self, index: usize) -> Result<(), HarnessError> {
+        let before = (self.executions, self.kept);
+        let entry = &mut self.schedule.entries[index];
+        let base = Rc::clone(&entry.input);
+        let steps = byte_steps(entry);
+        let from = entry.byte_step;
+        let to = steps.min(from + BYTE_SLICE);
+        let exhaustive = is_exhaustive(entry, base.len());
+        entry.byte_step = to;
+        let mut input = Vec::with_capacity(base.len() + 1);
+        let mut result = Ok(());
+        for step in from..to {
+            if !byte_mutant(&base, step, exhaustive, &mut input) {
+                continue;
+            }
+            match self.try_input(&input) {
+                Ok(Tried::Ended) if self.hung() => {
+                    self.schedule.entries[index].hangs += 1;
+                    break;
+                }
+                Ok(_) if self.stopped => break,
+                Ok(_) => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.byte_yield.note(self.executions - before.0, self.kept - before.1);
+        result
+    }
+
+    fn havoc_stage(&mut self, index: usize) -> Result<(), HarnessError> {
+        let before = (self.executions, self.kept);
+        let entry = &mut self.schedule.entries[index];
+        let base = Rc::clone(&entry.input);
+        let pairs = Rc::clone(&entry.pairs);
+        entry.sticky = entry.sticky.saturating_sub(HAVOC_BURST);
+        let mut input = BytesInput::new(Vec::with_capacity(base.len() * 2 + 64));
+        let mut result = Ok(());
+        for _ in 0..HAVOC_BURST {
+            let bytes: &mut Vec<u8> = input.as_mut();
+            bytes.clear();
+            bytes.extend_from_slice(&base);
+            self.havoc.mutate(&mut input, &pairs);
+            match self.try_input(input.as_ref()) {
+                Ok(Tried::Ended) if self.hung() => {
+                    self.schedule.entries[index].hangs += 1;
+                    break;
+                }
+                Ok(_) if self.stopped => break,
+                Ok(_) => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.havoc_yield.note(self.executions - before.0, self.kept - before.1);
+        result
+    }
+
+    /// Whether the last execution cost a whole deadline.
+    pub(super) fn hung(&self) -> bool {
+        self.last_outcome_hung
+    }
+
+    /// Runs an input in the fast build and keeps it if it is new.
+    #[inline]
+    pub(super) fn try_input(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
+        self.executions += 1;
+        let outcome = self.subject.run(input)?;
+        if self.executions >= self.next_check {
+            self.check()?;
+        }
+        if !outcome.came_back() {
+            self.subject.counters().fill(0);
+            self.ended(input, outcome)?;
+            return Ok(Tried::Ended);
+        }
+        if self.executions.is_multiple_of(SAMPLE_EVERY) {
+            self.incidence.sample(self.subject.counters());
+        }
+        let novelty = self.feedback.judge(self.subject.counters());
+        if novelty == Novelty::None {
+            return Ok(Tried::Same);
+        }
+        self.keep(input, novelty)?;
+        Ok(Tried::Kept)
+    }
+
+    /// Runs an input in the tracing build, leaves its compares in `self.trace`, and keeps it if it is new.
+    pub(super) fn trace_input(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
+        self.executions += 1;
+        self.traced += 1;
+        self.trace.clear();
+        let trace = &mut self.trace;
+        let outcome = self.subject.trace(input, &mut |logged| match logged.into_fact() {
+            Ok(fact) => trace.facts.push(fact),
+            Err(text) => trace.texts.push(text),
+        })?;
+        if self.executions >= self.next_check {
+            self.check()?;
+        }
+        if !outcome.came_back() {
+            self.subject.trace_counters().fill(0);
+            self.ended(input, outcome)?;
+            return Ok(Tried::Ended);
+        }
+        let novelty = self.feedback.judge(self.subject.trace_counters());
+        if novelty == Novelty::None {
+            return Ok(Tried::Same);
+        }
+        self.keep(input, novelty)?;
+        Ok(Tried::Kept)
+    }
+
+    /// Takes an input into the corpus: on disk first, then in memory.
+    #[cold]
+    fn keep(&mut self, input: &[u8], novelty: Novelty) -> Result<(), HarnessError> {
+        self.kept += 1;
+        if novelty == Novelty::Edge {
+            self.last_edge_at = self.executions;
+        }
+        if let Some(corpus) = &mut self.corpus {
+            corpus.add(input)?;
+        }
+        (self.events)(Event::NewEntry { input, new_edge: novelty == Novelty::Edge });
+        // A second run tells which edges it hits, what it costs, and sees to it that nothing depends on the run before.
+        let timer = Instant::now();
+        self.executions += 1;
+        self.subject.run(input)?;
+        let nanoseconds = timer.elapsed().as_nanos() as u64;
+        let mut edges = Vec::new();
+        let mut hits = 0;
+        let counters = self.subject.counters();
+        for_each_hit(counters, |edge, class| {
+            edges.push(edge);
+            hits += u64::from(class);
+        });
+        counters.fill(0);
+        let cost = match self.options.clock {
+            Clock::Used => nanoseconds,
+            Clock::Ignored => hits,
+        };
+        self.havoc.learn(input).map_err(|error| HarnessError::Engine(error.to_string()))?;
+        let index = self.schedule.add(Entry {
+            input: input.into(),
+            edges: edges.into(),
+            cost,
+            new_edge: novelty == Novelty::Edge,
+            byte_step: 0,
+            sticky: if novelty == Novelty::Edge { STICKY_EXECUTIONS } else { STICKY_EXECUTIONS / 4 },
+            visits: 0,
+            hangs: 0,
+            favoured: false,
+            studies: 0,
+            pairs: Rc::new([]),
+        });
+        self.pending.push(index);
+        Ok(())
+    }
+
+    /// Tells an outcome that is a finding, once for each place where it happens.
+    #[cold]
+    fn ended(&mut self, input: &[u8], outcome: Outcome) -> Result<(), HarnessError> {
+        self.last_outcome_hung = matches!(outcome, Outcome::Limit(Limit::Deadline | Limit::Fuel));
+        if !outcome.is_finding() {
+            return Ok(());
+        }
+        self.find_hits += 1;
+        let frames = self.subject.frames();
+        let mut hasher = DefaultHasher::new();
+        outcome.hash(&mut hasher);
+        match outcome {
+            // Where a loop happens to be when the time is up says little; its function says enough.
+            Outcome::Limit(_) => frames.iter().take(1).for_each(|frame| frame.function.hash(&mut hasher)),
+            _ => frames.iter().take(FRAMES_OF_A_FINDING).for_each(|frame| frame.hash(&mut hasher)),
+        }
+        if self.finding_keys.len() >= FINDINGS_MAX || !self.finding_keys.insert(hasher.finish()) {
+            return Ok(());
+        }
+        if let Some(findings) = &mut self.findings {
+            findings.add(input)?;
+        }
+        self.finds += 1;
+        (self.events)(Event::Find { input, outcome, frames: self.subject.frames() });
+        if self.options.stop.first_finding {
+            self.stopped = true;
+        }
+        Ok(())
+    }
+
+    /// Looks at clocks, limits and other jobs, a few hundred times a second.
+    #[cold]
+    fn check(&mut self) -> Result<(), HarnessError> {
+        let stop = &self.options.stop;
+        let now = Instant::now();
+        let since = now - self.checked;
+        self.checked = now;
+        if since < Duration::from_millis(2) {
+            self.check_every = (self.check_every * 2).min(4_096);
+        } else if since > Duration::from_millis(8) {
+            self.check_every = (self.check_every / 2).max(1);
+        }
+        self.next_check = self.executions + self.check_every;
+        if let Some(max) = stop.executions_max {
+            self.stopped |= self.executions >= max;
+            self.next_check = self.next_check.min(max);
+        }
+        self.stopped |= self.options.stop_flag.load(Ordering::Relaxed)
+            || stop.wall_max.is_some_and(|max| now - self.started >= max)
+            || stop.cpu_max.is_some_and(|max| thread_cpu_time() - self.cpu_started >= max);
+        let due = match self.options.clock {
+            Clock::Used => now - self.progressed >= PROGRESS_EVERY,
+            Clock::Ignored => self.executions - self.progressed_at >= PROGRESS_EXECUTIONS,
+        };
+        if due {
+            self.progressed = now;
+            self.progressed_at = self.executions;
+            let sample = self.sample();
+            self.remember(sample);
+            (self.events)(Event::Progress(&sample));
+        }
+        if self.options.clock == Clock::Used && now - self.imported >= IMPORT_EVERY && !self.stopped {
+            self.imported = now;
+            let inputs = match &mut self.corpus {
+                Some(corpus) => corpus.import()?,
+                None => Vec::new(),
+            };
+            self.imports.extend(inputs);
+        }
+        Ok(())
+    }
+
+    /// Time since the start, as of the last look at the clock.
+    pub(super) fn elapsed_nanoseconds(&self) -> u64 {
+        (self.checked - self.started).as_nanos() as u64
+    }
+
+    fn sample(&self) -> Sample {
+        Sample {
+            executions: self.executions,
+            cpu_seconds: (thread_cpu_time() - self.cpu_started).as_secs_f64(),
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+            edges_found: self.feedback.edges_found(),
+            edges_total: self.feedback.edges_total(),
+            corpus: self.schedule.entries.len(),
+            finds: self.finds,
+            find_hits: self.find_hits,
+            executions_since_edge: self.executions - self.last_edge_at,
+        }
+    }
+
+    fn remember(&mut self, sample: Sample) {
+        self.series_ticks += 1;
+        if !self.series_ticks.is_multiple_of(self.series_step) {
+            return;
+        }
+        if self.series.len() == SERIES_MAX {
+            let mut index = 0;
+            self.series.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+            self.series_step *= 2;
+        }
+        self.series.push(sample);
+    }
+
+    fn finish(mut self) -> Stats {
+        let last = self.sample();
+        self.series.push(last);
+        (self.events)(Event::Progress(&last));
+        Stats { last, series: self.series, saturation: self.incidence.estimate(), traced: self.traced }
+    }
+}
+
+/// Where there is neither corpus nor seed: (byte, length). Lengths reach over the usual header sizes.
+const FIRST_INPUTS: &[(u8, usize)] = &[
+    (0, 0),
+    (b'0', 1),
+    (0, 1),
+    (b'0', 4),
+    (0, 8),
+    (b'A', 16),
+    (b' ', 32),
+    (b'0', 64),
+    (b'A', 128),
+    (0, 512),
+    (b'a', 4096),
+];
+
+/// Values that the byte stage writes where trying all of them would take too long.
+const FEW_VALUES: usize = 48;
+
+fn is_exhaustive(entry: &Entry, len: usize) -> bool {
+    len <= 64 || (entry.new_edge && len <= 256)
+}
+
+/// Steps of the byte stage for an entry.
+fn byte_steps(entry: &Entry) -> usize {
+    let len = entry.input.len();
+    let values = if is_exhaustive(entry, len) { 256 } else { FEW_VALUES };
+    len * values + len + if len <= 256 { (len + 1) * PRINTABLE.len() } else { 0 }
+}
+
+/// Writes the mutant of one step; `false` where it equals the base.
+fn byte_mutant(base: &[u8], step: usize, exhaustive: bool, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let len = base.len();
+    let values = if exhaustive { 256 } else { FEW_VALUES };
+    if step < len * values {
+        let (at, value) = (step / values, step % values);
+        let old = base[at];
+        let new = match (exhaustive, value) {
+            (true, value) => value as u8,
+            (false, 0..8) => old ^ 1 << value,
+            (false, 8..14) => old.wrapping_add(value as u8 - 7),
+            (false, 14..20) => old.wrapping_sub(value as u8 - 13),
+            (false, 20) => 0xff,
+            (false, 21) => 0x7f,
+            (false, 22) => 0x80,
+            (false, value) => PRINTABLE[(value - 23) * PRINTABLE.len() / (FEW_VALUES - 23)],
+        };
+        out.extend_from_slice(base);
+        out[at] = new;
+        return new != old;
+    }
+    let step = step - len * values;
+    if step < len {
+        out.extend_from_slice(&base[..step]);
+        out.extend_from_slice(&base[step + 1..]);
+        return true;
+    }
+    let step = step - len;
+    let (at, value) = (step / PRINTABLE.len(), step % PRINTABLE.len());
+    out.extend_from_slice(&base[..at]);
+    out.push(PRINTABLE[value]);
+    out.extend_from_slice(&base[at..]);
+    true
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}

@@ -1,0 +1,826 @@
+//! Solving compares: which input bytes reach an operand, and what they would have to be.
+//!
+//! A new entry is traced once. Operands that occur in it are replaced by what they were compared with, in every
+//! encoding ([`super::facts`]). For compares that nothing has satisfied yet, each byte is changed by one and the entry
+//! traced again: the differences tell which bytes an operand depends on, and how. Then, cheapest first:
+//! sums of bytes are solved digit by digit (any order of bytes, any offset, any radix), functions linear over bits by
+//! elimination (xor, rotations, CRCs), the rest by descent along the distance and by a walk that keeps to plateaus.
+//! Every run of the tracing build also counts edges, so whatever happens on the way is kept.
+
+use super::facts::{Edit, Fact, Relation, Trace, distinct, edits_of, text_edits};
+use super::run::{Run, Tried};
+use super::schedule::Pair;
+use super::{Clock, Subject};
+use crate::HarnessError;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Replacements tried for one entry.
+const EDITS_MAX: usize = 4_096;
+/// Bytes of an entry that are changed one by one.
+const PROBED_BYTES_MAX: usize = 1_024;
+/// Compares of one entry whose dependence on the input is recorded.
+const TARGETS_MAX: usize = 512;
+/// Compares of one entry that are worked on.
+const WORKED_ON_MAX: usize = 24;
+/// Bytes that an operand may depend on to be worked on.
+const BYTES_OF_A_TARGET_MAX: usize = 64;
+/// Runs of the plateau walk without getting nearer.
+const WALK_RUNS: usize = 4_096;
+/// Steps of one chain of equal compares: a recursion or a string loop of this depth.
+const CHAIN_STEPS_MAX: usize = 4_096;
+/// Operand pairs of an entry that havoc may use.
+const PAIRS_MAX: usize = 64;
+/// What the solver may spend before anything was found: nanoseconds, or runs where no clock may decide.
+const FIRST_CREDIT: [u64; 2] = [500_000_000, 40_000];
+/// What it may spend on top whenever it was productive.
+const BONUS: [u64; 2] = [20_000_000, 2_000];
+/// Share of everything that it may spend in the long run: one part in so many.
+const SHARE: u64 = 4;
+/// After so many attempts in vain a site is worked on once in sixteen times.
+const ATTEMPTS_IN_VAIN: u32 = 4;
+
+/// What is known about each compare site, and what may still be spent.
+pub(crate) struct Solver {
+    sites: Vec<SiteState>,
+    /// Occurrences of a site in the trace at hand.
+    occurrences: Vec<u32>,
+    /// What was spent, and what may be spent on top of the share.
+    spent: u64,
+    bonus: u64,
+    clock: Clock,
+    next_restudy: u64,
+    restudy_at: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct SiteState {
+    seen_less: bool,
+    seen_equal: bool,
+    seen_greater: bool,
+    attempts: u32,
+}
+
+impl Solver {
+    pub(crate) fn new(sites: usize, clock: Clock) -> Self {
+        Self {
+            sites: vec![SiteState::default(); sites],
+            occurrences: vec![0; sites],
+            spent: 0,
+            bonus: FIRST_CREDIT[clock as usize],
+            clock,
+            next_restudy: 50_000,
+            restudy_at: 0,
+        }
+    }
+}
+
+/// One compare of one execution: the `occurrence`th time that its site was reached.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    fact: Fact,
+    occurrence: u32,
+    urgency: Urgency,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// Both outcomes lead to edges that were hit already, or nothing is left to see.
+    Closed,
+    /// It is not known what the compare decides, and not every relation was seen.
+    Open,
+    /// It decides over an edge that was never hit.
+    Frontier,
+}
+
+/// How a target's operands answered to a change of one byte by one.
+#[derive(Debug, Clone, Copy)]
+struct Dependence {
+    at: usize,
+    step: u8,
+    left: u64,
+    right: u64,
+}
+
+/// What one run said about a target.
+struct Look {
+    fact: Option<Fact>,
+    tried: Tried,
+}
+
+impl<S: Subject + ?Sized> Run<'_, S> {
+    /// The compare stage: once for each new entry, now and then for old ones.
+    pub(super) fn study(&mut self, index: usize) -> Result<(), HarnessError> {
+        let input = Rc::clone(&self.schedule.entries[index].input);
+        self.schedule.entries[index].studies += 1;
+        if self.trace_input(&input)? == Tried::Ended {
+            return Ok(());
+        }
+        let trace = std::mem::take(&mut self.trace);
+        self.note_relations(&trace);
+        self.replace_operands(index, &input, &trace)?;
+        if !self.stopped && self.may_spend() {
+            self.solve(&input, &trace)?;
+        }
+        self.trace = trace;
+        Ok(())
+    }
+
+    /// When nothing was found for a while, favoured entries are studied again: what they lacked may be known by now,
+    /// and the walk takes another way.
+    pub(super) fn restudy(&mut self) -> Result<(), HarnessError> {
+        if self.executions < self.solver.next_restudy || !self.may_spend() || self.stopped {
+            return Ok(());
+        }
+        self.solver.next_restudy = self.executions + 20_000;
+        let favoured = self.schedule.favoured();
+        if favoured.is_empty() {
+            return Ok(());
+        }
+        self.solver.restudy_at += 1;
+        let index = favoured[self.solver.restudy_at % favoured.len()];
+        self.study(index)
+    }
+
+    /// Whether the solver may go on.
+    fn may_spend(&self) -> bool {
+        let all = match self.solver.clock {
+            Clock::Used => self.elapsed_nanoseconds(),
+            Clock::Ignored => self.executions,
+        };
+        self.solver.spent < self.solver.bonus + all / SHARE
+    }
+
+    fn reward(&mut self) {
+        self.solver.bonus += BONUS[self.solver.clock as usize];
+    }
+
+    fn note_relations(&mut self, trace: &Trace) {
+        for fact in &trace.facts {
+            let Some(site) = self.solver.sites.get_mut(fact.site as usize) else { continue };
+            match fact.left.cmp(&fact.right) {
+                std::cmp::Ordering::Less => site.seen_less = true,
+                std::cmp::Ordering::Equal => site.seen_equal = true,
+                std::cmp::Ordering::Greater => site.seen_greater = true,
+            }
+        }
+    }
+
+    fn urgency(&self, fact: &Fact) -> Urgency {
+        if let Some((taken, not_taken)) = self.subject.decides(fact.site as usize) {
+            let found = |edge: u32| self.feedback.is_found(edge as usize);
+            return match (found(taken), found(not_taken)) {
+                (true, true) => Urgency::Closed,
+                _ => Urgency::Frontier,
+            };
+        }
+        let Some(site) = self.solver.sites.get(fact.site as usize) else { return Urgency::Closed };
+        let all_seen = match fact.relation {
+            Relation::Equality => site.seen_equal,
+            Relation::Order | Relation::Float => site.seen_less && site.seen_equal && site.seen_greater,
+        };
+        if all_seen { Urgency::Closed } else { Urgency::Open }
+    }
+
+    /// Input-to-state replacement: operands that occur in the input become what they were compared with.
+    fn replace_operands(&mut self, index: usize, input: &[u8], trace: &Trace) -> Result<(), HarnessError> {
+        let mut facts: Vec<(Urgency, Fact)> =
+            distinct(trace, self.solver.sites.len()).into_iter().map(|fact| (self.urgency(&fact), fact)).collect();
+        facts.sort_by_key(|(urgency, _)| std::cmp::Reverse(*urgency));
+        let len_max = self.havoc.len_max();
+        let mut edits = Vec::new();
+        let mut known = HashSet::new();
+        let mut take = |edit: Edit, edits: &mut Vec<Edit>| {
+            let mut hasher = DefaultHasher::new();
+            edit.hash(&mut hasher);
+            if edits.len() < EDITS_MAX
+                && input.len() - edit.len + edit.bytes.len() <= len_max
+                && known.insert(hasher.finish())
+            {
+                edits.push(edit);
+            }
+        };
+        for text in &trace.texts {
+            if edits.len() < EDITS_MAX / 2 {
+                text_edits(input, text, &mut |edit| take(edit, &mut edits));
+            }
+            for side in text.sides() {
+                let len = side.iter().position(|byte| *byte == 0).unwrap_or(side.len());
+                if !input.windows(len.max(1)).any(|window| window == &side[..len]) {
+                    self.havoc.prefer_token(&side[..len]);
+                }
+            }
+        }
+        for (urgency, fact) in &facts {
+            if *urgency > Urgency::Closed && fact.relation != Relation::Float {
+                plant(input, fact, &mut |edit| take(edit, &mut edits));
+            }
+        }
+        for (urgency, fact) in &facts {
+            // What is closed here may be open elsewhere: havoc gets its pairs, but it is not worth executions now.
+            if *urgency > Urgency::Closed {
+                edits_of(input, fact, len_max, &mut |edit| take(edit, &mut edits));
+            }
+        }
+        let mut pairs = Vec::new();
+        for edit in &edits {
+            if pairs.len() < PAIRS_MAX && edit.len > 0 && !edit.bytes.is_empty() && edit.bytes.len() <= 32 {
+                pairs.push(Pair { from: input[edit.at..edit.at + edit.len].into(), to: edit.bytes.as_slice().into() });
+            }
+        }
+        self.schedule.entries[index].pairs = pairs.into();
+        let mut mutant = Vec::new();
+        for edit in &edits {
+            if self.stopped {
+                return Ok(());
+            }
+            edit.apply(input, &mut mutant);
+            if self.try_input(&mutant)? == Tried::Ended && self.hung() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn solve(&mut self, input: &[u8], trace: &Trace) -> Result<(), HarnessError> {
+        let targets = self.targets(trace);
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let dependences = self.probe(input, &targets)?;
+        self.solve_together(input, &targets, &dependences)?;
+        let mut order: Vec<usize> = (0..targets.len()).filter(|target| !dependences[*target].is_empty()).collect();
+        order.sort_by_key(|target| {
+            let target = &targets[*target];
+            (
+                std::cmp::Reverse(target.urgency),
+                self.solver.sites[target.fact.site as usize].attempts,
+                target.fact.distance(),
+            )
+        });
+        let mut per_site: HashMap<u32, u32> = HashMap::new();
+        let mut worked_on = 0;
+        for index in order {
+            let target = targets[index];
+            let of_site = per_site.entry(target.fact.site).or_default();
+            if *of_site >= 3 || worked_on >= WORKED_ON_MAX || self.stopped || !self.may_spend() {
+                continue;
+            }
+            *of_site += 1;
+            let site = &mut self.solver.sites[target.fact.site as usize];
+            site.attempts += 1;
+            let attempts = site.attempts;
+            if attempts > ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0 {
+                continue;
+            }
+            worked_on += 1;
+            if self.solve_one(input, &target, &dependences[index])? {
+                self.solver.sites[target.fact.site as usize].attempts = 0;
+                self.reward();
+            }
+        }
+        Ok(())
+    }
+
+    /// Unequal compares worth solving: what nothing has satisfied yet, and the last turn of loops of equal compares.
+    fn targets(&mut self, trace: &Trace) -> Vec<Target> {
+        let mut targets = Vec::new();
+        let mut last_of_site: HashMap<u32, usize> = HashMap::new();
+        self.solver.occurrences.fill(0);
+        for (at, fact) in trace.facts.iter().enumerate() {
+            let Some(occurrence) = self.solver.occurrences.get_mut(fact.site as usize) else { continue };
+            *occurrence += 1;
+            let occurrence = *occurrence;
+            let urgency = self.urgency(fact);
+            if urgency == Urgency::Closed {
+                last_of_site.insert(fact.site, at);
+            } else if !fact.holds_equal() || fact.relation != Relation::Equality {
+                targets.push(Target { fact: *fact, occurrence, urgency });
+            }
+        }
+        targets.truncate(TARGETS_MAX);
+        let mut chains: Vec<usize> = last_of_site.into_values().collect();
+        chains.sort_unstable();
+        for at in chains {
+            let fact = trace.facts[at];
+            let occurrence = self.solver.occurrences[fact.site as usize];
+            if !fact.holds_equal() && fact.relation == Relation::Equality && targets.len() < TARGETS_MAX + 16 {
+                targets.push(Target { fact, occurrence, urgency: Urgency::Closed });
+            }
+        }
+        targets
+    }
+
+    /// Changes every byte by one and sees which targets answer.
+    fn probe(&mut self, input: &[u8], targets: &[Target]) -> Result<Vec<Vec<Dependence>>, HarnessError> {
+        let mut wanted: HashMap<(u32, u32), usize> = HashMap::new();
+        for (index, target) in targets.iter().enumerate() {
+            wanted.insert((target.fact.site, target.occurrence), index);
+        }
+        let mut dependences = vec![Vec::new(); targets.len()];
+        let mut mutant = input.to_vec();
+        for at in 0..input.len().min(PROBED_BYTES_MAX) {
+            if self.stopped || !self.may_spend() {
+                break;
+            }
+            let old = mutant[at];
+            let new = if old == 0xff { 0xfe } else { old + 1 };
+            mutant[at] = new;
+            let tried = self.trace_for_solver(&mutant)?;
+            mutant[at] = old;
+            if tried == Tried::Ended {
+                if self.hung() {
+                    break;
+                }
+                continue;
+            }
+            self.solver.occurrences.fill(0);
+            for fact in &self.trace.facts {
+                let Some(occurrence) = self.solver.occurrences.get_mut(fact.site as usize) else { continue };
+                *occurrence += 1;
+                if let Some(&index) = wanted.get(&(fact.site, *occurrence)) {
+                    let base = &targets[index].fact;
+                    if (fact.left, fact.right) != (base.left, base.right) {
+                        let step = new.wrapping_sub(old);
+                        dependences[index].push(Dependence { at, step, left: fact.left, right: fact.right });
+                    }
+                }
+            }
+        }
+        Ok(dependences)
+    }
+
+    fn trace_for_solver(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
+        let tried = match self.solver.clock {
+            Clock::Used => {
+                let timer = Instant::now();
+                let tried = self.trace_input(input);
+                self.solver.spent += timer.elapsed().as_nanos() as u64;
+                tried?
+            }
+            Clock::Ignored => {
+                self.solver.spent += 1;
+                self.trace_input(input)?
+            }
+        };
+        if tried == Tried::Kept {
+            self.reward();
+        }
+        Ok(tried)
+    }
+
+    /// Runs an input and finds the target in its trace.
+    fn look(&mut self, input: &[u8], target: &Target) -> Result<Look, HarnessError> {
+        let tried = self.trace_for_solver(input)?;
+        let mut occurrence = 0;
+        let fact = self.trace.facts.iter().find(|fact| {
+            occurrence += u32::from(fact.site == target.fact.site);
+            fact.site == target.fact.site && occurrence == target.occurrence
+        });
+        Ok(Look { fact: fact.copied(), tried })
+    }
+
+    /// Satisfies as many compares as have solutions in bytes of their own, all in one input: flags that are collected
+    /// and only counted at the end.
+    fn solve_together(
+        &mut self,
+        input: &[u8],
+        targets: &[Target],
+        dependences: &[Vec<Dependence>],
+    ) -> Result<(), HarnessError> {
+        let mut sites: Vec<u32> = targets.iter().map(|target| target.fact.site).collect();
+        sites.sort_unstable();
+        sites.dedup();
+        let mut groups: Vec<Option<u32>> = vec![None];
+        if sites.len() > 1 {
+            groups.extend(sites.into_iter().take(32).map(Some));
+        }
+        for group in groups {
+            let mut mutant = input.to_vec();
+            let mut written = HashSet::new();
+            let mut solved = 0;
+            for (target, dependences) in targets.iter().zip(dependences) {
+                let in_group = group.is_none_or(|site| site == target.fact.site);
+                if !in_group
+                    || target.fact.relation != Relation::Equality
+                    || dependences.is_empty()
+                    || dependences.len() > 8
+                {
+                    continue;
+                }
+                let Some(solution) = solve_sum(input, &target.fact, dependences, 0..=255) else { continue };
+                if solution.iter().all(|(at, _)| !written.contains(at)) {
+                    for (at, value) in solution {
+                        written.insert(at);
+                        mutant[at] = value;
+                    }
+                    solved += 1;
+                }
+            }
+            if solved > 1 && !self.stopped && self.trace_for_solver(&mutant)? == Tried::Ended {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Works on one compare until it is satisfied, its other edge is hit, or all ways are tried.
+    fn solve_one(&mut self, input: &[u8], target: &Target, dependences: &[Dependence]) -> Result<bool, HarnessError> {
+        if dependences.is_empty() || dependences.len() > BYTES_OF_A_TARGET_MAX {
+            return Ok(false);
+        }
+        let mut mutant = input.to_vec();
+        for values in [0..=255, b'0'..=b'9'] {
+            if let Some(solution) = solve_sum(input, &target.fact, dependences, values) {
+                mutant.copy_from_slice(input);
+                for (at, value) in solution {
+                    mutant[at] = value;
+                }
+                if self.is_solved(&mutant, target)? {
+                    if let [only] = dependences {
+                        self.chain(mutant, target, only.at)?;
+                    }
+                    return Ok(true);
+                }
+            }
+        }
+        if target.urgency == Urgency::Closed {
+            return Ok(false);
+        }
+        if target.fact.relation == Relation::Equality && self.solve_bits(input, target, dependences)? {
+            return Ok(true);
+        }
+        let places = self.widen(input, target, dependences)?;
+        let Some(best) = self.descend(input, target, &places)? else { return Ok(true) };
+        self.walk(best, target, &places)
+    }
+
+    fn is_solved(&mut self, mutant: &[u8], target: &Target) -> Result<bool, HarnessError> {
+        let look = self.look(mutant, target)?;
+        Ok(look.tried != Tried::Same || look.fact.is_some_and(|fact| satisfied(target, &fact)))
+    }
+
+    /// Solves by elimination over single bits, lightest effects first, so that plain copies of an operand win over
+    /// checksums of everything else.
+    fn solve_bits(&mut self, input: &[u8], target: &Target, dependences: &[Dependence]) -> Result<bool, HarnessError> {
+        let base = target.fact.left ^ target.fact.right;
+        let mut columns: Vec<(u64, usize, u8)> = Vec::new();
+        let mut mutant = input.to_vec();
+        for dependence in dependences {
+            for bit in 0..8 {
+                if self.stopped || !self.may_spend() {
+                    return Ok(false);
+                }
+                mutant[dependence.at] ^= 1 << bit;
+                let look = self.look(&mutant, target)?;
+                mutant[dependence.at] ^= 1 << bit;
+                if let Some(fact) = look.fact {
+                    if satisfied(target, &fact) {
+                        return Ok(true);
+                    }
+                    let effect = base ^ fact.left ^ fact.right;
+                    if effect != 0 {
+                        columns.push((effect, dependence.at, bit));
+                    }
+                }
+            }
+        }
+        columns.sort_by_key(|(effect, _, _)| effect.count_ones());
+        let Some(flips) = eliminate(&columns, base) else { return Ok(false) };
+        for (at, bit) in flips {
+            mutant[at] ^= 1 << bit;
+        }
+        self.is_solved(&mutant, target)
+    }
+
+    /// The bytes that a target depends on, and those near them that showed no effect only because another one hid it.
+    fn widen(&mut self, input: &[u8], target: &Target, dependences: &[Dependence]) -> Result<Vec<usize>, HarnessError> {
+        const AROUND: usize = 16;
+        let mut places: Vec<usize> = dependences.iter().map(|dependence| dependence.at).collect();
+        let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(places) };
+        let mut mutant = input.to_vec();
+        for at in first.saturating_sub(AROUND)..(last + AROUND + 1).min(input.len()) {
+            if places.contains(&at) || places.len() >= BYTES_OF_A_TARGET_MAX || self.stopped || !self.may_spend() {
+                continue;
+            }
+            mutant[at] ^= 0xff;
+            let look = self.look(&mutant, target)?;
+            mutant[at] ^= 0xff;
+            if look.fact.is_some_and(|fact| (fact.left, fact.right) != (target.fact.left, target.fact.right)) {
+                places.push(at);
+            }
+        }
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// Coordinate descent: for each byte the value that brings the operands nearest, until nothing gets nearer.
+    /// `None` where that solved it; else the nearest input.
+    fn descend(&mut self, input: &[u8], target: &Target, places: &[usize]) -> Result<Option<Vec<u8>>, HarnessError> {
+        let mut best = input.to_vec();
+        let mut nearest = nearness(&target.fact);
+        for _ in 0..4 {
+            let before = nearest;
+            for &at in places {
+                let old = best[at];
+                let mut chosen = old;
+                for value in 0..=255 {
+                    if value == old {
+                        continue;
+                    }
+                    if self.stopped || !self.may_spend() {
+                        best[at] = chosen;
+                        return Ok(Some(best));
+                    }
+                    best[at] = value;
+                    let look = self.look(&best, target)?;
+                    if look.tried != Tried::Same
+                        && target.urgency == Urgency::Frontier
+                        && self.urgency(&target.fact) == Urgency::Closed
+                    {
+                        return Ok(None);
+                    }
+                    let Some(fact) = look.fact else { continue };
+                    if satisfied(target, &fact) {
+                        return Ok(None);
+                    }
+                    if nearness(&fact) < nearest {
+                        nearest = nearness(&fact);
+                        chosen = value;
+                    }
+                }
+                best[at] = chosen;
+            }
+            if nearest == before {
+                break;
+            }
+        }
+        Ok(Some(best))
+    }
+
+    /// A random walk over the bytes that matter; steps to equally near inputs are taken, so that conditions on several
+    /// bits at once fall one after the other.
+    fn walk(&mut self, mut best: Vec<u8>, target: &Target, places: &[usize]) -> Result<bool, HarnessError> {
+        let mut nearest = u32::MAX;
+        let mut mutant = best.clone();
+        let mut runs = 0;
+        while runs < WALK_RUNS {
+            runs += 1;
+            if self.stopped || !self.may_spend() {
+                return Ok(false);
+            }
+            mutant.copy_from_slice(&best);
+            let changes = 1 + usize::from(self.havoc.below(4) == 0);
+            for _ in 0..changes {
+                let at = places[self.havoc.below(places.len())];
+                let roll = self.havoc.next();
+                mutant[at] = match roll >> 61 {
+                    0 => (roll & 0xff) as u8,
+                    1 => mutant[at].wrapping_add(1 + (roll & 3) as u8),
+                    2 => mutant[at].wrapping_sub(1 + (roll & 3) as u8),
+                    _ => mutant[at] ^ 1 << (roll & 7),
+                };
+            }
+            let look = self.look(&mutant, target)?;
+            if look.tried != Tried::Same && self.urgency(&target.fact) == Urgency::Closed {
+                return Ok(true);
+            }
+            let Some(fact) = look.fact else { continue };
+            if satisfied(target, &fact) {
+                return Ok(true);
+            }
+            let distance = match fact.relation {
+                Relation::Equality => (fact.left ^ fact.right).count_ones(),
+                _ => 64 - fact.distance().leading_zeros(),
+            };
+            if distance < nearest {
+                runs = 0;
+            }
+            if distance <= nearest {
+                nearest = distance;
+                std::mem::swap(&mut best, &mut mutant);
+            }
+        }
+        Ok(false)
+    }
+
+    /// After one byte was made equal: the next turn of the same compare probably looks at the next byte. Goes on as long
+    /// as the trace gets longer, and makes the input longer when it ends.
+    fn chain(&mut self, mut input: Vec<u8>, target: &Target, at: usize) -> Result<(), HarnessError> {
+        let mut target = *target;
+        let mut at = at;
+        for step in 0..CHAIN_STEPS_MAX {
+            if self.stopped {
+                return Ok(());
+            }
+            if self.trace_for_solver(&input)? == Tried::Ended {
+                return Ok(());
+            }
+            let mut of_site = self.trace.facts.iter().filter(|fact| fact.site == target.fact.site);
+            let count = of_site.clone().count() as u32;
+            let last = of_site.next_back().copied().filter(|last| count > target.occurrence && !last.holds_equal());
+            let next = at + count.saturating_sub(target.occurrence) as usize;
+            if last.is_none() && count <= target.occurrence && at + 1 < input.len() {
+                return Ok(());
+            }
+            let Some(last) = last.filter(|_| next < input.len()) else {
+                let longer = (input.len() * 2).min(self.havoc.len_max()).min(CHAIN_STEPS_MAX);
+                if step < 4 || longer <= input.len() {
+                    return Ok(());
+                }
+                input.resize(longer, input.last().map_or(0, |byte| byte.wrapping_add(1)));
+                continue;
+            };
+            (at, target.occurrence) = (next, count);
+            let (left, right) = (last.left as u8, last.right as u8);
+            input[at] = if input[at] == right { left } else { right };
+        }
+        Ok(())
+    }
+}
+
+/// Writes operands that do not occur in the input into its first places, as text: what a parser makes of no digits is
+/// nothing that could be found.
+fn plant(input: &[u8], fact: &Fact, edit: &mut impl FnMut(Edit)) {
+    const PLACES: usize = 8;
+    for value in [fact.left, fact.right] {
+        let value = if fact.width == 4 { i64::from(value as u32 as i32) } else { value as i64 };
+        let text = value.to_string();
+        if text.len() < 2 {
+            continue;
+        }
+        for at in 0..=input.len().min(PLACES) {
+            edit(Edit { at, len: text.len().min(input.len() - at), bytes: text.clone().into_bytes() });
+        }
+    }
+}
+
+/// Whether a target's compare came out as it never had.
+fn satisfied(target: &Target, fact: &Fact) -> bool {
+    match fact.relation {
+        Relation::Equality => fact.holds_equal(),
+        // A crossing is seen by its edge; without one, meeting is the goal.
+        Relation::Order | Relation::Float => fact.holds_equal() && target.urgency == Urgency::Open,
+    }
+}
+
+/// Smaller is nearer: first the distance, then the number of differing bits.
+fn nearness(fact: &Fact) -> (u64, u32) {
+    let bits = (fact.left ^ fact.right).count_ones();
+    match fact.relation {
+        Relation::Equality => (u64::from(bits).min(fact.distance()), bits),
+        _ => (fact.distance(), bits),
+    }
+}
+
+/// Solves `left = right` where both are sums over bytes: each byte's weight is what a change by one did. Digit by digit
+/// from the largest weight down, within `values`. The caller tries whether it is true.
+fn solve_sum(
+    input: &[u8],
+    fact: &Fact,
+    dependences: &[Dependence],
+    values: std::ops::RangeInclusive<u8>,
+) -> Option<Vec<(usize, u8)>> {
+    if fact.relation == Relation::Float {
+        return None;
+    }
+    let unused = 64 - 8 * u32::from(fact.width);
+    let extend = |value: u64| i128::from(((value << unused) as i64) >> unused);
+    let (low, high) = (i128::from(*values.start()), i128::from(*values.end()));
+    let mut digits: Vec<(i128, usize)> = dependences
+        .iter()
+        .map(|dependence| {
+            let change =
+                dependence.left.wrapping_sub(fact.left).wrapping_sub(dependence.right.wrapping_sub(fact.right));
+            let weight = extend(change) * if dependence.step == 1 { 1 } else { -1 };
+            (weight, dependence.at)
+        })
+        .filter(|(weight, _)| *weight != 0)
+        .collect();
+    if digits.iter().any(|(_, at)| !values.contains(&input[*at])) {
+        return None;
+    }
+    digits.sort_by_key(|(weight, _)| std::cmp::Reverse(weight.abs()));
+    let modulus = 1i128 << (8 * u32::from(fact.width));
+    let gap = extend(fact.right.wrapping_sub(fact.left));
+    // The gap modulo 2^width: the nearest of three, so that sums that wrap are solved too.
+    for gap in [gap, gap - modulus, gap + modulus] {
+        // From everything at its lowest effect upwards: then every digit only adds.
+        let mut rest = gap;
+        for (weight, at) in &digits {
+            let old = i128::from(input[*at]);
+            rest -= if *weight > 0 { weight * (low - old) } else { weight * (high - old) };
+        }
+        let mut solution = Vec::with_capacity(digits.len());
+        for (weight, at) in &digits {
+            let size = weight.abs();
+            let steps = (rest / size).clamp(0, high - low);
+            rest -= steps * size;
+            let value = if *weight > 0 { low + steps } else { high - steps };
+            solution.push((*at, value as u8));
+        }
+        if rest == 0 && !solution.is_empty() {
+            return Some(solution);
+        }
+    }
+    None
+}
+
+/// Finds flips whose effects xor to `goal`, preferring early columns.
+fn eliminate(columns: &[(u64, usize, u8)], goal: u64) -> Option<Vec<(usize, u8)>> {
+    // Each row of the basis: a value with a leading bit of its own, and the set of columns that make it.
+    let mut basis: Vec<(u64, Vec<usize>)> = Vec::new();
+    let reduce = |basis: &[(u64, Vec<usize>)], mut value: u64, mut made_of: Vec<usize>| {
+        for (row, columns) in basis {
+            if value & (1 << (63 - row.leading_zeros())) != 0 {
+                value ^= row;
+                for column in columns {
+                    match made_of.iter().position(|known| known == column) {
+                        Some(at) => drop(made_of.swap_remove(at)),
+                        None => made_of.push(*column),
+                    }
+                }
+            }
+        }
+        (value, made_of)
+    };
+    for (index, (effect, _, _)) in columns.iter().enumerate() {
+        let (value, made_of) = reduce(&basis, *effect, vec![index]);
+        if value != 0 {
+            let at = basis.partition_point(|(row, _)| *row > value);
+            basis.insert(at, (value, made_of));
+        }
+    }
+    let (rest, made_of) = reduce(&basis, goal, Vec::new());
+    (rest == 0).then(|| made_of.into_iter().map(|column| (columns[column].1, columns[column].2)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(left: u64, right: u64) -> Fact {
+        Fact { site: 0, relation: Relation::Equality, width: 4, left, right }
+    }
+
+    /// Dependences of a sum with these weights.
+    fn dependences(base: &Fact, weights: &[i64]) -> Vec<Dependence> {
+        let change = |(at, weight): (usize, &i64)| Dependence {
+            at,
+            step: 1,
+            left: u64::from((base.left as u32).wrapping_add(*weight as u32)),
+            right: base.right,
+        };
+        weights.iter().enumerate().filter(|(_, weight)| **weight != 0).map(change).collect()
+    }
+
+    #[test]
+    fn sums_are_solved_in_any_order_offset_and_radix() {
+        let cases: &[(&[u8], &[i64], u32, u32)] = &[
+            (b"abcd", &[1, 1 << 8, 1 << 16, 1 << 24], 0, 0x1234_5678),
+            (b"abcd", &[1 << 24, 1 << 16, 1 << 8, 1], 77, 0xfedc_ba98),
+            (b"abc", &[1, 251, 251 * 251], 0, b'F' as u32 + 251 * b'U' as u32 + 251 * 251 * b'Z' as u32),
+            (b"x", &[1], 5, b'M' as u32),
+            (b"ab", &[-1, -256], 70_000, 5_000),
+            (b"ab", &[0, 1], 0, 200),
+        ];
+        for (input, weights, offset, goal) in cases {
+            let value = |bytes: &[u8]| {
+                bytes
+                    .iter()
+                    .zip(*weights)
+                    .fold(*offset, |sum, (byte, weight)| sum.wrapping_add((i64::from(*byte) * weight) as u32))
+            };
+            let base = fact(u64::from(value(input)), u64::from(*goal));
+            let solution =
+                solve_sum(input, &base, &dependences(&base, weights), 0..=255).unwrap_or_else(|| panic!("{weights:?}"));
+            let mut solved = input.to_vec();
+            for (at, byte) in solution {
+                solved[at] = byte;
+            }
+            assert_eq!(value(&solved), *goal, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn sums_that_cannot_meet_are_given_up() {
+        let base = fact(0, 1000);
+        assert_eq!(solve_sum(b"\0", &base, &dependences(&base, &[1]), 0..=255), None);
+        let digits = fact(11, 66);
+        let solution = solve_sum(b"11", &digits, &dependences(&digits, &[10, 1]), b'0'..=b'9');
+        assert_eq!(solution, Some(vec![(0, b'6'), (1, b'6')]));
+    }
+
+    #[test]
+    fn elimination_finds_flips_and_prefers_early_columns() {
+        let columns = [(0b001, 0, 0), (0b010, 0, 1), (0b100, 0, 2), (0b111, 9, 9)];
+        let mut flips = eliminate(&columns, 0b111).unwrap();
+        flips.sort_unstable();
+        assert_eq!(flips, [(0, 0), (0, 1), (0, 2)]);
+        assert_eq!(eliminate(&[(0b011, 1, 1), (0b001, 2, 2)], 0b010).unwrap().len(), 2);
+        assert_eq!(eliminate(&columns[..2], 0b100), None);
+    }
+}
