@@ -4,6 +4,7 @@
 //! `main → campaign → check → oracles → {engine, executors, boundary, parsers, generators} → instrument →
 //! {target, corpus, symbols, limits, execution, error}`.
 
+pub mod confirm;
 pub mod corpus;
 pub mod engine;
 pub mod error;
