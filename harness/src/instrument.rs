@@ -10,11 +10,14 @@
 //! `[4096 p, 4096 (p + 1) + DIRTY_OVERHANG_BYTES)` may have been written, see [`DIRTY_OVERHANG_BYTES`].
 
 mod analysis;
+mod compare;
+mod helpers;
 mod layout;
 mod module;
 mod rewrite;
 
 use crate::error::HarnessError;
+pub use compare::{BytesCompare, CompareLog, IntCompare, read_log};
 use wasmparser::WasmFeatures;
 
 /// Export name of the added memory.
@@ -73,8 +76,8 @@ pub struct Layout {
     /// Flags: byte 0 = something happened that the dirty map cannot undo (growth, table write, dropped segment);
     /// byte 1 = the shadow stack guard fired.
     pub flags: Region,
-    /// Compare log: u32 entry count (may exceed the capacity: then the oldest were overwritten or the newest dropped), then 24-byte entries:
-    /// u32 site, u32 kind/width, u64 left, u64 right; byte-string entries as described in `instrument/compare.rs`.
+    /// Compare log, written and described in `instrument/compare.rs`, read by [`read_log`]. Before a run the host clears
+    /// its first four bytes; nothing else of it needs clearing.
     pub log: Region,
     /// Size of the memory, wasm pages.
     pub pages: u32,
@@ -100,7 +103,7 @@ pub enum SiteKind {
     NotTaken,
     /// A slot of a `br_table`; the number is the slot, the default slot comes last.
     Slot(u32),
-    /// A compare.
+    /// A compare (of numbers, of byte strings by a loop or a call, or of a switch with its cases).
     Compare,
 }
 

@@ -115,6 +115,12 @@ pub(super) fn unrestorable(operator: &Operator<'_>) -> bool {
     )
 }
 
+/// Whether `operator` writes to memory or tables in bulk, or changes a segment.
+pub(super) fn bulk(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(operator, O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. }) || unrestorable(operator)
+}
+
 /// Operand type of a compare, and whether it is an ordering one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Compare {
@@ -163,6 +169,17 @@ pub(super) enum Origin {
     Stack {
         below: u32,
     },
+    /// Loaded from memory 0 by the instruction of that ordinal.
+    Load {
+        ordinal: u32,
+        bytes: u8,
+    },
+    /// Difference (`sub`, `xor`) made by the instruction of that ordinal.
+    Difference {
+        ordinal: u32,
+    },
+    /// Something plus this constant.
+    Plus(i64),
 }
 
 /// What to do about one store.
@@ -217,75 +234,280 @@ enum Source {
     Frame(usize),
 }
 
+/// A value on the stack or in a local.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Value {
+    pub origin: Origin,
+    /// Bits that tell the value: the others are zeros, or copies of the sign. Only to write compares down narrowly.
+    pub width: u8,
+    /// About how many bits of information it can carry: what depends on one byte carries 8.
+    pub entropy: u8,
+    /// Parameters (the first 8) that an address computed from this depends on.
+    pub parameters: u8,
+}
+
+impl Value {
+    const UNKNOWN: Value = Value { origin: Origin::Unknown, width: 64, entropy: 64, parameters: 0 };
+
+    fn of_bits(bits: u8) -> Value {
+        Value { width: bits, entropy: bits, ..Value::UNKNOWN }
+    }
+
+    fn constant(value: u64, signed: i64) -> Value {
+        // As unsigned or as signed number, whichever is shorter: either extension gives the value back.
+        let magnitude = if signed < 0 { !signed } else { signed };
+        let width = (64 - value.leading_zeros()).min(65 - magnitude.leading_zeros()) as u8;
+        Value { origin: Origin::Constant(signed), width, entropy: 0, parameters: 0 }
+    }
+}
+
+/// What holds for a local throughout its function: the union of everything that it is ever set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Summary {
+    width: u8,
+    entropy: u8,
+    parameters: u8,
+}
+
 /// Walks values through a function.
 pub(super) struct Values<'a> {
     module: &'a Module,
     stack_pointer: Option<u32>,
-    stack: Vec<Origin>,
+    stack: Vec<Value>,
     versions: Vec<u32>,
+    /// Where the current version of a local came from, with the number of the straight run of code in which it was set.
+    definitions: Vec<(Origin, u32)>,
+    summaries: Vec<Summary>,
+    changed: bool,
+    widen: bool,
+    straight: u32,
+    ordinal: u32,
 }
 
 impl<'a> Values<'a> {
+    /// Starts with summaries that know nothing.
     pub fn new(module: &'a Module, locals: u32, stack_pointer: Option<u32>) -> Self {
-        Self { module, stack_pointer, stack: Vec::new(), versions: vec![0; locals as usize] }
+        let locals = locals as usize;
+        let summary = Summary { width: 64, entropy: 64, parameters: 0xff };
+        Self {
+            module,
+            stack_pointer,
+            stack: Vec::new(),
+            versions: vec![0; locals],
+            definitions: vec![(Origin::Unknown, 0); locals],
+            summaries: vec![summary; locals],
+            changed: false,
+            widen: false,
+            straight: 1,
+            ordinal: 0,
+        }
+    }
+
+    /// Starts with summaries that hold, found by walking until nothing changes.
+    pub fn with_summaries<'w>(
+        module: &'a Module,
+        params: &[ValType],
+        locals: u32,
+        stack_pointer: Option<u32>,
+        operators: impl Fn() -> wasmparser::OperatorsReader<'w>,
+    ) -> wasmparser::Result<Self> {
+        const ROUNDS_MAX: usize = 10;
+        const ROUNDS_EXACT: usize = 3;
+        let mut values = Self::new(module, locals, stack_pointer);
+        values.summaries.fill(Summary::default());
+        for (index, ty) in params.iter().enumerate() {
+            let bits = if *ty == ValType::I32 { 32 } else { 64 };
+            let parameters = 1u8.checked_shl(index as u32).unwrap_or(0);
+            values.summaries[index] = Summary { width: bits, entropy: bits, parameters };
+        }
+        for round in 0..ROUNDS_MAX {
+            values.restart();
+            values.widen = round >= ROUNDS_EXACT;
+            let mut reader = operators();
+            while !reader.eof() {
+                values.step(&reader.read()?);
+            }
+            if !values.changed {
+                values.restart();
+                return Ok(values);
+            }
+        }
+        // Still moving: give up on what moves by a claim that is true of everything.
+        let mut values = Self::new(module, locals, stack_pointer);
+        values.restart();
+        Ok(values)
+    }
+
+    fn restart(&mut self) {
+        self.stack.clear();
+        self.versions.fill(0);
+        self.definitions.fill((Origin::Unknown, 0));
+        (self.changed, self.straight, self.ordinal) = (false, 1, 0);
+    }
+
+    /// Where the value `depth` below the top of the stack came from.
+    pub fn peek(&self, depth: usize) -> Origin {
+        self.value(depth).origin
     }
 
     /// The value `depth` below the top of the stack.
-    pub fn peek(&self, depth: usize) -> Origin {
-        let origin = self.stack.len().checked_sub(depth + 1).map_or(Origin::Unknown, |at| self.stack[at]);
-        match origin {
-            Origin::Local { index, version } if self.versions[index as usize] != version => Origin::Unknown,
+    pub fn value(&self, depth: usize) -> Value {
+        let value = self.stack.len().checked_sub(depth + 1).map_or(Value::UNKNOWN, |at| self.stack[at]);
+        match value.origin {
+            Origin::Local { index, version } if self.versions[index as usize] != version => {
+                Value { origin: Origin::Unknown, ..value }
+            }
+            _ => value,
+        }
+    }
+
+    /// The same, looking through a local to what it was set to, if that happened on the straight way here.
+    pub fn definition(&self, depth: usize) -> Origin {
+        match self.peek(depth) {
+            Origin::Local { index, .. } => match self.definitions[index as usize] {
+                (origin, straight) if straight == self.straight => origin,
+                _ => Origin::Unknown,
+            },
             origin => origin,
         }
     }
 
-    fn pop(&mut self) -> Origin {
-        let top = self.peek(0);
+    fn pop(&mut self) -> Value {
+        let top = self.value(0);
         self.stack.pop();
         top
     }
 
+    fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
     fn assign(&mut self, local: u32) {
-        self.versions[local as usize] += 1;
+        let origin = self.definition(0);
+        let value = self.pop();
+        let local = local as usize;
+        self.versions[local] += 1;
+        self.definitions[local] = (origin, self.straight);
+        let summary = &mut self.summaries[local];
+        // What keeps growing (a counter, a hash) will go all the way.
+        let grow = |old: u8, new: u8| if new > old && self.widen { 64 } else { old.max(new) };
+        let union = Summary {
+            width: grow(summary.width, value.width),
+            entropy: grow(summary.entropy, value.entropy),
+            parameters: summary.parameters | value.parameters,
+        };
+        self.changed |= union != *summary;
+        *summary = union;
+    }
+
+    fn get(&mut self, local: u32) {
+        let Summary { width, entropy, parameters } = self.summaries[local as usize];
+        let origin = Origin::Local { index: local, version: self.versions[local as usize] };
+        self.push(Value { origin, width, entropy, parameters });
     }
 
     /// Goes past `operator`.
     pub fn step(&mut self, operator: &Operator<'_>) {
         use Operator as O;
+        self.ordinal += 1;
         match operator {
-            O::LocalGet { local_index } => {
-                let version = self.versions[*local_index as usize];
-                self.stack.push(Origin::Local { index: *local_index, version });
-            }
-            O::LocalSet { local_index } => {
-                self.pop();
-                self.assign(*local_index);
-            }
+            O::LocalGet { local_index } => self.get(*local_index),
+            O::LocalSet { local_index } => self.assign(*local_index),
             O::LocalTee { local_index } => {
-                self.pop();
                 self.assign(*local_index);
-                let version = self.versions[*local_index as usize];
-                self.stack.push(Origin::Local { index: *local_index, version });
+                self.get(*local_index);
             }
-            O::I32Const { value } => self.stack.push(Origin::Constant(i64::from(*value))),
-            O::I64Const { value } => self.stack.push(Origin::Constant(*value)),
+            O::I32Const { value } => self.push(Value::constant(u64::from(*value as u32), i64::from(*value))),
+            O::I64Const { value } => self.push(Value::constant(*value as u64, *value)),
+            O::F32Const { .. } | O::F64Const { .. } => self.push(Value { entropy: 0, ..Value::UNKNOWN }),
             O::GlobalGet { global_index } if Some(*global_index) == self.stack_pointer => {
-                self.stack.push(Origin::Stack { below: 0 });
+                self.push(Value { origin: Origin::Stack { below: 0 }, ..Value::of_bits(32) });
             }
-            O::I32Sub | O::I32Add => {
+            O::I32Sub | O::I32Add | O::I32Xor | O::I64Sub | O::I64Add | O::I64Xor => {
                 let right = self.pop();
                 let left = self.pop();
-                let below = match (left, right) {
-                    (Origin::Stack { below }, Origin::Constant(value)) => {
-                        let value = if matches!(operator, O::I32Sub) { value } else { -value };
-                        u32::try_from(i64::from(below) + value).ok()
-                    }
-                    _ => None,
+                self.push(self.sum(operator, left, right));
+            }
+            O::I32And | O::I64And => {
+                let (right, left) = (self.pop(), self.pop());
+                let width = left.width.min(right.width);
+                let entropy = (left.entropy.saturating_add(right.entropy)).min(width);
+                let parameters = left.parameters | right.parameters;
+                self.push(Value { origin: Origin::Unknown, width, entropy, parameters });
+            }
+            O::I32Or | O::I64Or => {
+                let (right, left) = (self.pop(), self.pop());
+                let width = left.width.max(right.width);
+                let entropy = left.entropy.saturating_add(right.entropy).min(64);
+                let parameters = left.parameters | right.parameters;
+                self.push(Value { origin: Origin::Unknown, width, entropy, parameters });
+            }
+            O::I32ShrU | O::I64ShrU => {
+                let (right, left) = (self.pop(), self.pop());
+                let shift = match right.origin {
+                    Origin::Constant(shift) if matches!(operator, O::I32ShrU) => (shift & 31) as u8,
+                    Origin::Constant(shift) => (shift & 63) as u8,
+                    _ => 0,
                 };
-                self.stack.push(below.map_or(Origin::Unknown, |below| Origin::Stack { below }));
+                let bits = if matches!(operator, O::I32ShrU) { 32 } else { 64 };
+                let width = left.width.min(bits).saturating_sub(shift);
+                let entropy = left.entropy.saturating_add(right.entropy).min(width);
+                self.push(Value { origin: Origin::Unknown, width, entropy, parameters: 0 });
+            }
+            O::I32Shl | O::I64Shl => {
+                let (right, left) = (self.pop(), self.pop());
+                let width = match right.origin {
+                    Origin::Constant(shift) if (0..64).contains(&shift) => {
+                        left.width.saturating_add(shift as u8).min(64)
+                    }
+                    _ => 64,
+                };
+                let entropy = left.entropy.saturating_add(right.entropy).min(64);
+                self.push(Value { origin: Origin::Unknown, width, entropy, parameters: left.parameters });
+            }
+            O::I64ExtendI32U | O::I32WrapI64 | O::I64ExtendI32S => {
+                let value = self.pop();
+                let width = match operator {
+                    O::I64ExtendI32S if value.width >= 32 => 64,
+                    _ => value.width.min(32),
+                };
+                let entropy = value.entropy.min(32);
+                self.push(Value { origin: Origin::Unknown, width, entropy, parameters: value.parameters });
+            }
+            O::Select => {
+                self.pop();
+                let (right, left) = (self.pop(), self.pop());
+                self.push(Value {
+                    origin: Origin::Unknown,
+                    width: left.width.max(right.width),
+                    entropy: left.entropy.max(right.entropy).saturating_add(1).min(64),
+                    parameters: left.parameters | right.parameters,
+                });
             }
             O::Nop => {}
+            other if compare(other).is_some_and(|compare| !compare.with_zero) => {
+                self.pop();
+                self.pop();
+                self.push(Value::of_bits(1));
+            }
+            O::I32Eqz | O::I64Eqz => {
+                self.pop();
+                self.push(Value::of_bits(1));
+            }
             other => {
+                if let Some((memarg, bytes)) = load(other) {
+                    self.pop();
+                    let origin = if memarg.memory == 0 {
+                        Origin::Load { ordinal: self.ordinal, bytes }
+                    } else {
+                        Origin::Unknown
+                    };
+                    self.push(Value { origin, parameters: 0, ..Value::of_bits(8 * bytes) });
+                    return;
+                }
+                if splits(other) {
+                    self.straight += 1;
+                }
                 let arity = match other {
                     O::Call { function_index } => self
                         .module
@@ -297,7 +519,7 @@ impl<'a> Values<'a> {
                     Some((pops, pushes)) if !ends_block(other) => {
                         let keep = self.stack.len().saturating_sub(pops as usize);
                         self.stack.truncate(keep);
-                        self.stack.extend(std::iter::repeat_n(Origin::Unknown, pushes as usize));
+                        self.stack.extend(std::iter::repeat_n(Value::UNKNOWN, pushes as usize));
                     }
                     // Nothing known about anything is always right.
                     _ => self.stack.clear(),
@@ -305,6 +527,50 @@ impl<'a> Values<'a> {
             }
         }
     }
+
+    fn sum(&self, operator: &Operator<'_>, left: Value, right: Value) -> Value {
+        use Operator as O;
+        let minus = matches!(operator, O::I32Sub | O::I64Sub);
+        let xor = matches!(operator, O::I32Xor | O::I64Xor);
+        let origin = match (left.origin, right.origin) {
+            (Origin::Stack { below }, Origin::Constant(value)) if !xor => {
+                let below = i64::from(below) + if minus { value } else { -value };
+                u32::try_from(below).map_or(Origin::Unknown, |below| Origin::Stack { below })
+            }
+            (_, Origin::Constant(value)) if !xor => Origin::Plus(if minus { value.wrapping_neg() } else { value }),
+            _ if minus || xor => Origin::Difference { ordinal: self.ordinal },
+            _ => Origin::Unknown,
+        };
+        let bits = if matches!(operator, O::I32Sub | O::I32Add | O::I32Xor) { 32 } else { 64 };
+        let wider = left.width.max(right.width);
+        let width = match (minus, xor) {
+            (_, true) => wider,
+            (true, _) => bits,
+            _ => wider.saturating_add(1).min(bits),
+        };
+        let entropy = left.entropy.saturating_add(right.entropy).saturating_add(u8::from(!xor)).min(64);
+        Value { origin, width, entropy, parameters: left.parameters | right.parameters }
+    }
+}
+
+/// The scalar integer load that `operator` is: its memory argument and how many bytes it reads.
+pub(super) fn load<'o>(operator: &'o Operator<'_>) -> Option<(&'o MemArg, u8)> {
+    use Operator as O;
+    Some(match operator {
+        O::I32Load8U { memarg } | O::I64Load8U { memarg } => (memarg, 1),
+        O::I32Load8S { memarg } | O::I64Load8S { memarg } => (memarg, 1),
+        O::I32Load16U { memarg } | O::I64Load16U { memarg } => (memarg, 2),
+        O::I32Load16S { memarg } | O::I64Load16S { memarg } => (memarg, 2),
+        O::I32Load { memarg } | O::I64Load32U { memarg } | O::I64Load32S { memarg } => (memarg, 4),
+        O::I64Load { memarg } => (memarg, 8),
+        _ => return None,
+    })
+}
+
+/// Whether code after `operator` may be reached without coming straight through it.
+fn splits(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(operator, O::Loop { .. } | O::Else | O::End)
 }
 
 fn ends_block(operator: &Operator<'_>) -> bool {
@@ -499,7 +765,7 @@ impl Placing {
                 self.push(Base::Page(page), Group { start: 0, end: 0, used_end: 0, source });
                 Mark::OfPage(page)
             }
-            Origin::Stack { .. } | Origin::Unknown => Mark::OfTemporary,
+            _ => Mark::OfTemporary,
         }
     }
 }

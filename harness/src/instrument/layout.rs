@@ -8,8 +8,8 @@ use wasmparser::MemoryType;
 
 /// Marks of a frame may reach this many pages beyond the last page of the address space.
 pub(super) const FRAME_PAGES_MAX: u32 = 4;
-/// Bytes of the compare log.
-pub(super) const LOG_BYTES: u32 = 1 << 20;
+/// Bytes of the records of the compare log.
+pub(super) const LOG_BYTES: u32 = 4 << 20;
 const REGION_ALIGN: u64 = 64;
 
 /// Builds the layout for at most `edges` counters and `compares` sites, or says how large it would be.
@@ -30,7 +30,14 @@ pub(super) fn plan(
     let flags = region(if options.dirty || options.shadow_stack_guard { 8 } else { 0 }, 64);
     let counters = region(if options.edges { edges } else { 0 }, 0);
     let closeness = region(if options.distance { 2 * compares } else { 0 }, 0);
-    let log = region(if options.compare_log { u64::from(LOG_BYTES) + per_site_bytes * compares } else { 0 }, 0);
+    let log = region(
+        if options.compare_log {
+            u64::from(LOG_BYTES) + u64::from(super::compare::HEADER_BYTES) + per_site_bytes * compares
+        } else {
+            0
+        },
+        0,
+    );
     let dirty: Vec<(u64, u64)> = memories
         .iter()
         .map(|memory| {

@@ -120,6 +120,12 @@ impl Module {
         self.types.get(*self.functions.get(function as usize)? as usize)?.as_ref()
     }
 
+    /// Name of a function, where it has one.
+    pub fn name(&self, function: u32) -> Option<&str> {
+        let at = self.names.binary_search_by_key(&function, |entry| entry.0).ok()?;
+        Some(&self.names[at].1)
+    }
+
     fn check_body<R: wasmparser::WasmModuleResources>(
         &mut self,
         validator: &mut wasmparser::FuncValidator<R>,
@@ -142,6 +148,7 @@ impl Module {
                 Operator::TryTable { try_table } => (try_table.catches.len() as u64, 0, 0),
                 Operator::BrTable { targets } => (0, u64::from(targets.len()) + 1, 1),
                 Operator::Call { .. } => (0, 0, 1),
+                Operator::I32Sub | Operator::I32Xor | Operator::I64Sub | Operator::I64Xor => (0, 0, 2),
                 other if super::analysis::compare(other).is_some() => (0, 0, 2),
                 _ => continue,
             };

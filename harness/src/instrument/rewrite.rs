@@ -1,6 +1,8 @@
 //! Puts the rewritten module together: untouched sections byte for byte, bodies with what was asked for.
 
 use super::analysis::{self, Mark, Marks};
+use super::compare::{self, Comparer, Listen};
+use super::helpers::{Context, Helper};
 use super::layout;
 use super::module::Module;
 use super::{
@@ -38,9 +40,17 @@ pub(super) fn rewrite(
             ),
         ));
     }
-    let layout = layout::plan(&module.memories, options, memory_bytes_max, edges_max, module.compares_max, 0).map_err(
-        |bytes| HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB")),
-    )?;
+    let layout = layout::plan(
+        &module.memories,
+        options,
+        memory_bytes_max,
+        edges_max,
+        module.compares_max,
+        u64::from(compare::STATE_BYTES),
+    )
+    .map_err(|bytes| {
+        HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB"))
+    })?;
     let mut rewriter = Rewriter {
         name,
         wasm,
@@ -52,11 +62,15 @@ pub(super) fn rewrite(
         layout,
         edges: Vec::new(),
         compares: Vec::new(),
+        comparers: BTreeMap::new(),
         types: Vec::new(),
         type_indices: BTreeMap::new(),
         helpers: Vec::new(),
         helper_indices: BTreeMap::new(),
     };
+    if options.compare_log && module.memories.first().is_some_and(|memory| !memory.memory64) {
+        rewriter.comparers = compare::comparers(module, wasm);
+    }
     let mut code = Vec::new();
     for (at, body) in module.bodies.iter().enumerate() {
         let function = module.functions_imported + at as u32;
@@ -86,13 +100,6 @@ fn stack_pointer(module: &Module) -> Option<u32> {
     module.globals[first as usize].initial.filter(|value| *value > 0).map(|_| first)
 }
 
-/// Helper functions that a rewritten body may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Helper {
-    /// `(address, length)`: marks a range of the guest memory of that index.
-    MarkRange(u32),
-}
-
 struct Rewriter<'a> {
     name: &'a str,
     wasm: &'a [u8],
@@ -104,6 +111,8 @@ struct Rewriter<'a> {
     layout: Layout,
     edges: Vec<Site>,
     compares: Vec<Site>,
+    /// Functions that compare byte strings.
+    comparers: BTreeMap<u32, Comparer>,
     /// Added function types.
     types: Vec<(Vec<ValType>, Vec<ValType>)>,
     type_indices: BTreeMap<Vec<u8>, u32>,
@@ -138,15 +147,21 @@ enum Temporary {
     Index,
     First(ValType),
     Second(ValType),
+    /// Bits of a float.
+    Bits(ValType),
+    /// An address kept from a load to its compare.
+    Slot(u32, ValType),
+    /// An argument of a call.
+    Argument(u32),
 }
 
 impl Output {
     fn temporary(&mut self, use_: Temporary) -> u32 {
         let at = self.temporaries.iter().position(|entry| entry.0 == use_).unwrap_or_else(|| {
             let ty = match use_ {
-                Temporary::Address32 | Temporary::Index => ValType::I32,
+                Temporary::Address32 | Temporary::Index | Temporary::Argument(_) => ValType::I32,
                 Temporary::Address64 => ValType::I64,
-                Temporary::First(ty) | Temporary::Second(ty) => ty,
+                Temporary::First(ty) | Temporary::Second(ty) | Temporary::Bits(ty) | Temporary::Slot(_, ty) => ty,
             };
             self.temporaries.push((use_, ty));
             self.temporaries.len() - 1
@@ -224,11 +239,12 @@ impl<'a> Rewriter<'a> {
     fn function(&mut self, function: u32, body: FunctionBody<'a>, code: &mut Vec<u8>) -> Result<(), HarnessError> {
         let module = self.module;
         let ty = module.function_type(function).cloned();
-        let (params, results) = ty.map_or((0, Vec::new()), |ty| (ty.params().len() as u32, ty.results().to_vec()));
+        let (params_types, results) =
+            ty.map_or_else(Default::default, |ty| (ty.params().to_vec(), ty.results().to_vec()));
         let mut locals_reader = body.get_locals_reader().map_err(|error| self.broken(error))?;
         let groups = locals_reader.get_count();
         let locals_start = locals_reader.original_position();
-        let mut locals = params;
+        let mut locals = params_types.len() as u32;
         for _ in 0..groups {
             let (count, _) = locals_reader.read().map_err(|error| self.broken(error))?;
             locals += count;
@@ -243,10 +259,18 @@ impl<'a> Rewriter<'a> {
             Marks::default()
         };
 
+        let plan = if self.options.distance || self.options.compare_log {
+            compare::plan(module, &self.comparers, &params_types, locals, operators)
+                .map_err(|error| self.broken(error))?
+        } else {
+            compare::Plan::default()
+        };
+
         let mut out = Output { bytes: Vec::with_capacity(2 * body.range().len()), locals, temporaries: Vec::new() };
         let mut walk = Walk {
             function,
             marks,
+            plan,
             ordinal: 0,
             stores: 0,
             frames: 0,
@@ -293,6 +317,14 @@ impl<'a> Rewriter<'a> {
     fn operator(&mut self, walk: &mut Walk, out: &mut Output, operator: &Operator<'_>, offset: u32, raw: &[u8]) {
         use Operator as O;
         walk.ordinal += 1;
+        if let Some(listen) = walk.plan.sites.remove(&walk.ordinal) {
+            self.listen(out, walk.function, offset, operator, &listen);
+        } else if let Some(slot) = walk.plan.keep.get(&walk.ordinal)
+            && self.options.compare_log
+        {
+            let slot = out.temporary(Temporary::Slot(*slot, self.address_type(0)));
+            out.sink().local_tee(slot);
+        }
         let site = |kind| Site { function: walk.function, offset, kind };
         match operator {
             O::Block { blockty } => {
@@ -476,6 +508,133 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// Writes what is to be known about the operands of the next instruction, and leaves them where they are.
+    fn listen(&mut self, out: &mut Output, function: u32, offset: u32, operator: &Operator<'_>, listen: &Listen) {
+        let Options { distance: track, compare_log: log, .. } = self.options;
+        let site = self.compares.len() as u32;
+        match listen {
+            Listen::Numbers { compare, width, distance, bias, loaded } => {
+                if !(log || track && *distance) {
+                    return;
+                }
+                let ty = encoded(compare.ty);
+                let left = out.temporary(Temporary::First(ty));
+                let right = (!compare.with_zero).then(|| out.temporary(Temporary::Second(ty)));
+                match right {
+                    Some(right) => out.sink().local_set(right).local_tee(left).local_get(right),
+                    None => out.sink().local_tee(left),
+                };
+                if track && *distance {
+                    let helper = self.helper(Helper::Distance);
+                    let bits = if matches!(ty, ValType::I32 | ValType::F32) { 32 } else { 64 };
+                    out.sink().i32_const((self.layout.closeness.start + 2 * site) as i32).i32_const(bits);
+                    ordered(out, left, ty, compare.signed);
+                    match right {
+                        Some(right) => ordered(out, right, ty, compare.signed),
+                        None => {
+                            out.sink().i64_const(0);
+                        }
+                    }
+                    out.sink().call(helper);
+                }
+                if log {
+                    if let Some(loaded) = loaded {
+                        let address = self.address_type(0);
+                        let helper = self.helper(Helper::LogStrings);
+                        out.sink().i32_const(site as i32);
+                        for (slot, offset) in
+                            [(loaded.left_slot, loaded.left_offset), (loaded.right_slot, loaded.right_offset)]
+                        {
+                            let slot = out.temporary(Temporary::Slot(slot, address));
+                            out.sink().local_get(slot);
+                            if address == ValType::I32 {
+                                out.sink().i64_extend_i32_u();
+                            }
+                            if offset != 0 {
+                                out.sink().i64_const(offset as i64).i64_add();
+                            }
+                        }
+                        out.sink().i32_const(compare::STRING_BYTES_MAX as i32).call(helper);
+                    }
+                    // Single bytes of a loop are in the strings.
+                    if loaded.is_none() || *width > 8 {
+                        // What has both may not share the state of one site: the strings keep addresses in it.
+                        let numbers = if loaded.is_some() { site + 1 } else { site };
+                        let float = matches!(ty, ValType::F32 | ValType::F64);
+                        let kind = if float { compare::KIND_FLOATS } else { compare::KIND_INTEGERS };
+                        let meta = (kind | u32::from(*width) << 8) as i32;
+                        let helper = self.helper(Helper::Log);
+                        out.sink().i32_const(numbers as i32).i32_const(meta);
+                        raw_bits(out, left, ty, *bias);
+                        match right {
+                            Some(right) => raw_bits(out, right, ty, *bias),
+                            None => {
+                                out.sink().i64_const(bias.wrapping_neg());
+                            }
+                        }
+                        out.sink().call(helper);
+                        // `x - low <u count`: the bounds of x are both worth trying.
+                        if *bias != 0 && !compare.equality && !compare.signed {
+                            out.sink().i32_const(numbers as i32).i32_const(meta);
+                            raw_bits(out, left, ty, *bias);
+                            out.sink().i64_const(bias.wrapping_neg()).call(helper);
+                        }
+                    }
+                }
+                self.compares.push(Site { function, offset, kind: SiteKind::Compare });
+                if log && loaded.is_some() && *width > 8 {
+                    self.compares.push(Site { function, offset, kind: SiteKind::Compare });
+                }
+            }
+            Listen::Switch { base, .. } => {
+                let Operator::BrTable { targets } = operator else { return };
+                if !log {
+                    return;
+                }
+                let value = out.temporary(Temporary::First(ValType::I32));
+                let helper = self.helper(Helper::LogSwitch);
+                let slots = targets.len().min(compare::SLOTS_MAX);
+                let meta = compare::KIND_INTEGERS | 32 << 8;
+                out.sink().local_tee(value).i32_const(site as i32).i32_const(meta as i32);
+                raw_bits(out, value, ValType::I32, base.wrapping_neg());
+                out.sink().i64_const(i64::from(*base as u32)).i32_const(slots as i32).call(helper);
+                self.compares.push(Site { function, offset, kind: SiteKind::Compare });
+            }
+            Listen::Call(comparer) => {
+                if !log {
+                    return;
+                }
+                let arguments: Vec<u32> =
+                    (0..comparer.parameters).map(|at| out.temporary(Temporary::Argument(at))).collect();
+                for argument in arguments.iter().rev() {
+                    out.sink().local_set(*argument);
+                }
+                let length = out.temporary(Temporary::Index);
+                out.sink().i32_const(compare::STRING_BYTES_MAX as i32).local_set(length);
+                for at in &comparer.lengths {
+                    let bound = arguments[*at as usize];
+                    out.sink()
+                        .local_get(length)
+                        .local_get(bound)
+                        .local_get(length)
+                        .local_get(bound)
+                        .i32_lt_u()
+                        .select();
+                    out.sink().local_set(length);
+                }
+                let helper = self.helper(Helper::LogStrings);
+                out.sink().i32_const(site as i32);
+                out.sink().local_get(arguments[comparer.left as usize]).i64_extend_i32_u();
+                out.sink().local_get(arguments[comparer.right as usize]).i64_extend_i32_u();
+                out.sink().local_get(length).call(helper);
+                for argument in &arguments {
+                    out.sink().local_get(*argument);
+                }
+                self.compares.push(Site { function, offset, kind: SiteKind::Compare });
+            }
+        }
+    }
+
     fn address_type(&self, memory: u32) -> ValType {
         if self.module.memories[memory as usize].memory64 { ValType::I64 } else { ValType::I32 }
     }
@@ -539,51 +698,38 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Body of a helper, without its size.
-    fn helper_body(&self, helper: Helper) -> (ValType, Vec<u8>) {
-        let Helper::MarkRange(memory) = helper;
-        let ty = self.address_type(memory);
-        let region = self.layout.dirty[memory as usize];
-        let memarg = self.own(region.start);
-        let mut body = Vec::new();
-        // Locals: page, last page.
-        1u32.encode(&mut body);
-        2u32.encode(&mut body);
-        ValType::I32.encode(&mut body);
-        let (address, len, page, last) = (0, 1, 2, 3);
-        let mut sink = InstructionSink::new(&mut body);
-        if ty == ValType::I64 {
-            let limit = i64::from(region.len) - 1;
-            sink.local_get(len).i64_eqz().if_(BlockType::Empty).return_().end();
-            // last = min((address + len - 1) >> 12, limit); page likewise.
-            sink.local_get(address).local_get(len).i64_add().i64_const(1).i64_sub().i64_const(12).i64_shr_u();
-            sink.local_tee(len).i64_const(limit).local_get(len).i64_const(limit).i64_lt_u().select();
-            sink.i32_wrap_i64().local_set(last);
-            sink.local_get(address).i64_const(12).i64_shr_u();
-            sink.local_tee(address).i64_const(limit).local_get(address).i64_const(limit).i64_lt_u().select();
-            sink.i32_wrap_i64().local_set(page);
-        } else {
-            sink.local_get(len).i32_eqz().if_(BlockType::Empty).return_().end();
-            sink.local_get(address).local_get(len).i32_add().i32_const(1).i32_sub().i32_const(12).i32_shr_u();
-            sink.local_set(last);
-            sink.local_get(address).i32_const(12).i32_shr_u().local_set(page);
-        }
-        sink.loop_(BlockType::Empty).local_get(page).i32_const(1).i32_store8(memarg);
-        sink.local_get(page).local_get(last).i32_lt_u().if_(BlockType::Empty);
-        sink.local_get(page).i32_const(1).i32_add().local_set(page).br(1).end().end().end();
-        (ty, body)
-    }
-
     fn finish(mut self, mut code: Vec<u8>) -> Result<Instrumented, HarnessError> {
         let module = self.module;
         let mut helper_types = Vec::new();
+        let memories: Vec<(bool, u32)> =
+            module.memories.iter().map(|memory| (memory.memory64, memory.page_size_log2.unwrap_or(16))).collect();
+        let mut at = 0;
+        while let Some(helper) = self.helpers.get(at) {
+            for needed in helper.needs() {
+                self.helper(*needed);
+            }
+            at += 1;
+        }
+        let context = Context {
+            layout: &self.layout,
+            own: self.own_memory,
+            memories: memories.clone(),
+            sites: self.compares.len() as u32,
+            records_bytes: layout::LOG_BYTES,
+            reserve: self.helper_indices.get(&Helper::Reserve).copied().unwrap_or(0),
+            log: self.helper_indices.get(&Helper::Log).copied().unwrap_or(0),
+        };
+        for helper in &self.helpers {
+            helper.body(&context).encode(&mut code);
+        }
         for helper in self.helpers.clone() {
-            let (ty, body) = self.helper_body(helper);
-            helper_types.push(self.function_type(vec![ty, ty], Vec::new()));
-            body.encode(&mut code);
+            let (params, result) = helper.signature(&memories);
+            let params = params.iter().map(|name| if *name == "i64" { ValType::I64 } else { ValType::I32 }).collect();
+            let results = if result { vec![ValType::I32] } else { Vec::new() };
+            helper_types.push(self.function_type(params, results));
         }
         self.layout.counters.len = self.edges.len() as u32;
-        self.layout.closeness.len = 2 * self.compares.len() as u32;
+        self.layout.closeness.len = if self.options.distance { 2 * self.compares.len() as u32 } else { 0 };
 
         let globals: Vec<u32> =
             (0..module.globals.len() as u32).filter(|index| module.globals[*index as usize].ty.mutable).collect();
@@ -685,10 +831,50 @@ impl<'a> Rewriter<'a> {
 struct Walk {
     function: u32,
     marks: Marks,
+    plan: compare::Plan,
     ordinal: u32,
     stores: usize,
     frames: usize,
     blocks: Vec<Block>,
+}
+
+/// Pushes a value as an i64 whose signed order (or, for unsigned integers, whose order) is that of the value.
+fn ordered(out: &mut Output, value: u32, ty: ValType, signed: bool) {
+    match ty {
+        ValType::F32 => {
+            let bits = out.temporary(Temporary::Bits(ValType::I32));
+            out.sink().local_get(value).i32_reinterpret_f32().local_tee(bits).local_get(bits);
+            out.sink().i32_const(31).i32_shr_s().i32_const(1).i32_shr_u().i32_xor().i64_extend_i32_s();
+        }
+        ValType::F64 => {
+            let bits = out.temporary(Temporary::Bits(ValType::I64));
+            out.sink().local_get(value).i64_reinterpret_f64().local_tee(bits).local_get(bits);
+            out.sink().i64_const(63).i64_shr_s().i64_const(1).i64_shr_u().i64_xor();
+        }
+        ValType::I32 if signed => {
+            out.sink().local_get(value).i64_extend_i32_s();
+        }
+        ValType::I32 => {
+            out.sink().local_get(value).i64_extend_i32_u();
+        }
+        _ => {
+            out.sink().local_get(value);
+        }
+    }
+}
+
+/// Pushes the bits of a value less `bias`, as an i64.
+fn raw_bits(out: &mut Output, value: u32, ty: ValType, bias: i64) {
+    let mut sink = out.sink();
+    sink.local_get(value);
+    match ty {
+        ValType::F32 => sink.i32_reinterpret_f32().i64_extend_i32_u(),
+        ValType::F64 => sink.i64_reinterpret_f64(),
+        ValType::I32 if bias != 0 => sink.i32_const(bias as i32).i32_sub().i64_extend_i32_u(),
+        ValType::I32 => sink.i64_extend_i32_u(),
+        _ if bias != 0 => sink.i64_const(bias).i64_sub(),
+        _ => &mut sink,
+    };
 }
 
 fn encoded(ty: wasmparser::ValType) -> ValType {

@@ -3,7 +3,7 @@
 use arbitrary::Unstructured;
 use autoclave::instrument::{
     DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, MEMORY_EXPORT, Options, SiteKind,
-    features, instrument,
+    features, instrument, read_log,
 };
 use std::fmt::Write as _;
 use wasmtime::{Config, Engine, Extern, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
@@ -537,5 +537,138 @@ fn what_cannot_be_done_is_said() {
     assert!(twice.contains("is instrumented already"), "{twice}");
     for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0\x0a\xff\xff\xff\xff\x0f", b"text"] {
         assert!(instrument("m", bytes, ALL, MEMORY_BYTES_MAX).is_err());
+    }
+}
+
+impl Wat {
+    /// The log of one call, as `width:left,right` and `left~right` (strings as text), without repetitions.
+    fn log_of(&mut self, name: &str, arguments: &[i32]) -> Vec<String> {
+        let region = self.instrumented.layout.log;
+        self.own()[region.start as usize..][..4].fill(0);
+        self.call(name, arguments).unwrap();
+        let log = read_log(&self.own()[region.start as usize..][..region.len as usize]);
+        let mut lines: Vec<String> = log
+            .ints
+            .iter()
+            .map(|pair| {
+                assert!((pair.site as usize) < self.instrumented.compares.len());
+                format!("{}{}:{:x},{:x}", if pair.float { "f" } else { "" }, pair.width_bits, pair.left, pair.right)
+            })
+            .collect();
+        let text = |bytes: &[u8]| {
+            let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+            String::from_utf8_lossy(&bytes[..end]).replace('\0', "|")
+        };
+        lines.extend(log.bytes.iter().map(|pair| format!("{}~{}", text(&pair.left), text(&pair.right))));
+        lines.dedup();
+        lines
+    }
+
+    fn closeness_of(&mut self, name: &str, arguments: &[i32]) -> Vec<u8> {
+        let region = self.instrumented.layout.closeness;
+        self.own()[region.start as usize..][..region.len as usize].fill(0);
+        self.call(name, arguments).unwrap();
+        self.own()[region.start as usize..][..region.len as usize].to_vec()
+    }
+}
+
+const LOG: Options = Options { compare_log: true, ..NONE };
+
+#[test]
+fn operands_of_compares_are_logged() {
+    let log = |body: &str, argument: i32| {
+        let wat = format!(r#"(module (memory 1) (func (export "f") (param i32) (result i32) (local i32 i64) {body}))"#);
+        Wat::new(&wat, LOG).log_of("f", &[argument])
+    };
+    assert_eq!(log("(i32.eq (local.get 0) (i32.const 0xcafe))", 5), ["32:5,cafe"]);
+    assert_eq!(log("(i32.eqz (local.get 0))", -1), ["32:ffffffff,0"]);
+    assert_eq!(log("(i32.eq (i32.load8_u (local.get 0)) (i32.const 65))", 5), ["8:0,41"]);
+    assert_eq!(log("(i32.ne (i32.load16_s (local.get 0)) (i32.const -2))", 5), ["16:0,fffe"]);
+    assert_eq!(log("(i64.lt_u (i64.extend_i32_u (local.get 0)) (i64.const 0x123456789a))", 5), ["64:5,123456789a"]);
+    assert_eq!(log("(f32.eq (f32.convert_i32_s (local.get 0)) (f32.const 1))", 2), ["f32:40000000,3f800000"]);
+    assert_eq!(log("(f64.lt (f64.convert_i32_s (local.get 0)) (f64.const 1))", 0), ["f64:0,3ff0000000000000"]);
+    assert_eq!(log("(i32.eqz (i32.xor (local.get 0) (local.get 1)))", 7), ["32:7,0"]);
+    assert_eq!(log("(i32.lt_u (i32.sub (local.get 0) (i32.const 48)) (i32.const 10))", 7), ["32:7,3a", "32:7,30"]);
+    assert_eq!(
+        log("(block (block (br_table 0 1 0 (i32.sub (local.get 0) (i32.const 1000))))) (i32.const 0)", 77),
+        ["32:4d,3e8", "32:4d,3e9"]
+    );
+    // A compare of constants, and the test of a compare's result, say nothing.
+    assert_eq!(log("(i32.eqz (i32.eq (i32.const 1) (i32.const 2)))", 5), [""; 0]);
+}
+
+#[test]
+fn a_busy_site_keeps_its_first_and_last_pairs() {
+    let mut wat = Wat::new(
+        r#"(module (func (export "f") (param i32) (local i32)
+            (loop (br_if 0 (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0))))))"#,
+        LOG,
+    );
+    let lines = wat.log_of("f", &[1000]);
+    let left: Vec<u32> =
+        lines.iter().map(|line| u32::from_str_radix(&line[3..line.find(',').unwrap()], 16).unwrap()).collect();
+    assert_eq!(left[..12], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    let mut last = left[12..].to_vec();
+    last.sort_unstable();
+    assert_eq!(last, [997, 998, 999, 1000]);
+    assert_eq!(wat.log_of("f", &[2]).len(), 2, "the next run starts afresh");
+}
+
+const STRINGS: &str = r#"
+    (memory 1)
+    (data (i32.const 100) "hello world\00")
+    (data (i32.const 200) "help\00me")
+    (func $compare (param i32 i32 i32) (result i32) (local i32)
+        (loop $next
+            (if (i32.eqz (local.get 2)) (then (return (i32.const 0))))
+            (if (i32.ne (i32.load8_u (local.get 0)) (i32.load8_u (local.get 1)))
+                (then (return (i32.sub (i32.load8_u (local.get 0)) (i32.load8_u (local.get 1))))))
+            (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+            (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+            (local.set 2 (i32.sub (local.get 2) (i32.const 1)))
+            (br $next))
+        (unreachable))
+    (func $wrapper (param i32 i32 i32) (result i32) (call $compare (local.get 0) (local.get 1) (local.get 2)))"#;
+
+#[test]
+fn compared_strings_are_logged_by_behaviour() {
+    let strings = |body: &str| {
+        let wat = format!(r#"(module {STRINGS} (func (export "f") (param i32) (result i32) {body}))"#);
+        let lines = Wat::new(&wat, LOG).log_of("f", &[100]);
+        lines.into_iter().filter(|line| line.contains('~')).collect::<Vec<_>>()
+    };
+    // By the call, with its length; by the loop inside, without one.
+    assert_eq!(
+        strings("(call $compare (local.get 0) (i32.const 200) (i32.const 4))"),
+        ["hell~help", "hello world~help", "hello world~help|me", "lo world~p", "lo world~p|me"]
+    );
+    let wrapped = strings("(call $wrapper (local.get 0) (i32.const 200) (i32.const 4))");
+    assert_eq!(wrapped.iter().filter(|line| *line == "hell~help").count(), 1, "{wrapped:?}");
+    // Addresses beyond the memory are harmless.
+    let wild = strings("(call $compare (local.get 0) (i32.const -5) (i32.const 0))");
+    assert_eq!(wild, [""; 0]);
+}
+
+#[test]
+fn closeness_rises_towards_equality() {
+    let mut wat = Wat::new(
+        r#"(module (func (export "i") (param i32) (result i32) (i32.eq (local.get 0) (i32.const 0x12345678)))
+            (func (export "l") (param i32) (result i32) (i64.eq (i64.extend_i32_s (local.get 0)) (i64.const -1)))
+            (func (export "d") (param i32) (result i32) (f64.eq (f64.convert_i32_s (local.get 0)) (f64.const 1000)))
+            (func (export "s") (param i32) (result i32) (f32.lt (f32.convert_i32_s (local.get 0)) (f32.const -1000))))"#,
+        Options { distance: true, ..NONE },
+    );
+    assert_eq!(wat.instrumented.layout.closeness.len, 8);
+    assert_eq!(wat.closeness_of("i", &[0x1234_5678]), [33, 33, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(wat.closeness_of("i", &[0x1234_5679]), [32, 32, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(wat.closeness_of("i", &[-1]), [1 + 13, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(wat.closeness_of("l", &[-1])[2..4], [65, 65]);
+    assert_eq!(wat.closeness_of("l", &[0])[2..4], [1, 64]);
+    let distance = |wat: &mut Wat, name: &str, argument: i32, at: usize| wat.closeness_of(name, &[argument])[at];
+    for (name, at, far_to_near) in
+        [("d", 5, [-1, 0, 1, 500, 900, 999, 1000]), ("s", 7, [5000, 1, -1, -500, -900, -999, -1000])]
+    {
+        let steps: Vec<u8> = far_to_near.iter().map(|argument| distance(&mut wat, name, *argument, at)).collect();
+        assert!(steps.is_sorted() && steps[0] < steps[3] && steps[5] < steps[6], "{name}: {steps:?}");
     }
 }
