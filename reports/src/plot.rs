@@ -77,11 +77,11 @@ pub fn svg(plot: &Plot<'_>) -> Option<Markup> {
         svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(plot.title) {
             @for tick in &y_ticks {
                 line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(fixed(y(*tick))) y2=(fixed(y(*tick))) {}
-                text.tick x=(LEFT - 6.0) y=(fixed(y(*tick) + 3.5)) text-anchor="end" { (words::short(*tick)) }
+                text.tick x=(LEFT - 6.0) y=(fixed(y(*tick) + 3.5)) text-anchor="end" { (tick_label(words::short(*tick))) }
             }
             @for tick in x.ticks() {
                 line.grid.faint x1=(fixed(x.at(tick))) x2=(fixed(x.at(tick))) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                text.tick x=(fixed(x.at(tick))) y=(HEIGHT - 8.0) text-anchor="middle" { (words::seconds(tick)) }
+                text.tick x=(fixed(x.at(tick))) y=(HEIGHT - 8.0) text-anchor="middle" { (tick_label(words::seconds(tick))) }
             }
             path.area d=(area) {}
             @if let Some((value, name)) = plot.ceiling {
@@ -161,6 +161,17 @@ fn round_ticks(highest: f64) -> Vec<f64> {
     let step = [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * power).find(|step| *step >= rough).unwrap_or(rough);
     let steps = (highest / step).ceil().max(1.0) as u32;
     (0..=steps).map(|i| f64::from(i) * step).collect()
+}
+
+/// Ticks are round numbers: `2.00 k` → `2 k`, `0 ms` → `0`.
+fn tick_label(number: String) -> String {
+    match number.split_once(' ') {
+        Some(("0", _)) => "0".into(),
+        Some((value, unit)) if value.contains('.') => {
+            format!("{} {unit}", value.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => number,
+    }
 }
 
 fn fixed(value: f64) -> String {

@@ -72,6 +72,15 @@ pub fn chance(p: Option<f64>) -> String {
     }
 }
 
+/// An estimated chance; where it is 0, what so many trials without a single event say of it with 95 % confidence:
+/// below three in as many.
+pub fn chance_of(p: Option<f64>, trials: u64) -> String {
+    match p {
+        Some(0.0) if trials > 0 => format!("< {}", chance(Some((3.0 / trials as f64).min(1.0)))),
+        p => chance(p),
+    }
+}
+
 /// `1 finding`, `2 findings`.
 pub fn plural(n: u64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n)) }
@@ -103,6 +112,10 @@ mod tests {
         assert_eq!(
             [chance(None), chance(Some(0.0)), chance(Some(2.1e-6)), chance(Some(0.25))],
             ["–", "0", "2.1e-6", "0.25"]
+        );
+        assert_eq!(
+            [chance_of(None, 9), chance_of(Some(0.0), 3_000_000), chance_of(Some(0.5), 9)],
+            ["–", "< 1.0e-6", "0.50"]
         );
         assert_eq!([plural(1, "finding"), plural(2_000, "finding")], ["1 finding", "2,000 findings"]);
     }

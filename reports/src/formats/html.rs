@@ -9,7 +9,7 @@ use crate::record::{
     Verdict,
 };
 use crate::rules::{Severity, rule};
-use crate::words::{bytes, chance, count, percent, plural, seconds, short};
+use crate::words::{bytes, chance, chance_of, count, percent, plural, seconds, short};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// Holds even if escaping failed somewhere: nothing runs, nothing is fetched, nothing is sent.
@@ -22,6 +22,8 @@ const STYLE: &str = include_str!("html/style.css");
 const FUNCTIONS_MAX: usize = 200;
 /// Findings shown in full.
 const FINDINGS_MAX: usize = 200;
+/// Things not tested that are named beside the verdict; the section of that name has them all.
+const GAPS_NAMED: usize = 6;
 /// Bytes of a reproducer shown.
 const PREVIEW_MAX: usize = 256;
 
@@ -98,6 +100,7 @@ fn banner(record: &Record) -> Markup {
     let execs: u64 = record.targets.iter().map(|target| target.execs).sum();
     let edges: u64 = record.targets.iter().map(|target| target.edges_found).sum();
     let edges_total: u64 = record.targets.iter().map(|target| target.edges_total).sum();
+    let gaps = gaps(record);
     let by_severity: Vec<(Severity, usize)> = Severity::ALL
         .iter()
         .rev()
@@ -116,8 +119,13 @@ fn banner(record: &Record) -> Markup {
                     @else { (text(record.verdict.reason())) }
                 }
                 @if !by_severity.is_empty() {
-                    p.tally {
-                        @for (severity, n) in &by_severity { span class={ "sev " (severity.name()) } { (n) " " (severity.name()) } }
+                    p.tally { @for (severity, n) in &by_severity { span class={ "sev " (severity.name()) } { (n) " " (severity.name()) } } }
+                }
+                @if !gaps.is_empty() {
+                    p.gaps {
+                        a href="#not-tested" { "Not tested" } ": "
+                        @for (i, (what, ..)) in gaps.iter().take(GAPS_NAMED).enumerate() { @if i > 0 { ", " } (text(what)) }
+                        @if gaps.len() > GAPS_NAMED { " and " (gaps.len() - GAPS_NAMED) " more" }
                     }
                 }
             }
@@ -128,7 +136,9 @@ fn banner(record: &Record) -> Markup {
                     (fact("Edges reached", &percent(edges, edges_total), &format!("{} of {}", count(edges), count(edges_total))))
                 }
                 @if !record.checks.is_empty() { (fact("Checks", &count(record.checks.len() as u64), "")) }
-                (fact("Time", &seconds(record.timing.wall_seconds), &format!("{} of processor time", seconds(record.timing.cpu_seconds))))
+                @if record.timing.wall_seconds > 0.0 {
+                    (fact("Time", &seconds(record.timing.wall_seconds), &format!("{} of processor time", seconds(record.timing.cpu_seconds))))
+                }
                 (fact("Seed", &record.run.seed.to_string(), &plural(record.run.jobs.into(), "job")))
             }
         }
@@ -196,7 +206,7 @@ fn targets(targets: &[TargetRecord]) -> Markup {
                     td.num { (short(target.execs_per_second)) }
                     td { (bar(target.edges_found, target.edges_total)) }
                     td.num { (count(target.corpus.entries)) }
-                    td.num { (chance(target.saturation.p_new_edge)) }
+                    td.num { (chance_of(target.saturation.p_new_edge, target.execs)) }
                     td.num { (target.confirmed().count()) }
                 } } }
             } }
@@ -251,7 +261,7 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
             }
             p.meaning { (rule.meaning) " " span.dim { (rule.advice) } }
             (command("Show it again", &finding.repro))
-            @if !finding.message.is_empty() { h4 { "What the module said" } pre.message { (lines(&finding.message)) } }
+            @if !finding.message.is_empty() && finding.message != finding.title { h4 { "What the module said" } pre.message { (lines(&finding.message)) } }
             @if !finding.frames.is_empty() { h4 { "Where" } (frames(&finding.frames)) }
             h4 { "Input" span.dim { " · " (bytes(finding.reproducer.bytes)) @if finding.reproducer.bytes_found > finding.reproducer.bytes { ", minimised from " (bytes(finding.reproducer.bytes_found)) } } }
             (input(finding))
@@ -271,9 +281,20 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
 
 fn frames(frames: &[Frame]) -> Markup {
     const OPEN: usize = 8;
-    let row = |i: usize, frame: &Frame| {
+    // Recursion repeats one frame; say so once.
+    let same = |a: &Frame, b: &Frame| (&a.function, &a.file, a.line) == (&b.function, &b.file, b.line);
+    let mut depth = 0;
+    let runs: Vec<(usize, &[Frame])> = frames
+        .chunk_by(same)
+        .map(|run| {
+            depth += run.len();
+            (depth - run.len(), run)
+        })
+        .collect();
+    let row = |(depth, run): &(usize, &[Frame])| {
+        let frame = &run[0];
         html! {
-            li class=@if frame.inlined { "inlined" } value=(i) {
+            li class=[frame.inlined.then_some("inlined")] value=(depth) {
                 span.function { (text(&frame.function)) }
                 span.place {
                     @match (&frame.file, frame.line) {
@@ -282,16 +303,17 @@ fn frames(frames: &[Frame]) -> Markup {
                         _ => { @if let Some(offset) = frame.module_offset { "module offset " (format!("{offset:#x}")) } }
                     }
                     @if frame.inlined { span.tag { "inlined" } }
+                    @if run.len() > 1 { span.tag { (run.len()) " times" } }
                 }
             }
         }
     };
     html! {
-        ol.frames start="0" { @for (i, frame) in frames.iter().take(OPEN).enumerate() { (row(i, frame)) } }
-        @if frames.len() > OPEN {
+        ol.frames { @for run in runs.iter().take(OPEN) { (row(run)) } }
+        @if runs.len() > OPEN {
             details.more {
-                summary { (plural((frames.len() - OPEN) as u64, "outer frame")) }
-                ol.frames start=(OPEN) { @for (i, frame) in frames.iter().enumerate().skip(OPEN) { (row(i, frame)) } }
+                summary { "Outer frames" span.dim { " · " (runs.len() - OPEN) } }
+                ol.frames { @for run in runs.iter().skip(OPEN) { (row(run)) } }
             }
         }
     }
@@ -334,7 +356,7 @@ fn target_section(index: usize, target: &TargetRecord) -> Markup {
                 @if !target.verdict.reason().is_empty() { p.dim { (text(target.verdict.reason())) } }
                 @if !target.about.is_empty() { p { (text(&target.about)) } }
             }
-            (saturation(target))
+            @if target.execs > 0 { (saturation(target)) }
             (plots(target))
             @for note in &target.notes { p.notice { (text(note)) } }
             @if !target.functions.is_empty() { (functions(target)) }
@@ -348,15 +370,18 @@ fn target_section(index: usize, target: &TargetRecord) -> Markup {
                 }
             }
             details.more {
-                summary { "Module" span.dim { " · " (bytes(target.bytes)) " · " (text(&target.abi)) } }
+                summary { "Module" span.dim { @if target.bytes > 0 { " · " (bytes(target.bytes)) } " · " (text(&target.abi)) } }
                 dl.pairs {
                     dt { "File" } dd { code { (text(&target.module_path)) } }
-                    dt { "sha-256" } dd { code { (text(&target.sha256)) } }
-                    dt { "Entries" } dd { @for entry in &target.entries { code { (text(entry)) } " " } }
+                    @if !target.sha256.is_empty() { dt { "sha-256" } dd { code { (text(&target.sha256)) } } }
+                    @if !target.entries.is_empty() { dt { "Entries" } dd { @for entry in target.entries.iter().take(50) { code { (text(entry)) } " " } @if target.entries.len() > 50 { "and " (target.entries.len() - 50) " more" } } }
                     @if let Some(format) = &target.format { dt { "Format" } dd { (text(format)) } }
                     @if !target.oracles.is_empty() { dt { "Oracles" } dd { (text(&target.oracles.join(", "))) } }
-                    dt { "Corpus" } dd { (plural(target.corpus.entries, "input")) ", " (bytes(target.corpus.bytes)) ", " (count(target.corpus.seeds)) " there at the start" }
-                    dt { "Processor time" } dd { (seconds(target.cpu_seconds)) }
+                    @if target.execs > 0 {
+                        dt { "Corpus" }
+                        dd { (plural(target.corpus.entries, "input")) ", " (bytes(target.corpus.bytes)) ", " (count(target.corpus.seeds)) " there at the start" }
+                        dt { "Processor time" } dd { (seconds(target.cpu_seconds)) }
+                    }
                 }
                 @if !target.limits.is_empty() { h4 { "Limits that differ from the run's" } (limit_rows(&target.limits)) }
             }
@@ -372,7 +397,7 @@ fn saturation(target: &TargetRecord) -> Markup {
             (count(target.edges_found)) " of " (count(target.edges_total)) " edges in " (count(target.execs)) " executions. "
             @match saturation.p_new_edge {
                 Some(p) if p > 0.0 => { "The chance that the next input reaches a new edge is about " b { (chance(Some(p))) } " (one in " (short(1.0 / p)) ")" }
-                Some(_) => { "No edge was seen only once: the chance of a new one is " b { "below one in " (short(target.execs as f64)) } }
+                Some(_) => { "No edge was seen only once: the chance of a new one is " b { (chance_of(target.saturation.p_new_edge, target.execs)) } " (95 % sure)" }
                 None => { "Too little was seen to say how much is left" }
             }
             @if let Some(reachable) = saturation.chao1_edges { "; this way of fuzzing can reach about " b { (count(reachable.max(0.0).round() as u64)) } }
@@ -413,9 +438,9 @@ fn plots(target: &TargetRecord) -> Markup {
                 figure { figcaption { "Edges reached" @if !marks.is_empty() { span.key { span.dot {} " finding" } } } (edges) }
                 figure { figcaption { "Executions per second" } (rate) }
             }
-            details.more {
+            details.more.long {
                 summary { "The plots as a table" }
-                div.scroll { table {
+                div.scroll { table.narrow {
                     thead { tr { th.num { "Time" } th.num { "Executions" } th.num { "Edges" } th.num { "Corpus" } th.num { "Findings" } } }
                     tbody { @for sample in thinned(&target.series, 16) { tr {
                         td.num { (seconds(sample.seconds)) } td.num { (count(sample.execs)) } td.num { (count(sample.edges)) } td.num { (count(sample.corpus)) } td.num { (count(sample.findings)) }
@@ -461,7 +486,7 @@ fn functions(target: &TargetRecord) -> Markup {
     });
     let reached = order.iter().filter(|function| function.edges_found > 0).count();
     html! {
-        details.more {
+        details.more.long {
             summary { "By function" span.dim { " · " (count(reached as u64)) " of " (count(order.len() as u64)) " entered" } }
             p.dim { "Most unreached edges first." }
             div.scroll { table.functions {
@@ -477,17 +502,18 @@ fn functions(target: &TargetRecord) -> Markup {
     }
 }
 
-/// What was not tested stands in the report as large as what was.
+/// What was not tested stands in the report as plainly as what was.
 fn not_tested(record: &Record) -> Markup {
+    let gaps = gaps(record);
     html! {
         section #not-tested {
             h2 { "Not tested" }
-            @if record.not_tested.is_empty() {
+            @if gaps.is_empty() {
                 p { "The run left out nothing of what it was asked. What it was not asked, it did not test." }
             } @else {
                 div.scroll { table {
                     thead { tr { th { "What" } th { "Why not" } th { "What would change that" } } }
-                    tbody { @for NotTested { what, reason, remedy, .. } in &record.not_tested { tr {
+                    tbody { @for (what, reason, remedy) in &gaps { tr {
                         td { (text(what)) } td.wide { (text(reason)) }
                         td.wide { @if remedy.is_empty() { span.dim { "–" } } @else { code { (text(remedy)) } } }
                     } } }
@@ -495,6 +521,26 @@ fn not_tested(record: &Record) -> Markup {
             }
         }
     }
+}
+
+/// What was not tested, why, and what would help: targets and checks that say so themselves, then what stands apart.
+fn gaps(record: &Record) -> Vec<(&str, &str, &str)> {
+    let targets = record.targets.iter().map(|target| (target.name.as_str(), &target.verdict));
+    let checks = record.checks.iter().map(|check| (check.name.as_str(), &check.verdict));
+    let mut gaps: Vec<(&str, &str, &str)> = targets
+        .chain(checks)
+        .filter_map(|(name, verdict)| match verdict {
+            Verdict::NotTested(reason) => Some((name, reason.as_str(), "")),
+            _ => None,
+        })
+        .collect();
+    gaps.extend(
+        record
+            .not_tested
+            .iter()
+            .map(|NotTested { what, reason, remedy, .. }| (what.as_str(), reason.as_str(), remedy.as_str())),
+    );
+    gaps
 }
 
 fn limits_section(record: &Record) -> Markup {

@@ -5,7 +5,7 @@ use crate::escape::{column, cut, markdown_block, markdown_code};
 use crate::hexdump;
 use crate::record::{Confirmation, Finding, Record, TargetRecord};
 use crate::rules::rule;
-use crate::words::{bytes, chance, count, percent, plural, short};
+use crate::words::{bytes, chance_of, count, percent, plural, short};
 
 /// Bytes after which findings are counted instead of shown: GitHub takes 1 MiB.
 const BYTES_MAX: usize = 900 << 10;
@@ -54,7 +54,7 @@ fn targets(record: &Record) -> String {
             count(target.edges_total),
             percent(target.edges_found, target.edges_total),
             count(target.corpus.entries),
-            chance(target.saturation.p_new_edge),
+            chance_of(target.saturation.p_new_edge, target.execs),
             target.confirmed().count(),
         ));
     }

@@ -2,7 +2,7 @@
 
 use crate::escape::{column, line};
 use crate::record::{Confirmation, Record, Verdict};
-use crate::words::{chance, count, percent, plural, short};
+use crate::words::{chance_of, count, percent, plural, short};
 
 /// Targets, findings with the line that shows each again, what was not tested, the verdict.
 pub fn render(record: &Record) -> Vec<u8> {
@@ -57,7 +57,7 @@ fn targets(record: &Record) -> String {
             format!("{}/{}", count(target.edges_found), count(target.edges_total)),
             percent(target.edges_found, target.edges_total),
             count(target.corpus.entries),
-            chance(target.saturation.p_new_edge),
+            chance_of(target.saturation.p_new_edge, target.execs),
             format!("{}{aside}", target.confirmed().count()),
         ]);
     }

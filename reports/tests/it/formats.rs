@@ -82,6 +82,31 @@ fn sarif_complaints(folder: &std::path::Path, name: &str, sarif: &str) -> Vec<St
     complaints
 }
 
+/// A strict parser of the HTML standard finds no error in our pages, and does find one in a broken page.
+#[test]
+fn pages_are_correct_html() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = text("html", &sample::record());
+    let pages = [
+        ("good-fuzz.html", good.clone()),
+        ("good-selftest.html", text("html", &sample::selftest())),
+        ("good-hostile.html", text("html", &crate::hostile::record())),
+        ("good-empty.html", text("html", &Record::default())),
+        ("bad-nesting.html", good.replacen("</dl>", "", 1)),
+    ];
+    let script = "import sys, html5lib\n\
+        for path in sys.argv[1:]:\n\
+        \x20   parser = html5lib.HTMLParser()\n\
+        \x20   parser.parse(open(path, encoding='utf-8').read())\n\
+        \x20   assert (parser.errors == []) == ('good-' in path), (path, parser.errors[:5])\n";
+    let files = pages.map(|(name, page)| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, page).unwrap();
+        file
+    });
+    tools::run(Command::new(tools::python()).args(["-c", script]).args(files), "see above");
+}
+
 #[test]
 fn junit_is_read_by_others() {
     let folder = tempfile::tempdir().unwrap();

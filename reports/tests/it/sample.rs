@@ -244,10 +244,10 @@ fn finding(outcome: &str, message: &str, frames: &[&str], input: &[u8], decoded:
                     0 => Some("/rustc/library/core/src/str/mod.rs".into()),
                     _ => Some("targets/fhir-fhirbolt/src/lib.rs".into()),
                 },
-                line: Some(40 + i as u32),
+                line: Some(if outcome == "STACK" && i > 0 { 214 } else { 40 + i as u32 }),
                 column: Some(18),
                 module_offset: Some(0x1f40 + 64 * i as u64),
-                inlined: i == 1,
+                inlined: i == 1 && outcome != "STACK",
             })
             .collect(),
         reproducer: Reproducer::new(&path, input, 4_096),
@@ -267,10 +267,9 @@ fn curve(seconds: f64, edges: f64, execs: f64, corpus: f64) -> Vec<Sample> {
         .map(|i| {
             let part = f64::from(i) / 60.0;
             let learned = (1.0 + 400.0 * part * part).ln() / 401f64.ln();
-            let wobble = 1.0 + 0.06 * (f64::from(i) * 1.7).sin();
             Sample {
                 seconds: (1e3 * seconds * part * part).round() / 1e3,
-                execs: (execs * part * part * if i == 60 { 1.0 } else { wobble }) as u64,
+                execs: (execs * (part * part + 0.02 * (f64::from(i) * 0.5).sin() * part * (1.0 - part))) as u64,
                 edges: (edges * (0.12 + 0.88 * learned)) as u64,
                 corpus: (corpus * (0.05 + 0.95 * learned)) as u64,
                 findings: u64::from(i > 8) + u64::from(i > 40),

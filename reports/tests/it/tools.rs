@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
-/// Python with the packages that judge JUnit XML and JSON Schema.
+/// Python with the packages that judge HTML, JUnit XML and JSON Schema.
 pub fn python() -> PathBuf {
-    let folder = set_up("python-junitparser-5.0.3-jsonschema-4.26.0", |folder| {
+    let folder = set_up("python-junitparser-5.0.3-jsonschema-4.26.0-html5lib-1.1", |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder), "apt-get install python3 python3-venv");
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        run(pip.args(["junitparser==5.0.3", "jsonschema==4.26.0"]), "a network, or a mirror set with `pip config`");
+        run(
+            pip.args(["junitparser==5.0.3", "jsonschema==4.26.0", "html5lib==1.1"]),
+            "a network, or a mirror set with `pip config`",
+        );
     });
     folder.join("bin/python")
 }
