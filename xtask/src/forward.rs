@@ -62,7 +62,7 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
         }
     }
     let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
-    become_program(Command::new(program).arg(name).args(words).env("AUTOCLAVE_ROOT", root))
+    become_program(Command::new(program).arg(name).args(words))
 }
 
 #[derive(Debug, PartialEq, Eq)]

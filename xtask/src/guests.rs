@@ -376,7 +376,7 @@ impl Site<'_> {
             ("programs", list(programs.collect())),
             ("commands", list(made.commands.iter().map(|command| json(command)).collect())),
             ("source_hash", json(sources)),
-            ("source_map", format!("{{{}}}", map.collect::<Vec<_>>().join(", "))),
+            ("source_map", list(map.collect())),
         ];
         let lines: Vec<String> = fields.iter().map(|(key, value)| format!("  {}: {value}", json(key))).collect();
         format!("{{\n{}\n}}\n", lines.join(",\n"))

@@ -38,7 +38,8 @@ pub enum Tool {
     Browser,
 }
 
-const ALL: [Tool; 5] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser];
+/// In the order of the doctor's table.
+pub const ALL: [Tool; 5] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser];
 
 /// A tool that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
