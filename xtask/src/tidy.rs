@@ -100,12 +100,11 @@ fn a_crate_with_a_room_of_its_own_is_named_there_only() {
             }
         }
     }
-    let manifests = [("xtask/Cargo.toml", ["wasmtime", "libafl"]), ("reports/Cargo.toml", ["wasmtime", "libafl"])];
-    for (file, banned) in manifests {
-        let text = read(file);
-        wrong.extend(
-            banned.iter().filter(|name| text.contains(*name)).map(|name| format!("{file} depends on `{name}`")),
-        );
+    for file in ["xtask/Cargo.toml", "reports/Cargo.toml"] {
+        let table: toml::Table = toml::from_str(&read(file)).unwrap();
+        let depends = |name: &str| table["dependencies"].get(name).is_some();
+        let banned = ["wasmtime", "libafl", "libafl_bolts", "autoclave"].into_iter().filter(|name| depends(name));
+        wrong.extend(banned.map(|name| format!("{file} depends on `{name}`")));
     }
     assert_none(&wrong, "call the room instead");
 }
@@ -263,6 +262,7 @@ fn links_in_documents_lead_somewhere() {
 fn every_folder_in_targets_is_a_target_or_part_of_one() {
     let guests = crate::manifest::guests(&root()).unwrap();
     let names: BTreeSet<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
+    let has_corpora = root().join("corpora").is_dir();
     let mut wrong = Vec::new();
     for file in tracked() {
         let Some((folder, _)) = file.strip_prefix("targets/").and_then(|rest| rest.split_once('/')) else { continue };
@@ -279,7 +279,9 @@ fn every_folder_in_targets_is_a_target_or_part_of_one() {
         if let Some(twin) = named("twin").filter(|twin| !names.contains(twin)) {
             wrong.push(format!("targets/{}/target.toml: no target `{twin}`", guest.name));
         }
-        if let Some(format) = named("format").filter(|format| !root().join("corpora").join(format).is_dir()) {
+        if let Some(format) =
+            named("format").filter(|format| has_corpora && !root().join("corpora").join(format).is_dir())
+        {
             wrong.push(format!("targets/{}/target.toml: no folder corpora/{format}", guest.name));
         }
     }
