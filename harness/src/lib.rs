@@ -1,7 +1,8 @@
 //! Autoclave: puts WebAssembly modules that read patient data under pressure.
 //!
 //! Rooms, each importing only those below it (a tidy test holds them to it):
-//! `main → campaign → check → oracles → {engine, executors, boundary, parsers, generators} → instrument →
+//! `main → campaign → cli → {check, confirm, coverage} → {oracles, triage} →
+//! {engine, executors, boundary, parsers, generators} → {instrument, minimise} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
 pub mod confirm;
