@@ -1,5 +1,5 @@
 //! The one room for making text from outside harmless, for each place that it is printed in. HTML is `maud`'s business
-//! and the XML syntax `quick-junit`'s; both get text that has been through [`line`] or [`block`] first.
+//! and the XML syntax `quick-junit`'s; both get text that has been through [`line()`] or [`block`] first.
 //!
 //! Names, messages and paths come out of modules that may be hostile: they may hold terminal sequences, markup,
 //! formulas, line breaks, text that runs backwards, and a megabyte of any of these.
@@ -18,7 +18,7 @@ pub fn line(text: &str) -> String {
     if shown.contains("##[") { shown.replace("##[", "#\\u{23}[") } else { shown }
 }
 
-/// Several lines: as [`line`], but line breaks stay and tabs become four spaces.
+/// Several lines: as [`line()`], but line breaks stay and tabs become four spaces.
 pub fn block(text: &str) -> String {
     text.split('\n').map(|part| line(&part.trim_end_matches('\r').replace('\t', "    "))).collect::<Vec<_>>().join("\n")
 }
@@ -31,7 +31,7 @@ pub fn cut(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// [`line`], no longer than `chars_max` characters, the end replaced by `…`.
+/// [`line()`], no longer than `chars_max` characters, the end replaced by `…`.
 pub fn column(text: &str, chars_max: usize) -> String {
     let shown = line(text);
     match shown.char_indices().nth(chars_max) {

@@ -1,6 +1,7 @@
 //! `index.html`: one page that needs nothing else: no script, no remote asset, and a policy that would stop both.
 //! It reads on a screen (light or dark), on paper and through a screen reader. `maud` escapes what goes into it.
 
+use crate::clip::thinned;
 use crate::escape::{self, block, cut};
 use crate::hexdump;
 use crate::plot::{self, Line, Plot, Time};
@@ -468,14 +469,6 @@ fn rates(series: &[Sample]) -> Vec<(f64, f64)> {
         }
     }
     rates
-}
-
-/// About `rows_max` samples: evenly chosen, the last among them.
-fn thinned(series: &[Sample], rows_max: usize) -> Vec<Sample> {
-    let step = series.len().div_ceil(rows_max).max(1);
-    let mut chosen: Vec<Sample> = series.iter().rev().step_by(step).copied().collect();
-    chosen.reverse();
-    chosen
 }
 
 fn functions(target: &TargetRecord) -> Markup {
