@@ -1,6 +1,6 @@
 //! What the compares of one execution saw, and which single replacements in the input would satisfy one of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What a compare asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +18,9 @@ pub enum Relation {
 pub(crate) struct Fact {
     pub(crate) site: u32,
     pub(crate) relation: Relation,
-    /// Operand width, bytes: 4 or 8.
+    /// How many times the site had been reached in this execution, this time included.
+    pub(crate) occurrence: u32,
+    /// Operand width, bytes: 1, 2, 4 or 8.
     pub(crate) width: u8,
     pub(crate) left: u64,
     pub(crate) right: u64,
@@ -72,16 +74,21 @@ impl Fact {
         self.left == self.right
     }
 
+    /// An operand with its sign extended.
+    pub(crate) fn signed(&self, value: u64) -> i64 {
+        let unused = 64 - 8 * u32::from(self.width);
+        ((value << unused) as i64) >> unused
+    }
+
     /// How far the operands are apart, in the order that the relation has.
     pub(crate) fn distance(&self) -> u64 {
         match (self.relation, self.width) {
             (Relation::Float, 4) => u64::from(ordered_f32(self.left as u32).abs_diff(ordered_f32(self.right as u32))),
             (Relation::Float, _) => ordered_f64(self.left).abs_diff(ordered_f64(self.right)),
-            (_, 4) => {
-                let (left, right) = (self.left as u32, self.right as u32);
-                u64::from(left.abs_diff(right).min((left as i32).abs_diff(right as i32)))
+            _ => {
+                let (left, right) = (self.signed(self.left), self.signed(self.right));
+                self.left.abs_diff(self.right).min(left.abs_diff(right))
             }
-            _ => self.left.abs_diff(self.right).min((self.left as i64).abs_diff(self.right as i64)),
         }
     }
 }
@@ -119,20 +126,19 @@ const PLACES_MAX: usize = 12;
 const FACTS_PER_SITE_MAX: usize = 16;
 
 /// Distinct unequal facts; loops are thinned to their first and last turns.
-pub(crate) fn distinct(trace: &Trace, sites: usize) -> Vec<Fact> {
+pub(crate) fn distinct(trace: &Trace) -> Vec<Fact> {
     let mut seen = HashSet::new();
     let mut per_site: Vec<Vec<Fact>> = Vec::new();
-    let mut slot = vec![u32::MAX; sites];
+    let mut slots: HashMap<u32, usize> = HashMap::new();
     for fact in &trace.facts {
-        if fact.holds_equal() || !seen.insert(*fact) {
+        if fact.holds_equal() || !seen.insert(Fact { occurrence: 0, ..*fact }) {
             continue;
         }
-        let Some(slot) = slot.get_mut(fact.site as usize) else { continue };
-        if *slot == u32::MAX {
-            *slot = per_site.len() as u32;
+        let slot = *slots.entry(fact.site).or_insert_with(|| {
             per_site.push(Vec::new());
-        }
-        let facts = &mut per_site[*slot as usize];
+            per_site.len() - 1
+        });
+        let facts = &mut per_site[slot];
         if facts.len() == FACTS_PER_SITE_MAX {
             facts.remove(FACTS_PER_SITE_MAX / 2);
         }
@@ -232,8 +238,9 @@ fn integer_edits_exact(input: &[u8], from: &[u8], to: &[u8], edit: &mut impl FnM
 
 /// Numbers written as text: decimal (signed and unsigned) and hexadecimal.
 fn text_number_edits(input: &[u8], width: u8, from: u64, to: u64, edit: &mut impl FnMut(Edit)) {
-    let signed = |value: u64| if width == 4 { i64::from(value as u32 as i32) } else { value as i64 };
-    let unsigned = |value: u64| if width == 4 { u64::from(value as u32) } else { value };
+    let unused = 64 - 8 * u32::from(width);
+    let signed = |value: u64| ((value << unused) as i64) >> unused;
+    let unsigned = |value: u64| value << unused >> unused;
     let (from_signed, from_unsigned) = (signed(from), unsigned(from));
     let texts = |value: u64| [signed(value).to_string(), unsigned(value).to_string(), format!("{:x}", unsigned(value))];
     if !input.iter().any(u8::is_ascii_hexdigit) {
@@ -303,7 +310,7 @@ mod tests {
     use super::*;
 
     fn fact(relation: Relation, width: u8, left: u64, right: u64) -> Fact {
-        Fact { site: 0, relation, width, left, right }
+        Fact { site: 0, relation, occurrence: 1, width, left, right }
     }
 
     fn results(input: &[u8], fact: Fact) -> Vec<Vec<u8>> {
@@ -379,7 +386,7 @@ mod tests {
     #[test]
     fn loops_are_thinned() {
         let facts = (0..1000).map(|turn| fact(Relation::Order, 4, turn, 1000)).collect();
-        let kept = distinct(&Trace { facts, texts: Vec::new() }, 1);
+        let kept = distinct(&Trace { facts, texts: Vec::new() });
         assert_eq!(kept.len(), FACTS_PER_SITE_MAX);
         assert_eq!((kept[0].left, kept[FACTS_PER_SITE_MAX - 1].left), (0, 999));
     }

@@ -134,7 +134,6 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         events: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self, HarnessError> {
         let edges = subject.edges();
-        let sites = subject.compare_sites();
         let mut havoc = Havoc::new(options.seed, options.input_bytes_max)
             .map_err(|error| HarnessError::Engine(error.to_string()))?;
         for token in &options.dictionary {
@@ -153,7 +152,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             havoc,
             feedback: Feedback::new(edges),
             schedule: Schedule::new(edges),
-            solver: Solver::new(sites, options.clock),
+            solver: Solver::new(options.clock),
             trace: Trace::default(),
             pending: Vec::new(),
             incidence: Incidence::new(edges),

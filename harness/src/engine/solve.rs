@@ -13,6 +13,7 @@ use super::schedule::Pair;
 use super::{Clock, Subject};
 use crate::HarnessError;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -46,8 +47,6 @@ const ATTEMPTS_IN_VAIN: u32 = 4;
 /// What is known about each compare site, and what may still be spent.
 pub(crate) struct Solver {
     sites: Vec<SiteState>,
-    /// Occurrences of a site in the trace at hand.
-    occurrences: Vec<u32>,
     /// What was spent, and what may be spent on top of the share.
     spent: u64,
     bonus: u64,
@@ -65,10 +64,9 @@ struct SiteState {
 }
 
 impl Solver {
-    pub(crate) fn new(sites: usize, clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
-            sites: vec![SiteState::default(); sites],
-            occurrences: vec![0; sites],
+            sites: Vec::new(),
             spent: 0,
             bonus: FIRST_CREDIT[clock as usize],
             clock,
@@ -78,11 +76,10 @@ impl Solver {
     }
 }
 
-/// One compare of one execution: the `occurrence`th time that its site was reached.
+/// One compare of one execution that is worth solving.
 #[derive(Debug, Clone, Copy)]
 struct Target {
     fact: Fact,
-    occurrence: u32,
     urgency: Urgency,
 }
 
@@ -159,6 +156,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     }
 
     fn note_relations(&mut self, trace: &Trace) {
+        let sites = self.subject.compare_sites();
+        self.solver.sites.resize(sites, SiteState::default());
         for fact in &trace.facts {
             let Some(site) = self.solver.sites.get_mut(fact.site as usize) else { continue };
             match fact.left.cmp(&fact.right) {
@@ -188,7 +187,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     /// Input-to-state replacement: operands that occur in the input become what they were compared with.
     fn replace_operands(&mut self, index: usize, input: &[u8], trace: &Trace) -> Result<(), HarnessError> {
         let mut facts: Vec<(Urgency, Fact)> =
-            distinct(trace, self.solver.sites.len()).into_iter().map(|fact| (self.urgency(&fact), fact)).collect();
+            distinct(trace).into_iter().map(|fact| (self.urgency(&fact), fact)).collect();
         facts.sort_by_key(|(urgency, _)| std::cmp::Reverse(*urgency));
         let len_max = self.havoc.len_max();
         let mut edits = Vec::new();
@@ -289,16 +288,16 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     fn targets(&mut self, trace: &Trace) -> Vec<Target> {
         let mut targets = Vec::new();
         let mut last_of_site: HashMap<u32, usize> = HashMap::new();
-        self.solver.occurrences.fill(0);
         for (at, fact) in trace.facts.iter().enumerate() {
-            let Some(occurrence) = self.solver.occurrences.get_mut(fact.site as usize) else { continue };
-            *occurrence += 1;
-            let occurrence = *occurrence;
             let urgency = self.urgency(fact);
             if urgency == Urgency::Closed {
-                last_of_site.insert(fact.site, at);
+                match last_of_site.entry(fact.site) {
+                    Entry::Occupied(last) if trace.facts[*last.get()].occurrence > fact.occurrence => {}
+                    Entry::Occupied(mut last) => drop(last.insert(at)),
+                    Entry::Vacant(last) => drop(last.insert(at)),
+                }
             } else if !fact.holds_equal() || fact.relation != Relation::Equality {
-                targets.push(Target { fact: *fact, occurrence, urgency });
+                targets.push(Target { fact: *fact, urgency });
             }
         }
         targets.truncate(TARGETS_MAX);
@@ -306,9 +305,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         chains.sort_unstable();
         for at in chains {
             let fact = trace.facts[at];
-            let occurrence = self.solver.occurrences[fact.site as usize];
             if !fact.holds_equal() && fact.relation == Relation::Equality && targets.len() < TARGETS_MAX + 16 {
-                targets.push(Target { fact, occurrence, urgency: Urgency::Closed });
+                targets.push(Target { fact, urgency: Urgency::Closed });
             }
         }
         targets
@@ -318,7 +316,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     fn probe(&mut self, input: &[u8], targets: &[Target]) -> Result<Vec<Vec<Dependence>>, HarnessError> {
         let mut wanted: HashMap<(u32, u32), usize> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
-            wanted.insert((target.fact.site, target.occurrence), index);
+            wanted.insert((target.fact.site, target.fact.occurrence), index);
         }
         let mut dependences = vec![Vec::new(); targets.len()];
         let mut mutant = input.to_vec();
@@ -337,11 +335,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 }
                 continue;
             }
-            self.solver.occurrences.fill(0);
             for fact in &self.trace.facts {
-                let Some(occurrence) = self.solver.occurrences.get_mut(fact.site as usize) else { continue };
-                *occurrence += 1;
-                if let Some(&index) = wanted.get(&(fact.site, *occurrence)) {
+                if let Some(&index) = wanted.get(&(fact.site, fact.occurrence)) {
                     let base = &targets[index].fact;
                     if (fact.left, fact.right) != (base.left, base.right) {
                         let step = new.wrapping_sub(old);
@@ -375,11 +370,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     /// Runs an input and finds the target in its trace.
     fn look(&mut self, input: &[u8], target: &Target) -> Result<Look, HarnessError> {
         let tried = self.trace_for_solver(input)?;
-        let mut occurrence = 0;
-        let fact = self.trace.facts.iter().find(|fact| {
-            occurrence += u32::from(fact.site == target.fact.site);
-            fact.site == target.fact.site && occurrence == target.occurrence
-        });
+        let Target { fact: Fact { site, occurrence, .. }, .. } = *target;
+        let fact = self.trace.facts.iter().find(|fact| fact.site == site && fact.occurrence == occurrence);
         Ok(Look { fact: fact.copied(), tried })
     }
 
@@ -619,11 +611,13 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             if self.trace_for_solver(&input)? == Tried::Ended {
                 return Ok(());
             }
-            let mut of_site = self.trace.facts.iter().filter(|fact| fact.site == target.fact.site);
-            let count = of_site.clone().count() as u32;
-            let last = of_site.next_back().copied().filter(|last| count > target.occurrence && !last.holds_equal());
-            let next = at + count.saturating_sub(target.occurrence) as usize;
-            if last.is_none() && count <= target.occurrence && at + 1 < input.len() {
+            let (site, solved) = (target.fact.site, target.fact.occurrence);
+            let last =
+                self.trace.facts.iter().filter(|fact| fact.site == site).max_by_key(|fact| fact.occurrence).copied();
+            let count = last.map_or(0, |last| last.occurrence);
+            let last = last.filter(|last| count > solved && !last.holds_equal());
+            let next = at + count.saturating_sub(solved) as usize;
+            if last.is_none() && count <= solved && at + 1 < input.len() {
                 return Ok(());
             }
             let Some(last) = last.filter(|_| next < input.len()) else {
@@ -634,7 +628,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 input.resize(longer, input.last().map_or(0, |byte| byte.wrapping_add(1)));
                 continue;
             };
-            (at, target.occurrence) = (next, count);
+            (at, target.fact.occurrence) = (next, count);
             let (left, right) = (last.left as u8, last.right as u8);
             input[at] = if input[at] == right { left } else { right };
         }
@@ -647,8 +641,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
 fn plant(input: &[u8], fact: &Fact, edit: &mut impl FnMut(Edit)) {
     const PLACES: usize = 8;
     for value in [fact.left, fact.right] {
-        let value = if fact.width == 4 { i64::from(value as u32 as i32) } else { value as i64 };
-        let text = value.to_string();
+        let text = fact.signed(value).to_string();
         if text.len() < 2 {
             continue;
         }
@@ -763,7 +756,7 @@ mod tests {
     use super::*;
 
     fn fact(left: u64, right: u64) -> Fact {
-        Fact { site: 0, relation: Relation::Equality, width: 4, left, right }
+        Fact { site: 0, relation: Relation::Equality, occurrence: 1, width: 4, left, right }
     }
 
     /// Dependences of a sum with these weights.

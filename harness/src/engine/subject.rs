@@ -9,7 +9,7 @@ use crate::execution::{Outcome, RawFrame};
 pub trait Subject {
     /// Edges that are counted.
     fn edges(&self) -> usize;
-    /// Compare sites.
+    /// Compare sites; asked after a trace.
     fn compare_sites(&self) -> usize;
     /// The two edges that a compare decides, where they are known: (true, false).
     fn decides(&self, site: usize) -> Option<(u32, u32)>;
@@ -34,7 +34,9 @@ pub enum Logged<'a> {
         site: u32,
         /// What was asked.
         relation: super::Relation,
-        /// Operand width, bytes: 4 or 8.
+        /// How many times the site had been reached in this execution, this time included.
+        occurrence: u32,
+        /// Operand width, bytes: 1, 2, 4 or 8.
         width: u8,
         /// Left operand.
         left: u64,
@@ -53,7 +55,9 @@ pub enum Logged<'a> {
 impl Logged<'_> {
     pub(super) fn into_fact(self) -> Result<Fact, Text> {
         match self {
-            Logged::Number { site, relation, width, left, right } => Ok(Fact { site, relation, width, left, right }),
+            Logged::Number { site, relation, occurrence, width, left, right } => {
+                Ok(Fact { site, relation, occurrence, width, left, right })
+            }
             Logged::Text { left, right } => Err(Text::new(left, right)),
         }
     }

@@ -18,6 +18,7 @@ struct Probe<'a> {
     counters: &'a mut [u8],
     fact: Option<&'a mut (dyn FnMut(Logged<'_>) + 'a)>,
     frames: &'a mut Vec<RawFrame>,
+    occurrences: [u32; EDGES],
 }
 
 impl Probe<'_> {
@@ -26,8 +27,10 @@ impl Probe<'_> {
     }
 
     fn compare(&mut self, site: u32, relation: Relation, width: u8, left: u64, right: u64) {
+        self.occurrences[site as usize] += 1;
+        let occurrence = self.occurrences[site as usize];
         if let Some(fact) = &mut self.fact {
-            fact(Logged::Number { site, relation, width, left, right });
+            fact(Logged::Number { site, relation, occurrence, width, left, right });
         }
     }
 
@@ -70,7 +73,7 @@ impl Program {
         self.runs += 1;
         self.frames.clear();
         assert!(self.counters.iter().all(|count| *count == 0), "the loop clears the counters");
-        let mut probe = Probe { counters: &mut self.counters, fact, frames: &mut self.frames };
+        let mut probe = Probe { counters: &mut self.counters, fact, frames: &mut self.frames, occurrences: [0; EDGES] };
         probe.edge(0);
         (self.body)(&mut probe, input).err().unwrap_or(Outcome::Returned)
     }
