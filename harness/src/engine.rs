@@ -9,6 +9,7 @@
 
 mod facts;
 mod feedback;
+mod guest;
 mod havoc;
 mod run;
 mod saturation;
@@ -25,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use facts::Relation;
+pub use guest::Guest;
 pub use saturation::Saturation;
 
 /// When to stop, whatever comes first. All `None`: at [`Job::stop_flag`] only.
