@@ -17,5 +17,6 @@ pub mod minimise;
 pub mod symbols;
 pub mod target;
 pub mod triage;
+pub mod views;
 
 pub use error::HarnessError;
