@@ -125,7 +125,7 @@ fn banner(record: &Record) -> Markup {
                 @if !gaps.is_empty() {
                     p.gaps {
                         a href="#not-tested" { "Not tested" } ": "
-                        @for (i, (what, ..)) in gaps.iter().take(GAPS_NAMED).enumerate() { @if i > 0 { ", " } (text(what)) }
+                        @for (i, (what, ..)) in gaps.iter().take(GAPS_NAMED).enumerate() { @if i > 0 { ", " } (name(what)) }
                         @if gaps.len() > GAPS_NAMED { " and " (gaps.len() - GAPS_NAMED) " more" }
                     }
                 }
@@ -201,7 +201,7 @@ fn targets(targets: &[TargetRecord]) -> Markup {
                     th.num { "Corpus" } th.num title="Chance that the next input finds a new edge (Good–Turing)" { "P(new edge)" } th.num { "Findings" }
                 } }
                 tbody { @for (i, target) in targets.iter().enumerate() { tr {
-                    td { a href={ "#t" (i) } { (text(&target.name)) } }
+                    td { a href={ "#t" (i) } { (name(&target.name)) } }
                     td { (chip(&target.verdict)) }
                     td.num { (count(target.execs)) }
                     td.num { (short(target.execs_per_second)) }
@@ -249,7 +249,7 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
                 }
                 h3 { (text(&finding.title)) }
                 p.where {
-                    a href={ "#t" (target_index) } { (text(&target.name)) }
+                    a href={ "#t" (target_index) } { (name(&target.name)) }
                     " · " code { (text(&finding.outcome)) }
                     " · " (text(&finding.oracle)) " oracle · " (plural(finding.hits, "hit"))
                     " · first after " (count(finding.found_at.execs)) " executions, " (seconds(finding.found_at.seconds))
@@ -622,6 +622,11 @@ fn moment(utc: &str) -> String {
 
 fn text(text: &str) -> String {
     escape::line(text)
+}
+
+/// A name in passing; its own section has it whole.
+fn name(text: &str) -> String {
+    escape::column(text, 64)
 }
 
 fn lines(text: &str) -> String {
