@@ -2,7 +2,7 @@
 //!
 //! Rooms, each importing only those below it (a tidy test holds them to it):
 //! `main → campaign → cli → {check, confirm, coverage} → {oracles, triage} →
-//! {engine, executors, boundary, parsers, generators} → {instrument, minimise} →
+//! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
 pub mod confirm;

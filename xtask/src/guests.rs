@@ -254,7 +254,8 @@ impl Site<'_> {
     fn wrap_component(&self, core: Made) -> Result<Made> {
         let module = state(self.root, &["build", &self.guest.name, ".component.wasm"]);
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["run", "--quiet", "--locked", "--release", "--manifest-path"]);
+        // Without optimisation: it runs for milliseconds and would be compiled for minutes.
+        command.args(["run", "--quiet", "--locked", "--manifest-path"]);
         command.arg(self.targets().join("componentize/Cargo.toml"));
         command.arg("--target-dir").arg(state(self.root, &["guests", "componentize"]));
         command.arg("--").arg(&core.module).arg(&module);
@@ -438,6 +439,31 @@ mod tests {
     #[test]
     fn json_strings_are_escaped() {
         assert_eq!(json("a\"b\\c\n"), r#""a\"b\\c\u000a""#);
+    }
+
+    #[test]
+    fn a_missing_tool_leaves_a_reason_and_no_old_module() {
+        let root = std::env::temp_dir().join(format!("autoclave-guests-{}", std::process::id()));
+        let (source, built) = (root.join("targets/x"), root.join(".autoclave/build/x"));
+        fs::create_dir_all(&source).unwrap();
+        fs::create_dir_all(&built).unwrap();
+        fs::write(source.join("target.toml"), "[build]\nkind = 'assemblyscript'\n").unwrap();
+        let guest = manifest::guests(&root).unwrap().remove(0);
+        let machine = Machine::default();
+        let site = Site { root: &root, machine: &machine, guest: &guest };
+
+        // Made from these sources when the tool was there: still right.
+        fs::write(built.join("module.wasm"), "wasm").unwrap();
+        fs::write(built.join("fingerprint"), site.sources_hash().unwrap()).unwrap();
+        assert!(matches!(site.build(), Ok(Done::Unchanged)));
+
+        fs::write(source.join("index.ts"), "changed").unwrap();
+        let reason = site.build().err().unwrap().to_string();
+        assert!(reason.contains("node and npm is missing") && reason.contains("apt-get install"), "{reason}");
+        give_up(&root, &guest, &reason).unwrap();
+        assert!(!built.join("module.wasm").exists() && !built.join("fingerprint").exists());
+        assert!(fs::read_to_string(built.join("not-built.txt")).unwrap().contains("apt-get install"));
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
