@@ -286,7 +286,8 @@ pub fn typed<P: WasmParams, R: WasmResults>(
     instance: &Instance,
     name: &str,
 ) -> Option<TypedFunc<P, R>> {
-    instance.get_typed_func(&mut *store, name).ok()
+    // Asked in two steps, because a failure of `get_typed_func` costs more than an instance.
+    instance.get_func(&mut *store, name)?.typed(&*store).ok()
 }
 
 /// Initialisers that a host must call before anything else: WASI's reactor convention, else the linker's constructors.

@@ -4,7 +4,8 @@ use autoclave::HarnessError;
 use autoclave::execution::{Limit, Outcome, Trap};
 use autoclave::executors::{Build, Engine, Executor, Reset, judge, verify};
 use autoclave::limits::{Limits, Overrides};
-use autoclave::target::{Manifest, Target};
+use autoclave::target::{Manifest, Target, find_root};
+use std::path::Path;
 use std::sync::OnceLock;
 
 fn engine() -> &'static Engine {
@@ -400,4 +401,210 @@ fn a_cache_that_others_can_write_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(Engine::new(Some(dir.path())), Err(HarnessError::Engine(text)) if text.contains("chmod")));
+}
+
+/// Every shipped module that is built here, or is text, under inputs of every kind.
+#[test]
+fn the_fast_reset_equals_fresh_instances_on_shipped_targets() {
+    let root = find_root(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut inputs: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0xff; 40], vec![b'{'; 3000], (0..=255).collect()];
+    inputs.extend(SEEDS.iter().map(|seed| seed.to_vec()));
+    for seed in SEEDS {
+        // Cut, doubled, one byte changed: most end early, some trap.
+        inputs.push(seed[..seed.len() / 2].to_vec());
+        inputs.push([*seed, *seed].concat());
+        for at in (0..seed.len()).step_by(13) {
+            let mut changed = seed.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            inputs.push(changed);
+        }
+    }
+    let mut compared = 0;
+    for found in Target::discover(&root).unwrap() {
+        let Ok(target) = Target::load(&root, &found.name, &Overrides::default()) else { continue };
+        let limits = Limits { wall_ms_max: 100, memory_bytes_max: 64 << 20, ..target.limits.clone() };
+        for entry in &target.entries {
+            let inputs = inputs.iter().map(Vec::as_slice);
+            let verified = verify(engine(), &target, entry, inputs, &limits)
+                .unwrap_or_else(|error| panic!("{}: {error}", target.name));
+            assert_eq!(verified.differences, [], "{} {entry}", target.name);
+            compared += verified.kept;
+        }
+    }
+    assert!(compared > 100, "text modules are always there");
+}
+
+const SEEDS: &[&[u8]] = &[
+    br#"{"resourceType":"Patient","id":"p","active":true,"name":[{"family":"Chalmers","given":["Peter"]}],"birthDate":"1974-12-25"}"#,
+    b"MSH|^~\\&|ADT1|GOOD|GHH|HC|202001011230||ADT^A01^ADT_A01|MSG1|P|2.5.1\rPID|1||12345^^^H^MR||DOE^JANE||19700101|F\r",
+    &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0x4c, 0x4a, 6, 0, 0xc2, 0x41, 0x24, 0x35, 3, 0, 0, 0],
+];
+
+/// Modules made at random: the host takes them or refuses them, in bounded time, and all modes agree.
+/// `AUTOCLAVE_TEST_MODULES` sets how many.
+#[test]
+fn random_modules_neither_crash_nor_disagree() {
+    let count: u64 = match std::env::var("AUTOCLAVE_TEST_MODULES") {
+        Ok(count) => count.parse().expect("AUTOCLAVE_TEST_MODULES is a number"),
+        Err(_) => 200,
+    };
+    let limits = Limits {
+        memory_bytes_max: 4 << 20,
+        wall_ms_max: 20,
+        growth_denials_max: 10,
+        host_calls_max: 1000,
+        ..Limits::default()
+    };
+    let (mut taken, mut kept) = (0, 0);
+    for seed in 0..count {
+        let Some(wasm) = random_module(seed) else { continue };
+        let Ok(target) = Target::from_bytes("random", &wasm, Manifest::default(), &Overrides::default()) else {
+            continue;
+        };
+        let inputs = [&b""[..], b"\x01\x02\x03\x04", &[0xa5; 64], b"", b"\x01\x02\x03\x04"];
+        match verify(engine(), &target, &target.entries[0], inputs, &limits) {
+            Ok(verified) => {
+                assert_eq!(verified.differences, [], "module {seed}");
+                taken += 1;
+                kept += verified.kept;
+            }
+            Err(HarnessError::Module { .. }) => {}
+            Err(other) => panic!("module {seed}: {other}"),
+        }
+    }
+    assert!(taken * 10 >= count, "{taken} of {count} modules ran");
+    assert!(kept > 0);
+}
+
+fn random_module(seed: u64) -> Option<Vec<u8>> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    let bytes: Vec<u8> = (0..4096).map(|_| byte()).collect();
+    let config = wasm_smith::Config {
+        // Two of three have an entry for bytes, so that inputs reach them; the others whatever numbers they take.
+        exports: (seed % 3 > 0).then(|| {
+            wat::parse_str(
+                r#"(module (memory (export "memory") 1)
+                    (func (export "alloc") (param i32) (result i32) unreachable)
+                    (func (export "entry") (param i32 i32) (result i32) unreachable)
+                    (func (export "other") (param i32 i32) (result i64) unreachable)
+                    (global (export "g") (mut i64) i64.const 0))"#,
+            )
+            .unwrap()
+        }),
+        min_funcs: 3,
+        min_exports: 3,
+        min_globals: 2,
+        min_memories: 1,
+        max_memories: 3,
+        max_tables: 3,
+        max_imports: 4,
+        max_memory32_bytes: 8 << 20,
+        max_memory64_bytes: 8 << 20,
+        max_table_elements: 20_000,
+        export_everything: seed % 3 == 0,
+        threads_enabled: seed % 16 == 0,
+        gc_enabled: seed % 4 == 0,
+        memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
+        ..wasm_smith::Config::default()
+    };
+    Some(wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(&bytes)).ok()?.to_bytes())
+}
+
+/// Sizes that a declaration costs nothing and a naive host a lot.
+#[test]
+fn giant_declarations_cost_little() {
+    let limits = small_limits();
+    let refused = |wasm: &[u8], expected: &str| {
+        let target = Target::from_bytes("giant", wasm, Manifest::default(), &Overrides::default()).unwrap();
+        match Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &limits).err() {
+            Some(HarnessError::Module { message, .. }) => assert!(message.contains(expected), "{message}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let entry =
+        r#"(func (export "alloc") (param i32) (result i32) i32.const 8) (func (export "entry") (param i32 i32))"#;
+    let wat = |fields: &str| wat::parse_str(format!("(module {fields} {entry})")).unwrap();
+    refused(&wat(r#"(memory (export "memory") 65536)"#), "memory_bytes_max");
+    refused(&wat(r#"(memory (export "memory") i64 0x1000000000000)"#), "memory_bytes_max");
+    refused(&wat(r#"(memory (export "memory") 1) (table 4000000000 funcref)"#), "table_elements_max");
+    refused(
+        &wat(&format!(r#"(memory (export "memory") 1) {}"#, "(table 600 funcref)".repeat(20))),
+        "table_elements_max",
+    );
+    let many = (0..90).map(|_| "(memory 1)").collect::<String>();
+    refused(&wat(&format!(r#"(memory (export "memory") 1) {many}"#)), "memory_bytes_max");
+    // Declared maxima cost nothing.
+    let target =
+        target(&format!(r#"(module (memory (export "memory") 1 65536) (table 1 4000000000 funcref) {entry})"#));
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &limits).unwrap();
+    assert_eq!(executor.run(b"x"), Outcome::Returned);
+}
+
+/// More memories or table elements than a slot of the pool has: allocated on demand, and all works the same.
+#[test]
+fn modules_that_fit_no_slot_run_all_the_same() {
+    let many = (0..20).map(|_| "(memory 1)").collect::<String>();
+    let wat = module(
+        &many,
+        "(i32.load $p) (i32.store (i32.const 8) (i32.const 5)) (i32.store 7 (i32.const 8) (i32.const 5))",
+    )
+    .replace("(i32.load $p)", "(i32.add (i32.load (i32.const 8)) (i32.load 7 (i32.const 8)))");
+    let limits = Limits { memory_bytes_max: 4 << 20, table_elements_max: 200_000, ..small_limits() };
+    let verified = verify(engine(), &target(&wat), "entry", [&b"a"[..], b"b", b"c"], &limits).unwrap();
+    assert_eq!((verified.differences, verified.kept), (vec![], 3));
+}
+
+#[test]
+fn a_module_of_a_hundred_thousand_functions_runs() {
+    let functions = "(func (param i32) (result i32) local.get 0)".repeat(100_000);
+    let target = target(&module(&functions, "i32.const 1"));
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+    assert_eq!(executor.run(b"x"), Outcome::Returned);
+}
+
+#[test]
+fn malformed_modules_are_errors() {
+    let good = target(&module("", "i32.const 1")).wasm;
+    let mut refused = 0;
+    for at in 0..good.len() {
+        for damage in [0x00, 0x7f, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] ^= damage;
+            for wasm in [&bytes[..], &bytes[..at]] {
+                let Ok(target) = Target::from_bytes("bad", wasm, Manifest::default(), &Overrides::default()) else {
+                    refused += 1;
+                    continue;
+                };
+                let limits = Limits { wall_ms_max: 10, fuel_base: 10_000, ..small_limits() };
+                let executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &limits);
+                if let Ok(mut executor) = executor {
+                    executor.run(b"x");
+                }
+            }
+        }
+    }
+    assert!(refused > good.len());
+}
+
+#[test]
+fn names_with_payloads_change_nothing() {
+    for payload in ["<script>", "\u{1b}[31m", "a\"b", "..\\/../etc", "\u{202e}", "日本", "%s%n", "'; DROP"] {
+        let escaped: String = payload.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        let wat = format!(
+            r#"(module (import "{escaped}" "{escaped}" (func $f)) (memory (export "memory") 1)
+                (func (export "alloc") (param i32) (result i32) i32.const 8)
+                (func (export "{escaped}") (param i32 i32) call $f))"#
+        );
+        let target = target(&wat);
+        assert_eq!(target.entries, [payload]);
+        let execution = judge(engine(), &target, payload, b"x", &small_limits()).unwrap();
+        assert_eq!(execution.outcome, Outcome::Returned);
+        assert_eq!(execution.host_calls[0].import, format!("{payload}.{payload}"));
+    }
 }
