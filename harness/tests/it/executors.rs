@@ -487,7 +487,7 @@ fn random_module(seed: u64) -> Option<Vec<u8>> {
     let bytes: Vec<u8> = (0..4096).map(|_| byte()).collect();
     let config = wasm_smith::Config {
         // Two of three have an entry for bytes, so that inputs reach them; the others whatever numbers they take.
-        exports: (seed % 3 > 0).then(|| {
+        exports: (!seed.is_multiple_of(3)).then(|| {
             wat::parse_str(
                 r#"(module (memory (export "memory") 1)
                     (func (export "alloc") (param i32) (result i32) unreachable)
@@ -507,9 +507,9 @@ fn random_module(seed: u64) -> Option<Vec<u8>> {
         max_memory32_bytes: 8 << 20,
         max_memory64_bytes: 8 << 20,
         max_table_elements: 20_000,
-        export_everything: seed % 3 == 0,
-        threads_enabled: seed % 16 == 0,
-        gc_enabled: seed % 4 == 0,
+        export_everything: seed.is_multiple_of(3),
+        threads_enabled: seed.is_multiple_of(16),
+        gc_enabled: seed.is_multiple_of(4),
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
         ..wasm_smith::Config::default()
     };
