@@ -11,6 +11,7 @@
 
 mod analysis;
 mod compare;
+pub mod dictionary;
 mod helpers;
 mod layout;
 mod module;

@@ -52,6 +52,10 @@ pub(super) struct Module {
     pub names: Vec<(u32, String)>,
     /// Global names (name section, then exports), by global index.
     pub global_names: Vec<(u32, String)>,
+    /// Constant immutable exports, by name: where the linker says the stack ends.
+    pub low_marks: Vec<u32>,
+    /// Prologues (`global.get; i32.const; i32.sub`) seen per global.
+    pub prologues: Vec<(u32, u32)>,
     /// Active data segments of memory 0 with constant offset.
     pub data: Vec<(u32, Range<usize>)>,
     /// Most edge counters that any choice of options can ask for.
@@ -134,11 +138,25 @@ impl Module {
         let mut reader = body.get_binary_reader();
         validator.read_locals(&mut reader)?;
         let mut operators = wasmparser::OperatorsReader::new(reader);
+        // The global of a prologue in the making, and how far it is.
+        let mut prologue = (0u32, 0u8);
         self.edges_max += 1;
         self.edges_without_slots_max += 1;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
             validator.op(offset, &operator)?;
+            prologue = match (&operator, prologue) {
+                (Operator::GlobalGet { global_index }, _) => (*global_index, 1),
+                (Operator::I32Const { value }, (global, 1)) if *value > 0 => (global, 2),
+                (Operator::I32Sub, (global, 2)) => {
+                    match self.prologues.binary_search_by_key(&global, |entry| entry.0) {
+                        Ok(at) => self.prologues[at].1 += 1,
+                        Err(at) => self.prologues.insert(at, (global, 1)),
+                    }
+                    (0, 0)
+                }
+                _ => (0, 0),
+            };
             let (edges, slots, compares) = match &operator {
                 Operator::BrIf { .. } | Operator::If { .. } => (2, 0, 0),
                 Operator::BrOnNull { .. }
@@ -210,7 +228,16 @@ impl Module {
                     self.instrumented_already |= export.name.starts_with(OWN_EXPORTS);
                     let list = match export.kind {
                         ExternalKind::Func | ExternalKind::FuncExact => &mut self.names,
-                        ExternalKind::Global => &mut self.global_names,
+                        ExternalKind::Global => {
+                            let global = self.globals.get(export.index as usize);
+                            if let Some(Global { ty, initial: Some(value) }) = global
+                                && !ty.mutable
+                                && matches!(export.name, "__stack_low" | "__data_end")
+                            {
+                                self.low_marks.push(*value as u32);
+                            }
+                            &mut self.global_names
+                        }
                         _ => continue,
                     };
                     if export.name.len() <= NAME_BYTES_MAX {

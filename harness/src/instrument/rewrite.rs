@@ -51,6 +51,7 @@ pub(super) fn rewrite(
     .map_err(|bytes| {
         HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB"))
     })?;
+    let stack_pointer = stack_pointer(module);
     let mut rewriter = Rewriter {
         name,
         wasm,
@@ -58,7 +59,8 @@ pub(super) fn rewrite(
         options,
         slots,
         own_memory: module.memories.len() as u32,
-        stack_pointer: stack_pointer(module),
+        stack_pointer,
+        stack_room: stack_room(module, stack_pointer).filter(|_| options.shadow_stack_guard),
         layout,
         edges: Vec::new(),
         compares: Vec::new(),
@@ -83,21 +85,29 @@ pub(super) fn rewrite(
     rewriter.finish(code)
 }
 
-/// The global that is the shadow stack pointer: by name, else the first mutable i32 global that starts with a
-/// constant and is used as one in a prologue.
+/// The global that is the shadow stack pointer: by name, else the mutable i32 global that most prologues subtract from.
 fn stack_pointer(module: &Module) -> Option<u32> {
     let mutable_i32 = |index: u32| {
-        module
-            .globals
-            .get(index as usize)
-            .is_some_and(|global| global.ty.mutable && global.ty.content_type == wasmparser::ValType::I32)
+        let global = module.globals.get(index as usize);
+        global.is_some_and(|global| global.ty.mutable && global.ty.content_type == wasmparser::ValType::I32)
     };
     let named = module.global_names.iter().find(|(index, name)| name == "__stack_pointer" && mutable_i32(*index));
     if let Some((index, _)) = named {
         return Some(*index);
     }
-    let first = (0..module.globals.len() as u32).find(|index| mutable_i32(*index))?;
-    module.globals[first as usize].initial.filter(|value| *value > 0).map(|_| first)
+    let starts = |index: u32| module.globals[index as usize].initial.is_some_and(|value| value > 0);
+    let candidates = module.prologues.iter().filter(|(index, _)| mutable_i32(*index) && starts(*index));
+    candidates.max_by_key(|(index, count)| (*count, std::cmp::Reverse(*index))).map(|(index, _)| *index)
+}
+
+/// The room of the shadow stack: lowest and highest value that its pointer may take. The lowest is where data or the
+/// linker's own mark ends below the start; where the stack comes first in memory, it is 0, and running below it wraps.
+fn stack_room(module: &Module, stack_pointer: Option<u32>) -> Option<(u32, u32)> {
+    let high = module.globals[stack_pointer? as usize].initial? as u32;
+    let data = module.data.iter().map(|(start, bytes)| u64::from(*start) + bytes.len() as u64);
+    let marks = module.low_marks.iter().map(|mark| u64::from(*mark));
+    let low = data.chain(marks).filter(|end| *end <= u64::from(high)).max().unwrap_or(0);
+    Some((low as u32, high))
 }
 
 struct Rewriter<'a> {
@@ -108,6 +118,8 @@ struct Rewriter<'a> {
     slots: bool,
     own_memory: u32,
     stack_pointer: Option<u32>,
+    /// Where the stack pointer must stay, if that is watched.
+    stack_room: Option<(u32, u32)>,
     layout: Layout,
     edges: Vec<Site>,
     compares: Vec<Site>,
@@ -425,6 +437,18 @@ impl<'a> Rewriter<'a> {
                         out.sink().local_get(local).i32_const(12).i32_shr_u().i32_const(1).i32_store8(memarg);
                     }
                 }
+            }
+            O::GlobalSet { global_index } if Some(*global_index) == self.stack_pointer && self.stack_room.is_some() => {
+                out.bytes.extend_from_slice(raw);
+                let (low, high) = self.stack_room.unwrap_or_default();
+                let flag = self.own(self.layout.flags.start + 1);
+                let mut sink = out.sink();
+                sink.global_get(*global_index);
+                if low != 0 {
+                    sink.i32_const(low as i32).i32_sub();
+                }
+                sink.i32_const((high - low) as i32).i32_gt_u().if_(BlockType::Empty);
+                sink.i32_const(0).i32_const(1).i32_store8(flag).unreachable().end();
             }
             other if self.options.dirty => self.dirty(walk, out, other, raw),
             _ => out.bytes.extend_from_slice(raw),

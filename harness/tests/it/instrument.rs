@@ -672,3 +672,118 @@ fn closeness_rises_towards_equality() {
         assert!(steps.is_sorted() && steps[0] < steps[3] && steps[5] < steps[6], "{name}: {steps:?}");
     }
 }
+
+#[test]
+fn the_shadow_stack_guard_fires_below_its_end() {
+    let guard = |head: &str, frame: u32| {
+        let wat = format!(
+            r#"(module (memory 2) {head}
+            (func $f (export "f") (param i32) (local i32)
+                (global.set $sp (local.tee 1 (i32.sub (global.get $sp) (i32.const {frame}))))
+                (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))))
+                (global.set $sp (i32.add (local.get 1) (i32.const {frame})))))"#
+        );
+        let wasm = wat::parse_str(&wat).unwrap();
+        let options = Options { shadow_stack_guard: true, ..EDGES };
+        let instrumented = instrument("test", &wasm, options, MEMORY_BYTES_MAX).unwrap();
+        let run = run(&engine(), &instrumented.wasm, Some(&instrumented));
+        let mut wat = Wat { run, instrumented };
+        wat.own().fill(0);
+        let mut deepest = 0;
+        for depth in 0..100 {
+            match wat.call("f", &[depth]) {
+                Ok(_) => deepest = depth,
+                Err(error) => {
+                    let flag = wat.instrumented.layout.flags.start as usize + 1;
+                    return (deepest + 1, error, wat.own()[flag]);
+                }
+            }
+        }
+        (100, String::new(), 0)
+    };
+    let fired = |frames: i32| (frames, "trap UnreachableCodeReached".to_owned(), 1);
+    // The stack lies first, below its start at 65536; then data.
+    let first = r#"(global $sp (mut i32) (i32.const 65536)) (data (i32.const 65536) "x")"#;
+    assert_eq!(guard(first, 4096), fired(16));
+    // Data first: the stack ends where they end, or where the linker says.
+    let after = r#"(global $sp (mut i32) (i32.const 65536)) (data (i32.const 1024) "x") (data (i32.const 32767) "x")"#;
+    assert_eq!(guard(after, 4096), fired(8));
+    let marked = format!(r#"{after} (global (export "__data_end") i32 (i32.const 49152))"#);
+    assert_eq!(guard(&marked, 4096), fired(4));
+    // The pointer is recognised among others by what prologues do.
+    let second = r#"(global (mut i32) (i32.const 77)) (global $sp (mut i32) (i32.const 65536))"#;
+    assert_eq!(guard(second, 16_384), fired(4));
+}
+
+#[test]
+fn hostile_modules_cost_little_or_are_refused() {
+    use wasm_encoder::{CodeSection, Function, FunctionSection, Instruction, Module, TypeSection, ValType};
+    let module = |functions: u32, locals: u32, body: &dyn Fn(&mut Function)| {
+        let mut types = TypeSection::new();
+        types.ty().function([ValType::I32], []);
+        let (mut section, mut code) = (FunctionSection::new(), CodeSection::new());
+        let mut function = Function::new([(locals, ValType::I32)]);
+        body(&mut function);
+        function.instruction(&Instruction::End);
+        for _ in 0..functions {
+            section.function(0);
+            code.function(&function);
+        }
+        let mut memory = wasm_encoder::MemorySection::new();
+        memory.memory(wasm_encoder::MemoryType {
+            minimum: 1,
+            maximum: None,
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        });
+        let mut module = Module::new();
+        module.section(&types).section(&section).section(&memory).section(&code);
+        module.finish()
+    };
+    let check = |wasm: &[u8]| {
+        let out = instrument("hostile", wasm, ALL, MEMORY_BYTES_MAX).map_err(|error| error.to_string())?;
+        wasmparser::Validator::new_with_features(features())
+            .validate_all(&out.wasm)
+            .map_err(|error| error.to_string())?;
+        Ok::<usize, String>(out.edges.len())
+    };
+    // Many functions.
+    let store = |function: &mut Function| {
+        let memarg = wasm_encoder::MemArg { offset: 0, align: 0, memory_index: 0 };
+        function.instructions().local_get(0).local_get(0).i32_store8(memarg);
+    };
+    assert_eq!(check(&module(100_000, 0, &store)), Ok(100_000));
+    // Many locals, and one too many for ours.
+    assert_eq!(check(&module(1, 49_000, &store)), Ok(1));
+    let crowded = |function: &mut Function| {
+        let memarg = wasm_encoder::MemArg { offset: 0, align: 0, memory_index: 0 };
+        function.instructions().local_get(0).i32_const(0).i32_add().local_get(0).i32_store8(memarg);
+    };
+    let error = check(&module(1, 49_999, &crowded)).unwrap_err();
+    assert!(error.contains("function 0 has 50000 locals"), "{error}");
+    // Deep nesting.
+    let deep = |function: &mut Function| {
+        for _ in 0..100_000 {
+            function.instructions().block(wasm_encoder::BlockType::Empty).local_get(0).br_if(0);
+        }
+        for _ in 0..100_000 {
+            function.instructions().end();
+        }
+    };
+    assert_eq!(check(&module(1, 0, &deep)), Ok(200_001));
+    // Branch tables with more slots than there are counters lose theirs; branches beyond that are refused.
+    let table = |function: &mut Function| {
+        let targets = vec![0; 100_000];
+        function.instructions().local_get(0).br_table(targets, 0);
+    };
+    assert_eq!(check(&module(1, 0, &table)), Ok(100_002));
+    assert_eq!(check(&module(50, 0, &table)), Ok(50));
+    let branches = |function: &mut Function| {
+        for _ in 0..250_000 {
+            function.instructions().local_get(0).br_if(0);
+        }
+    };
+    let error = check(&module(9, 0, &branches)).unwrap_err();
+    assert!(error.contains("more than the 4194304 that are counted"), "{error}");
+}
