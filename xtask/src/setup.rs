@@ -36,10 +36,12 @@ pub enum Tool {
     Cxx,
     /// Chromium, in which the tests open the report.
     Browser,
+    /// Python with venv: the tests check reports with its libraries.
+    Python,
 }
 
 /// In the order of the doctor's table.
-pub const ALL: [Tool; 5] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser];
+pub const ALL: [Tool; 6] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser, Tool::Python];
 
 /// A tool that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,12 +101,18 @@ pub fn command(root: &Path, mode: Mode) -> Result<u8> {
             .filter(|guest| needs(guest.build.kind).contains(&tool))
             .map(|guest| guest.name.as_str())
             .collect();
-        match (tool, names.as_slice()) {
-            (Tool::Cxx, _) => "the fuzz crate".to_owned(),
-            (Tool::Browser, _) => "cargo xtask test".to_owned(),
-            (_, []) => "nothing here".to_owned(),
-            (_, names) => names.join(", "),
-        }
+        let targets = match names.as_slice() {
+            [] => None,
+            [one] => Some((*one).to_owned()),
+            [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
+        };
+        let tests = match tool {
+            Tool::Cxx => Some("the fuzz crate".to_owned()),
+            Tool::Node | Tool::Browser | Tool::Python => Some("cargo xtask test".to_owned()),
+            Tool::RustWasm | Tool::ClangWasm => None,
+        };
+        let uses: Vec<String> = targets.into_iter().chain(tests).collect();
+        if uses.is_empty() { "nothing here".to_owned() } else { uses.join(", ") }
     };
     let wanted: BTreeSet<Tool> = ALL.into_iter().filter(|tool| needed_for(*tool) != "nothing here").collect();
     let machine = ready(root, &wanted, mode)?;
@@ -202,6 +210,7 @@ impl Tool {
             Tool::Node => "node and npm",
             Tool::Cxx => "c++",
             Tool::Browser => "chromium",
+            Tool::Python => "python3 with venv",
         }
     }
 
@@ -214,6 +223,7 @@ impl Tool {
             Tool::Node => apt(&["nodejs", "npm"]),
             Tool::Cxx => apt(&["g++"]),
             Tool::Browser => apt(&["chromium"]),
+            Tool::Python => apt(&["python3", "python3-venv"]),
         }
     }
 
@@ -224,6 +234,7 @@ impl Tool {
             Tool::Node => find_programs(&[&["node", "nodejs"], &["npm"]], "node")?,
             Tool::Cxx => find_programs(&[&["c++", "g++", "clang++"]], "c++")?,
             Tool::Browser => find_programs(&[&["chromium", "chromium-browser", "google-chrome"]], "chromium")?,
+            Tool::Python => find_programs(&[&["python3"]], "python3")?.filter(has_venv),
         })
     }
 
@@ -243,6 +254,7 @@ impl Tool {
             Tool::Node => apt_install(root, self, &["nodejs", "npm"]),
             Tool::Cxx => apt_install(root, self, &["g++"]),
             Tool::Browser => apt_install(root, self, &["chromium"]),
+            Tool::Python => apt_install(root, self, &["python3", "python3-venv"]),
         }
     }
 }
@@ -387,6 +399,12 @@ fn find_programs(rows: &[&[&str]], way: &str) -> Result<Option<Found>> {
     let version = says.lines().next().unwrap_or_default().trim().to_owned();
     let stamps = programs.iter().map(|program| stamp(program)).collect::<Result<_>>()?;
     Ok(Some(Found { way: way.to_owned(), version, programs, stamps }))
+}
+
+/// Debian ships Python without the part of venv that brings pip.
+fn has_venv(python: &Found) -> bool {
+    let probe = |program: &PathBuf| output(program, &["-c", "import venv, ensurepip"]);
+    python.programs.first().and_then(probe).is_some()
 }
 
 /// What the search depends on besides the tools' own files.
