@@ -122,9 +122,9 @@ pub fn command(root: &Path, mode: Mode) -> Result<u8> {
         let (found, remedy) = match machine.tool(tool) {
             Ok(found) => (format!("{} ({})", found.version, found.way), String::new()),
             Err(_) if !wanted.contains(&tool) => ("-".to_owned(), String::new()),
-            Err(reason) => {
+            Err(_) => {
                 lacking += 1;
-                ("missing".to_owned(), if mode == Mode::Check { tool.remedy() } else { reason })
+                ("missing".to_owned(), tool.remedy())
             }
         };
         rows.push([tool.name().to_owned(), found, needed_for(tool), remedy]);
@@ -141,49 +141,25 @@ pub fn ready(root: &Path, wanted: &BTreeSet<Tool>, mode: Mode) -> Result<Machine
     let known = fs::read_to_string(&file).ok().and_then(|text| toml::from_str::<Machine>(&text).ok());
     let before = known.filter(|machine| machine.key == key).unwrap_or_default();
     let mut machine = Machine { key, ..Machine::default() };
-    let forget = |file: &Path| stamp(file).ok();
     for tool in ALL {
-        let name = tool.name();
+        let (name, is_wanted) = (tool.name(), wanted.contains(&tool));
         if let Some(found) = before.found.get(name)
-            && found.stamps.iter().all(|old| forget(&old.file).as_ref() == Some(old))
+            && found.stamps.iter().all(|old| stamp(&old.file).is_ok_and(|now| now == *old))
         {
             machine.found.insert(name.to_owned(), found.clone());
+        } else if !is_wanted && mode != Mode::Check {
             continue;
-        }
-        if !wanted.contains(&tool) && mode != Mode::Check {
-            continue;
-        }
-        let mut found = tool.find(root)?;
-        let tried = before.missing.get(name);
-        if found.is_none() && mode != Mode::Check && wanted.contains(&tool) {
-            if let (Mode::Implicit, Some(reason)) = (mode, tried) {
-                machine.missing.insert(name.to_owned(), reason.clone());
-                continue;
-            }
-            say("setup", &format!("{name} is missing"));
-            match tool.install(root) {
-                Ok(()) => found = tool.find(root)?,
-                Err(error) => {
-                    let reason = format!("{error:#}");
-                    say("setup", &reason);
-                    machine.missing.insert(name.to_owned(), reason);
-                    continue;
-                }
-            }
-            match &found {
-                Some(found) => say("setup", &format!("{name}: {} ({})", found.version, found.way)),
-                None => {
-                    let reason = format!("installed, and yet it does not work; by hand: {}", tool.remedy());
-                    say("setup", &reason);
-                    machine.missing.insert(name.to_owned(), reason);
-                }
-            }
-        }
-        if let Some(found) = found {
+        } else if let Some(found) = tool.find(root)? {
             machine.found.insert(name.to_owned(), found);
+        } else if is_wanted && mode != Mode::Check {
+            let tried = before.missing.get(name).filter(|_| mode == Mode::Implicit);
+            match tried.cloned().map_or_else(|| tool.provide(root), Err) {
+                Ok(found) => machine.found.insert(name.to_owned(), found).map(drop),
+                Err(reason) => machine.missing.insert(name.to_owned(), reason).map(drop),
+            };
         }
     }
-    if machine != before {
+    if machine != before && mode != Mode::Check {
         process::write_whole(&file, toml::to_string(&machine)?.as_bytes())?;
     }
     Ok(machine)
@@ -236,6 +212,18 @@ impl Tool {
             Tool::Browser => find_programs(&[&["chromium", "chromium-browser", "google-chrome"]], "chromium")?,
             Tool::Python => find_programs(&[&["python3"]], "python3")?.filter(has_venv),
         })
+    }
+
+    /// Installs the tool and finds it, or says why not.
+    fn provide(self, root: &Path) -> Result<Found, String> {
+        say("setup", &format!("{} is missing", self.name()));
+        let by_hand = || format!("installed, and yet it does not work; by hand: {}", self.remedy());
+        let found = self.install(root).and_then(|()| self.find(root)).and_then(|found| found.with_context(by_hand));
+        match &found {
+            Ok(found) => say("setup", &format!("{}: {} ({})", self.name(), found.version, found.way)),
+            Err(error) => say("setup", &format!("{error:#}")),
+        }
+        found.map_err(|error| format!("{error:#}"))
     }
 
     fn install(self, root: &Path) -> Result<()> {

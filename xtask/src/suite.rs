@@ -98,7 +98,7 @@ struct Site<'a> {
 impl Site<'_> {
     fn cargo(&self, words: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(self.root).args(words);
+        command.current_dir(self.root).env("CARGO_TERM_COLOR", "never").args(words);
         command
     }
 
@@ -113,8 +113,11 @@ impl Site<'_> {
 }
 
 fn format(site: &Site) -> Result<Done> {
-    site.run("format", &mut site.cargo(&["fmt", "--all", "--check"]))?;
-    site.run("format-guests", &mut site.cargo(&["fmt", "--all", "--check", "--manifest-path", "targets/Cargo.toml"]))
+    for (name, manifest) in [("format", "Cargo.toml"), ("format-guests", "targets/Cargo.toml")] {
+        let words = ["fmt", "--all", "--manifest-path", manifest, "--check", "--", "--color", "never"];
+        site.run(name, &mut site.cargo(&words))?;
+    }
+    Ok(Done::Passed)
 }
 
 /// A lock file that does not fit its manifests would be rewritten by the next build, silently.
