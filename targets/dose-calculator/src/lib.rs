@@ -30,10 +30,34 @@ struct Drug {
 }
 
 const DRUGS: &[Drug] = &[
-    Drug { code: 161, volume_l_per_kg: 0.95, half_life_min: 150.0, dose_mg_per_kg_max: 15.0, concentration_mg_per_l_max: 40.0 },
-    Drug { code: 1596450, volume_l_per_kg: 0.25, half_life_min: 120.0, dose_mg_per_kg_max: 7.5, concentration_mg_per_l_max: 30.0 },
-    Drug { code: 6130, volume_l_per_kg: 3.1, half_life_min: 180.0, dose_mg_per_kg_max: 4.5, concentration_mg_per_l_max: 2.0 },
-    Drug { code: 11124, volume_l_per_kg: 0.7, half_life_min: 360.0, dose_mg_per_kg_max: 30.0, concentration_mg_per_l_max: 50.0 },
+    Drug {
+        code: 161,
+        volume_l_per_kg: 0.95,
+        half_life_min: 150.0,
+        dose_mg_per_kg_max: 15.0,
+        concentration_mg_per_l_max: 40.0,
+    },
+    Drug {
+        code: 1596450,
+        volume_l_per_kg: 0.25,
+        half_life_min: 120.0,
+        dose_mg_per_kg_max: 7.5,
+        concentration_mg_per_l_max: 30.0,
+    },
+    Drug {
+        code: 6130,
+        volume_l_per_kg: 3.1,
+        half_life_min: 180.0,
+        dose_mg_per_kg_max: 4.5,
+        concentration_mg_per_l_max: 2.0,
+    },
+    Drug {
+        code: 11124,
+        volume_l_per_kg: 0.7,
+        half_life_min: 360.0,
+        dose_mg_per_kg_max: 30.0,
+        concentration_mg_per_l_max: 50.0,
+    },
 ];
 
 #[derive(Clone, Copy)]
