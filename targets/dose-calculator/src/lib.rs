@@ -29,6 +29,8 @@ struct Drug {
     concentration_mg_per_l_max: f64,
 }
 
+// A table reads better as one.
+#[rustfmt::skip]
 const DRUGS: &[Drug] = &[
     Drug {
         code: 161,

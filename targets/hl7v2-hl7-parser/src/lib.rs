@@ -4,6 +4,7 @@
 use guest_abi::{Reading, Refusal};
 use hl7_parser::Message;
 use hl7_parser::datetime::parse_timestamp;
+use std::fmt::Write;
 
 guest_abi::entry!(parse, read);
 
@@ -17,7 +18,6 @@ fn read(bytes: &[u8]) -> Reading {
             for repeat in field.repeats() {
                 for component in repeat.components() {
                     for subcomponent in component.subcomponents() {
-                        use std::fmt::Write;
                         shown.clear();
                         write!(shown, "{}", message.separators.decode(subcomponent.raw_value()))
                             .map_err(|_| Refusal::Meaning)?;
