@@ -18,7 +18,7 @@ mod module;
 mod rewrite;
 
 use crate::error::HarnessError;
-pub use compare::{BytesCompare, CompareLog, IntCompare, read_log};
+pub use compare::{BytesCompare, CompareLog, Compared, IntCompare, read_log, visit_log};
 use wasmparser::WasmFeatures;
 
 /// Export name of the added memory.

@@ -5,7 +5,7 @@ use super::subject::{Logged, Subject};
 use crate::HarnessError;
 use crate::execution::{Outcome, RawFrame};
 use crate::executors::{Build, Engine, Executor, Reset};
-use crate::instrument::{Instrumented, Site, SiteKind};
+use crate::instrument::{Compared, Instrumented, Site, SiteKind, visit_log};
 use crate::limits::Limits;
 use crate::target::Target;
 
@@ -27,6 +27,8 @@ pub struct Guest<'a> {
 struct Tracing {
     executor: Executor,
     sites: Vec<SiteFacts>,
+    /// Working memory of the log's reader.
+    turns: Vec<u32>,
 }
 
 /// What the module's text says about a compare site.
@@ -59,7 +61,7 @@ impl<'a> Guest<'a> {
             let executor =
                 Executor::new(self.engine, self.target, self.entry, Build::Compare, self.reset, self.limits)?;
             let sites = site_facts(executor.instrumented(), &self.target.wasm);
-            self.tracing = Some(Tracing { executor, sites });
+            self.tracing = Some(Tracing { executor, sites, turns: Vec::new() });
         }
         Ok(self.tracing.as_mut().expect("made above"))
     }
@@ -97,14 +99,32 @@ impl Subject for Guest<'_> {
     }
 
     fn trace(&mut self, input: &[u8], fact: &mut dyn FnMut(Logged<'_>)) -> Result<Outcome, HarnessError> {
-        let Tracing { executor, sites } = self.tracing()?;
+        let Tracing { executor, sites, turns } = self.tracing()?;
         let outcome = executor.run(input);
         if !outcome.came_back() {
             let frames = executor.execution().frames;
             self.frames = frames;
             return Ok(outcome);
         }
-        let _ = (sites, fact);
+        visit_log(executor.compare_log(), turns, &mut |compared| match compared {
+            Compared::Numbers { pair, occurrence } => {
+                let relation = match sites.get(pair.site as usize) {
+                    _ if pair.float => Relation::Float,
+                    Some(facts) => facts.relation,
+                    None => return,
+                };
+                let width = pair.width_bits / 8;
+                fact(Logged::Number {
+                    site: pair.site,
+                    relation,
+                    occurrence,
+                    width,
+                    left: pair.left,
+                    right: pair.right,
+                });
+            }
+            Compared::Strings { left, right, .. } => fact(Logged::Text { left, right }),
+        });
         Ok(outcome)
     }
 

@@ -479,9 +479,9 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         Ok(())
     }
 
-    /// Time since the start, as of the last look at the clock.
-    pub(super) fn elapsed_nanoseconds(&self) -> u64 {
-        (self.checked - self.started).as_nanos() as u64
+    /// CPU time of this thread since the start.
+    pub(super) fn cpu_nanoseconds(&self) -> u64 {
+        (thread_cpu_time() - self.cpu_started).as_nanos() as u64
     }
 
     fn sample(&self) -> Sample {

@@ -17,7 +17,6 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
-use std::time::Instant;
 
 /// Replacements tried for one entry.
 const EDITS_MAX: usize = 4_096;
@@ -25,7 +24,9 @@ const EDITS_MAX: usize = 4_096;
 const PROBED_BYTES_MAX: usize = 1_024;
 /// Compares of one entry whose dependence on the input is recorded.
 const TARGETS_MAX: usize = 512;
-/// Compares of one entry that are worked on.
+/// Compares of one entry that are tried as sums.
+const SUMS_MAX: usize = 128;
+/// Compares of one entry that are searched for.
 const WORKED_ON_MAX: usize = 24;
 /// Bytes that an operand may depend on to be worked on.
 const BYTES_OF_A_TARGET_MAX: usize = 64;
@@ -39,6 +40,8 @@ const PAIRS_MAX: usize = 64;
 const FIRST_CREDIT: [u64; 2] = [500_000_000, 40_000];
 /// What it may spend on top whenever it was productive.
 const BONUS: [u64; 2] = [20_000_000, 2_000];
+/// Tracing runs between two looks at the clock.
+const RUNS_PER_LOOK: u64 = 32;
 /// Share of everything that it may spend in the long run: one part in so many.
 const SHARE: u64 = 4;
 /// After so many attempts in vain a site is worked on once in sixteen times.
@@ -50,6 +53,9 @@ pub(crate) struct Solver {
     /// What was spent, and what may be spent on top of the share.
     spent: u64,
     bonus: u64,
+    /// CPU time at the last look, nanoseconds.
+    looked_at: u64,
+    runs: u64,
     clock: Clock,
     next_restudy: u64,
     restudy_at: usize,
@@ -68,6 +74,8 @@ impl Solver {
         Self {
             sites: Vec::new(),
             spent: 0,
+            looked_at: 0,
+            runs: 0,
             bonus: FIRST_CREDIT[clock as usize],
             clock,
             next_restudy: 50_000,
@@ -119,8 +127,14 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let trace = std::mem::take(&mut self.trace);
         self.note_relations(&trace);
         self.replace_operands(index, &input, &trace)?;
-        if !self.stopped && self.may_spend() {
-            self.solve(&input, &trace)?;
+        if !self.stopped {
+            if self.solver.clock == Clock::Used {
+                self.solver.looked_at = self.cpu_nanoseconds();
+            }
+            if self.may_spend() {
+                self.solve(&input, &trace)?;
+                self.account();
+            }
         }
         self.trace = trace;
         Ok(())
@@ -145,10 +159,19 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     /// Whether the solver may go on.
     fn may_spend(&self) -> bool {
         let all = match self.solver.clock {
-            Clock::Used => self.elapsed_nanoseconds(),
+            Clock::Used => self.solver.looked_at,
             Clock::Ignored => self.executions,
         };
         self.solver.spent < self.solver.bonus + all / SHARE
+    }
+
+    /// Adds the time since the last look to what was spent.
+    fn account(&mut self) {
+        if self.solver.clock == Clock::Used {
+            let now = self.cpu_nanoseconds();
+            self.solver.spent += now - self.solver.looked_at;
+            self.solver.looked_at = now;
+        }
     }
 
     fn reward(&mut self) {
@@ -260,23 +283,36 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 target.fact.distance(),
             )
         });
+        let mut solved = vec![false; targets.len()];
+        for &index in order.iter().take(SUMS_MAX) {
+            if self.stopped {
+                return Ok(());
+            }
+            if self.solve_by_sum(input, &targets[index], &dependences[index])? {
+                solved[index] = true;
+                self.solver.sites[targets[index].fact.site as usize].attempts = 0;
+                self.reward();
+            }
+        }
         let mut per_site: HashMap<u32, u32> = HashMap::new();
         let mut worked_on = 0;
         for index in order {
             let target = targets[index];
             let of_site = per_site.entry(target.fact.site).or_default();
-            if *of_site >= 3 || worked_on >= WORKED_ON_MAX || self.stopped || !self.may_spend() {
+            if solved[index] || target.urgency == Urgency::Closed || *of_site >= 3 || worked_on >= WORKED_ON_MAX {
                 continue;
+            }
+            if self.stopped || !self.may_spend() {
+                return Ok(());
             }
             *of_site += 1;
             let site = &mut self.solver.sites[target.fact.site as usize];
             site.attempts += 1;
-            let attempts = site.attempts;
-            if attempts > ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0 {
+            if site.attempts > ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0 {
                 continue;
             }
             worked_on += 1;
-            if self.solve_one(input, &target, &dependences[index])? {
+            if self.solve_by_search(input, &target, &dependences[index])? {
                 self.solver.sites[target.fact.site as usize].attempts = 0;
                 self.reward();
             }
@@ -349,18 +385,13 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     }
 
     fn trace_for_solver(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
-        let tried = match self.solver.clock {
-            Clock::Used => {
-                let timer = Instant::now();
-                let tried = self.trace_input(input);
-                self.solver.spent += timer.elapsed().as_nanos() as u64;
-                tried?
-            }
-            Clock::Ignored => {
-                self.solver.spent += 1;
-                self.trace_input(input)?
-            }
-        };
+        let tried = self.trace_input(input)?;
+        self.solver.runs += 1;
+        if self.solver.clock == Clock::Ignored {
+            self.solver.spent += 1;
+        } else if self.solver.runs.is_multiple_of(RUNS_PER_LOOK) {
+            self.account();
+        }
         if tried == Tried::Kept {
             self.reward();
         }
@@ -419,27 +450,38 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         Ok(())
     }
 
-    /// Works on one compare until it is satisfied, its other edge is hit, or all ways are tried.
-    fn solve_one(&mut self, input: &[u8], target: &Target, dependences: &[Dependence]) -> Result<bool, HarnessError> {
-        if dependences.is_empty() || dependences.len() > BYTES_OF_A_TARGET_MAX {
-            return Ok(false);
-        }
+    /// Solves a compare whose operands are sums of bytes.
+    fn solve_by_sum(
+        &mut self,
+        input: &[u8],
+        target: &Target,
+        dependences: &[Dependence],
+    ) -> Result<bool, HarnessError> {
         let mut mutant = input.to_vec();
         for values in [0..=255, b'0'..=b'9'] {
-            if let Some(solution) = solve_sum(input, &target.fact, dependences, values) {
-                mutant.copy_from_slice(input);
-                for (at, value) in solution {
-                    mutant[at] = value;
+            let Some(solution) = solve_sum(input, &target.fact, dependences, values) else { continue };
+            mutant.copy_from_slice(input);
+            for (at, value) in solution {
+                mutant[at] = value;
+            }
+            if self.is_solved(&mutant, target)? {
+                if let [only] = dependences {
+                    self.chain(mutant, target, only.at)?;
                 }
-                if self.is_solved(&mutant, target)? {
-                    if let [only] = dependences {
-                        self.chain(mutant, target, only.at)?;
-                    }
-                    return Ok(true);
-                }
+                return Ok(true);
             }
         }
-        if target.urgency == Urgency::Closed {
+        Ok(false)
+    }
+
+    /// Works on one compare until it is satisfied, its other edge is hit, or all ways are tried.
+    fn solve_by_search(
+        &mut self,
+        input: &[u8],
+        target: &Target,
+        dependences: &[Dependence],
+    ) -> Result<bool, HarnessError> {
+        if dependences.len() > BYTES_OF_A_TARGET_MAX {
             return Ok(false);
         }
         if target.fact.relation == Relation::Equality && self.solve_bits(input, target, dependences)? {

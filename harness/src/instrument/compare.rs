@@ -82,16 +82,61 @@ pub struct CompareLog {
     pub bytes: Vec<BytesCompare>,
 }
 
+/// One record of a log, as [`visit_log`] shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// Two numbers.
+    Numbers {
+        /// The pair.
+        pair: IntCompare,
+        /// How many times the site had been reached in this run, this time included.
+        occurrence: u32,
+    },
+    /// Two byte strings.
+    Strings {
+        /// Index in `Instrumented::compares`.
+        site: u32,
+        /// Bytes at the left address.
+        left: &'a [u8],
+        /// Bytes at the right address.
+        right: &'a [u8],
+    },
+}
+
 /// Reads the log region of a run. Any bytes will do: what makes no sense is left out.
 pub fn read_log(bytes: &[u8]) -> CompareLog {
     let mut log = CompareLog::default();
+    visit_log(bytes, &mut Vec::new(), &mut |compared| match compared {
+        Compared::Numbers { pair, .. } => log.ints.push(pair),
+        Compared::Strings { site, left, right } => {
+            log.bytes.push(BytesCompare { site, left: left.to_vec(), right: right.to_vec() });
+        }
+    });
+    log
+}
+
+/// Shows the records of the log region of a run, in order, without copying them; see [`read_log`]. `turns` is working
+/// memory: kept by a caller who reads many logs, it is allocated once.
+pub fn visit_log<'a>(bytes: &'a [u8], turns: &mut Vec<u32>, show: &mut dyn FnMut(Compared<'a>)) {
     let word =
         |at: usize| bytes.get(at..at + 4).map_or(0, |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     let (used, first) = (word(0) as usize, word(4) as usize);
-    let Some(records) = bytes.get(first..).filter(|_| used >= 8 && first >= HEADER_BYTES as usize) else { return log };
+    let Some(records) = bytes.get(first..).filter(|_| used >= 8 && first >= HEADER_BYTES as usize) else { return };
     let end = first + used.min(records.len());
     let mut at = first + 8;
+    // Records of one site stand in order; the last ones of a busy site are a ring, and its state says how often it was
+    // reached in all.
+    turns.clear();
+    turns.resize((first - HEADER_BYTES as usize).min(bytes.len()) / STATE_BYTES as usize, 0);
+    let mut occurrence = |site: u32| {
+        let Some(turn) = turns.get_mut(site as usize) else { return 1 };
+        *turn += 1;
+        let total = word(HEADER_BYTES as usize + STATE_BYTES as usize * site as usize);
+        let Some(slot) = turn.checked_sub(FIRST + 1).filter(|slot| *slot < LAST && total > FIRST) else { return *turn };
+        let newest = (total - FIRST - 1) % LAST;
+        total.saturating_sub((newest + LAST - slot) % LAST)
+    };
     while at + NUMBERS_BYTES as usize <= end {
         let (site, meta) = (word(at), word(at + 4));
         let kind = meta & 0xff;
@@ -102,33 +147,32 @@ pub fn read_log(bytes: &[u8]) -> CompareLog {
                     8 | 16 | 32 => (1 << width_bits) - 1,
                     _ => u64::MAX,
                 };
-                log.ints.push(IntCompare {
+                let pair = IntCompare {
                     site,
                     width_bits: if mask == u64::MAX { 64 } else { width_bits },
                     left: long(at + 8) & mask,
                     right: long(at + 16) & mask,
                     float: kind == KIND_FLOATS,
-                });
+                };
+                show(Compared::Numbers { pair, occurrence: occurrence(site) });
             }
             KIND_STRINGS if at + STRINGS_BYTES as usize <= end => {
-                let string = |start: usize, len: u32| bytes[start..start + len.min(STRING_BYTES_MAX) as usize].to_vec();
+                let string = |start: usize, len: u32| &bytes[start..start + len.min(STRING_BYTES_MAX) as usize];
                 let left = string(at + 8, meta >> 8 & 0xff);
                 let right = string(at + 8 + STRING_BYTES_MAX as usize, meta >> 16 & 0xff);
                 let cut = |string: &[u8]| string.iter().position(|byte| *byte == 0).unwrap_or(string.len());
-                let (left_cut, right_cut) = (cut(&left), cut(&right));
+                let (left_cut, right_cut) = (cut(left), cut(right));
                 if !left.is_empty() && !right.is_empty() {
                     if left_cut < left.len() || right_cut < right.len() {
-                        let (left, right) = (left[..left_cut].to_vec(), right[..right_cut].to_vec());
-                        log.bytes.push(BytesCompare { site, left, right });
+                        show(Compared::Strings { site, left: &left[..left_cut], right: &right[..right_cut] });
                     }
-                    log.bytes.push(BytesCompare { site, left, right });
+                    show(Compared::Strings { site, left, right });
                 }
             }
             _ => {}
         }
         at += if matches!(kind, KIND_STRINGS | KIND_STRINGS_RESERVED) { STRINGS_BYTES } else { NUMBERS_BYTES } as usize;
     }
-    log
 }
 
 /// A function that compares what two of its parameters point to.
