@@ -126,7 +126,8 @@ pub struct Instrumented {
     pub wasm: Vec<u8>,
     /// Where things lie in the added memory.
     pub layout: Layout,
-    /// `edges[i]` describes counter byte `i`.
+    /// `edges[i]` describes counter byte `i`, in code order. A side of a branch that leads straight to another branch
+    /// has none: the counters of that branch add up to it. (One that leads straight to a trap is not seen to be taken.)
     pub edges: Vec<Site>,
     /// `compares[i]` describes compare site `i`.
     pub compares: Vec<Site>,

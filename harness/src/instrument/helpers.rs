@@ -85,6 +85,7 @@ impl Helper {
         let first_record = HEADER_BYTES + states_bytes.next_multiple_of(8);
         let (records, capacity) = (log + first_record, context.records_bytes);
         let (reserve, log_numbers) = (context.reserve, context.log);
+        let last_mask = LAST - 1;
         match self {
             Helper::MarkRange(memory) => {
                 let region = context.layout.dirty[memory as usize];
@@ -157,13 +158,21 @@ impl Helper {
                         (local.set $at (i32.add (i32.load {own} offset=4 (local.get $state))
                             (i32.mul (i32.and (i32.sub (local.get $n) (i32.const {FIRST})) (i32.const {last_mask})) (local.get $bytes))))))
                 (i32.store {own} (local.get $state) (i32.add (local.get $n) (i32.const 1)))
-                (local.get $at)",
-                last_mask = LAST - 1
+                (local.get $at)"
             ),
             Helper::Log => format!(
-                "(param $site i32) (param $meta i32) (param $left i64) (param $right i64) (local $at i32)
-                (local.set $at (call {reserve} (local.get $site) (i32.const {NUMBERS_BYTES})))
-                (if (i32.eqz (local.get $at)) (then (return)))
+                "(param $site i32) (param $meta i32) (param $left i64) (param $right i64) (local $at i32) (local $state i32) (local $n i32)
+                ;; A busy site goes straight to its ring.
+                (if (i32.load {own} offset={log} (i32.const 0)) (then
+                    (local.set $state (i32.add (i32.const {states}) (i32.mul (local.get $site) (i32.const {STATE_BYTES}))))
+                    (local.set $n (i32.load {own} (local.get $state)))
+                    (if (i32.gt_u (local.get $n) (i32.const {FIRST})) (then
+                        (i32.store {own} (local.get $state) (i32.add (local.get $n) (i32.const 1)))
+                        (local.set $at (i32.add (i32.load {own} offset=4 (local.get $state))
+                            (i32.mul (i32.and (i32.sub (local.get $n) (i32.const {FIRST})) (i32.const {last_mask})) (i32.const {NUMBERS_BYTES}))))))))
+                (if (i32.eqz (local.get $at)) (then
+                    (local.set $at (call {reserve} (local.get $site) (i32.const {NUMBERS_BYTES})))
+                    (if (i32.eqz (local.get $at)) (then (return)))))
                 (i32.store {own} (local.get $at) (local.get $site))
                 (i32.store {own} offset=4 (local.get $at) (local.get $meta))
                 (i64.store {own} offset=8 (local.get $at) (local.get $left))

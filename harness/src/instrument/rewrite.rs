@@ -247,6 +247,52 @@ impl<'a> Rewriter<'a> {
         out.sink().i32_const(0).i32_const(0).i32_load8_u(memarg).i32_const(1).i32_add().i32_store8(memarg);
     }
 
+    /// Counts an edge, but not yet: where straight code leads to a branch that counts both its sides, their sum says
+    /// the same, and this counter is left out; anywhere else it comes before what ends the straight code.
+    fn count_later(&mut self, walk: &mut Walk, out: &mut Output, site: Site) {
+        self.flush(walk, out);
+        walk.pending = Some(site);
+    }
+
+    /// Writes a branch on a reference so that both its ways pass a counter: it takes `operand` on top of the label's
+    /// other operands, branches with `branch` or goes on with `next`.
+    #[expect(clippy::too_many_arguments, reason = "three types describe the branch, three things say where it is")]
+    fn detour(
+        &mut self,
+        walk: &mut Walk,
+        out: &mut Output,
+        offset: u32,
+        relative_depth: u32,
+        operand: wasmparser::ValType,
+        branch: wasmparser::ValType,
+        next: Option<wasmparser::ValType>,
+        instruction: &dyn Fn(&mut InstructionSink<'_>),
+    ) {
+        let label = &walk.blocks[walk.blocks.len() - 1 - relative_depth as usize].label;
+        let below: Vec<ValType> = label[..label.len() - 1].iter().map(|ty| encoded(*ty)).collect();
+        let with = |top: Option<wasmparser::ValType>| {
+            let mut types = below.clone();
+            types.extend(top.map(encoded));
+            types
+        };
+        let outer = BlockType::FunctionType(self.function_type(with(Some(operand)), with(next)));
+        let inner = BlockType::FunctionType(self.function_type(with(Some(operand)), with(Some(branch))));
+        let mut sink = out.sink();
+        sink.block(outer).block(inner);
+        instruction(&mut sink);
+        sink.br(1).end();
+        let site = |kind| Site { function: walk.function, offset, kind };
+        self.count(out, site(SiteKind::Taken));
+        out.sink().br(relative_depth + 1).end();
+        self.count(out, site(SiteKind::NotTaken));
+    }
+
+    fn flush(&mut self, walk: &mut Walk, out: &mut Output) {
+        if let Some(site) = walk.pending.take() {
+            self.count(out, site);
+        }
+    }
+
     /// Rewrites one function and appends its code entry.
     fn function(&mut self, function: u32, body: FunctionBody<'a>, code: &mut Vec<u8>) -> Result<(), HarnessError> {
         let module = self.module;
@@ -283,6 +329,7 @@ impl<'a> Rewriter<'a> {
             function,
             marks,
             plan,
+            pending: None,
             ordinal: 0,
             stores: 0,
             frames: 0,
@@ -329,6 +376,13 @@ impl<'a> Rewriter<'a> {
     fn operator(&mut self, walk: &mut Walk, out: &mut Output, operator: &Operator<'_>, offset: u32, raw: &[u8]) {
         use Operator as O;
         walk.ordinal += 1;
+        if walk.pending.is_some() {
+            if counts_both_sides(operator, self.slots) {
+                walk.pending = None;
+            } else if ends_straight_code(operator) {
+                self.flush(walk, out);
+            }
+        }
         if let Some(listen) = walk.plan.sites.remove(&walk.ordinal) {
             self.listen(out, walk.function, offset, operator, &listen);
         } else if let Some(slot) = walk.plan.keep.get(&walk.ordinal)
@@ -373,7 +427,7 @@ impl<'a> Rewriter<'a> {
                 });
                 out.bytes.extend_from_slice(raw);
                 if self.options.edges {
-                    self.count(out, site(SiteKind::Taken));
+                    self.count_later(walk, out, Site { function: walk.function, offset, kind: SiteKind::Taken });
                 }
             }
             O::Else => {
@@ -381,7 +435,8 @@ impl<'a> Rewriter<'a> {
                 if let Some(offset) = walk.blocks.last_mut().and_then(|block| block.open_if.take())
                     && self.options.edges
                 {
-                    self.count(out, Site { function: walk.function, offset, kind: SiteKind::NotTaken });
+                    let site = Site { function: walk.function, offset, kind: SiteKind::NotTaken };
+                    self.count_later(walk, out, site);
                 }
             }
             O::End => {
@@ -406,7 +461,7 @@ impl<'a> Rewriter<'a> {
                 out.sink().if_(ty);
                 self.count(out, site(SiteKind::Taken));
                 out.sink().br(relative_depth + 1).end();
-                self.count(out, site(SiteKind::NotTaken));
+                self.count_later(walk, out, Site { function: walk.function, offset, kind: SiteKind::NotTaken });
             }
             O::BrTable { targets } if self.options.edges && self.slots => {
                 let last = targets.len();
@@ -419,7 +474,41 @@ impl<'a> Rewriter<'a> {
                 out.sink().i32_store8(memarg).local_get(index);
                 out.bytes.extend_from_slice(raw);
             }
-            O::BrOnNull { .. } | O::BrOnNonNull { .. } | O::BrOnCast { .. } | O::BrOnCastFail { .. } => {
+            O::BrOnNonNull { relative_depth } if self.options.edges => {
+                let at = walk.blocks.len() - 1 - *relative_depth as usize;
+                if let Some(wasmparser::ValType::Ref(reference)) = walk.blocks[at].label.last().copied() {
+                    let branch = wasmparser::ValType::Ref(reference);
+                    let operand = wasmparser::ValType::Ref(reference.nullable());
+                    self.detour(walk, out, offset, *relative_depth, operand, branch, None, &|sink| {
+                        sink.br_on_non_null(0);
+                    });
+                }
+            }
+            O::BrOnCast { relative_depth, from_ref_type, to_ref_type }
+            | O::BrOnCastFail { relative_depth, from_ref_type, to_ref_type }
+                if self.options.edges =>
+            {
+                let (from, to) = (*from_ref_type, *to_ref_type);
+                let cast = wasmparser::ValType::Ref(to);
+                let rest = wasmparser::ValType::Ref(if to.is_nullable() { from.as_non_null() } else { from });
+                let reference = |ty| match encoded(wasmparser::ValType::Ref(ty)) {
+                    ValType::Ref(ty) => ty,
+                    _ => unreachable!("a reference type stays one"),
+                };
+                let (from_type, to_type) = (reference(from), reference(to));
+                let fails = matches!(operator, O::BrOnCastFail { .. });
+                let (branch, next) = if fails { (rest, cast) } else { (cast, rest) };
+                let from = wasmparser::ValType::Ref(from);
+                self.detour(walk, out, offset, *relative_depth, from, branch, Some(next), &|sink| {
+                    if fails {
+                        sink.br_on_cast_fail(0, from_type, to_type);
+                    } else {
+                        sink.br_on_cast(0, from_type, to_type);
+                    }
+                });
+            }
+            O::BrOnNull { .. } => {
+                // What goes on has a type that only the validator knows: the other side stays uncounted.
                 out.bytes.extend_from_slice(raw);
                 if self.options.edges {
                     self.count(out, site(SiteKind::NotTaken));
@@ -549,17 +638,7 @@ impl<'a> Rewriter<'a> {
                     None => out.sink().local_tee(left),
                 };
                 if track && *distance {
-                    let helper = self.helper(Helper::Distance);
-                    let bits = if matches!(ty, ValType::I32 | ValType::F32) { 32 } else { 64 };
-                    out.sink().i32_const((self.layout.closeness.start + 2 * site) as i32).i32_const(bits);
-                    ordered(out, left, ty, compare.signed);
-                    match right {
-                        Some(right) => ordered(out, right, ty, compare.signed),
-                        None => {
-                            out.sink().i64_const(0);
-                        }
-                    }
-                    out.sink().call(helper);
+                    self.track(out, site, ty, compare.signed, left, right);
                 }
                 if log {
                     if let Some(loaded) = loaded {
@@ -657,6 +736,21 @@ impl<'a> Rewriter<'a> {
                 self.compares.push(Site { function, offset, kind: SiteKind::Compare });
             }
         }
+    }
+
+    /// Updates the closeness of a site. A call each time: inline it would be a third faster, and take twice as long to compile.
+    fn track(&mut self, out: &mut Output, site: u32, ty: ValType, signed: bool, left: u32, right: Option<u32>) {
+        let helper = self.helper(Helper::Distance);
+        let bits = if matches!(ty, ValType::I32 | ValType::F32) { 32 } else { 64 };
+        out.sink().i32_const((self.layout.closeness.start + 2 * site) as i32).i32_const(bits);
+        ordered(out, left, ty, signed);
+        match right {
+            Some(right) => ordered(out, right, ty, signed),
+            None => {
+                out.sink().i64_const(0);
+            }
+        }
+        out.sink().call(helper);
     }
 
     fn address_type(&self, memory: u32) -> ValType {
@@ -856,6 +950,8 @@ struct Walk {
     function: u32,
     marks: Marks,
     plan: compare::Plan,
+    /// A counter that may turn out to be implied by others.
+    pending: Option<Site>,
     ordinal: u32,
     stores: usize,
     frames: usize,
@@ -899,6 +995,40 @@ fn raw_bits(out: &mut Output, value: u32, ty: ValType, bias: i64) {
         _ if bias != 0 => sink.i64_const(bias).i64_sub(),
         _ => &mut sink,
     };
+}
+
+/// Whether a branch has a counter on every way out of it.
+fn counts_both_sides(operator: &Operator<'_>, slots: bool) -> bool {
+    matches!(operator, Operator::BrIf { .. } | Operator::If { .. })
+        || slots && matches!(operator, Operator::BrTable { .. })
+}
+
+/// Whether code after `operator` may be reached otherwise, or not at all.
+fn ends_straight_code(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        operator,
+        O::Loop { .. }
+            | O::TryTable { .. }
+            | O::Else
+            | O::End
+            | O::Unreachable
+            | O::Br { .. }
+            | O::BrTable { .. }
+            | O::BrOnNull { .. }
+            | O::BrOnNonNull { .. }
+            | O::BrOnCast { .. }
+            | O::BrOnCastFail { .. }
+            | O::Return
+            | O::Call { .. }
+            | O::CallIndirect { .. }
+            | O::CallRef { .. }
+            | O::ReturnCall { .. }
+            | O::ReturnCallIndirect { .. }
+            | O::ReturnCallRef { .. }
+            | O::Throw { .. }
+            | O::ThrowRef
+    )
 }
 
 fn encoded(ty: wasmparser::ValType) -> ValType {
