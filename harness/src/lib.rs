@@ -7,6 +7,7 @@
 
 pub mod confirm;
 pub mod corpus;
+pub mod coverage;
 pub mod engine;
 pub mod error;
 pub mod execution;
