@@ -5,7 +5,6 @@ use crate::symbols::SourceFile;
 use autoclave_reports::escape::line as safe;
 use autoclave_reports::record::FunctionCoverage;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -187,6 +186,7 @@ impl Finder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn only_sources_in_known_folders_are_read() {

@@ -1,6 +1,7 @@
 //! One binary of integration tests: a file per room.
 
 mod abi;
+mod coverage;
 mod executors;
 mod instrument;
 mod symbols;
