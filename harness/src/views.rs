@@ -123,7 +123,7 @@ fn json(input: &[u8], out: &mut Out) -> Result<(), Full> {
                     }
                     _ => {
                         depth += 1;
-                        let mark = if depth > INDENT_MAX && depth % 10 == 0 {
+                        let mark = if depth > INDENT_MAX && depth.is_multiple_of(10) {
                             format!(" ⟨depth {depth}⟩")
                         } else {
                             String::new()
