@@ -5,3 +5,4 @@ mod coverage;
 mod executors;
 mod instrument;
 mod symbols;
+mod targets;
