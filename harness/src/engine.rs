@@ -134,6 +134,8 @@ pub struct Stats {
     pub saturation: Saturation,
     /// Executions on the build that logs compares (they count as executions).
     pub traced: u64,
+    /// For each edge, the sampled executions that hit it: jobs add theirs up before they estimate.
+    pub incidence: Vec<u32>,
 }
 
 pub use run::fuzz;

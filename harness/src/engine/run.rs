@@ -518,7 +518,13 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         let last = self.sample();
         self.series.push(last);
         (self.events)(Event::Progress(&last));
-        Stats { last, series: self.series, saturation: self.incidence.estimate(), traced: self.traced }
+        Stats {
+            last,
+            series: self.series,
+            saturation: self.incidence.estimate(),
+            traced: self.traced,
+            incidence: self.incidence.into_counts(),
+        }
     }
 }
 

@@ -35,6 +35,11 @@ impl Incidence {
         });
     }
 
+    /// The counts, by edge.
+    pub(crate) fn into_counts(self) -> Vec<u32> {
+        self.counts
+    }
+
     pub(crate) fn estimate(&self) -> Saturation {
         let of = |wanted| self.counts.iter().filter(|count| **count == wanted).count() as u64;
         let seen = self.counts.iter().filter(|count| **count > 0).count() as f64;
