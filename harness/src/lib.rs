@@ -5,6 +5,9 @@
 //! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
+pub mod campaign;
+pub mod check;
+pub mod cli;
 pub mod confirm;
 pub mod corpus;
 pub mod coverage;
@@ -15,6 +18,7 @@ pub mod executors;
 pub mod instrument;
 pub mod limits;
 pub mod minimise;
+pub mod oracles;
 pub mod symbols;
 pub mod target;
 pub mod triage;

@@ -2,20 +2,12 @@
 
 use crate::HarnessError;
 use crate::limits::Limits;
-use wasmparser::{CompositeInnerType, FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{CompositeInnerType, Parser, Payload, TypeRef};
 
 /// Functions of a module. Twenty times the largest that we know (browsers stop at a million); each costs compile time.
 const FUNCTIONS_MAX: u32 = 500_000;
 /// One function's body, bytes. Compilers need more than linear time and memory for one function; interpreters' largest stay below.
 const FUNCTION_BYTES_MAX: usize = 4 << 20;
-
-/// Branches times written locals of one function: the compiler joins each local at each branch target, which costs about
-/// a microsecond. Measured: 4 million take 4 cpu-seconds. Largest of the modules that we know: well below a million.
-const JOINS_PER_FUNCTION_MAX: u64 = 40_000_000;
-/// The same over all functions: minutes.
-const JOINS_MAX: u64 = 400_000_000;
-/// Bodies below this many bytes are not looked at: a module of nothing else stays below [`JOINS_MAX`] anyway.
-const SMALL_FUNCTION_BYTES: usize = 512;
 
 /// Counts and demands of a module.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +38,6 @@ impl Facts {
         let mut facts = Self::default();
         let mut memory_bytes = 0_u64;
         let mut functions = 0_u32;
-        let mut all_joins = 0_u64;
         let malformed = |error: wasmparser::BinaryReaderError| fail(format!("not a WebAssembly module: {error}"));
         let mut memory = |facts: &mut Self, ty: &wasmparser::MemoryType| {
             if ty.shared {
@@ -107,16 +98,6 @@ impl Facts {
                         body.range().start
                     )));
                 }
-                Payload::CodeSectionEntry(body) if body.range().len() >= SMALL_FUNCTION_BYTES => {
-                    let here = joins(&body).map_err(malformed)?;
-                    all_joins += here;
-                    if here > JOINS_PER_FUNCTION_MAX || all_joins > JOINS_MAX {
-                        return Err(fail(format!(
-                            "the function at offset {:#x} has more branches and locals than can be compiled in minutes",
-                            body.range().start
-                        )));
-                    }
-                }
                 _ => {}
             }
         }
@@ -137,23 +118,4 @@ impl Facts {
         }
         Ok(facts)
     }
-}
-
-/// Branch targets times locals that are written.
-fn joins(body: &FunctionBody<'_>) -> Result<u64, wasmparser::BinaryReaderError> {
-    let mut locals = 0_u64;
-    for group in body.get_locals_reader()? {
-        locals += u64::from(group?.0);
-    }
-    let (mut branches, mut writes) = (0_u64, 0_u64);
-    for operator in body.get_operators_reader()? {
-        match operator? {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
-                branches += 1;
-            }
-            Operator::LocalSet { .. } | Operator::LocalTee { .. } => writes += 1,
-            _ => {}
-        }
-    }
-    Ok(branches.saturating_mul(locals.min(writes)))
 }

@@ -608,22 +608,3 @@ fn names_with_payloads_change_nothing() {
         assert_eq!(execution.host_calls[0].import, format!("{payload}.{payload}"));
     }
 }
-
-/// Compilers need more than linear time for one function: what would take them minutes is refused before they begin.
-#[test]
-fn a_function_that_takes_the_compiler_minutes_is_refused() {
-    let (loops, locals) = (12_000, 4_000);
-    let body: String = (0..loops)
-        .map(|i| {
-            let (to, from) = (2 + i % locals, 2 + i * 3 % locals);
-            format!("(loop (local.set {to} (i32.add (local.get {from}) (i32.const 1))) (br_if 0 (local.get {from})))")
-        })
-        .collect();
-    let target = target(&module("", &format!("(local {}) {body} i32.const 0", "i32 ".repeat(locals))));
-    for build in [Build::Plain, Build::Fuzz] {
-        match Executor::new(engine(), &target, "entry", build, Reset::Fresh, &small_limits()).err() {
-            Some(HarnessError::Module { message, .. }) => assert!(message.contains("compiled in minutes"), "{message}"),
-            other => panic!("{other:?}"),
-        }
-    }
-}

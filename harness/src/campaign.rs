@@ -1,0 +1,50 @@
+//! A campaign is many inputs × targets over a budget; it ends in a `Record` and its renderings.
+//! One file for each command; rayon and child processes live here and nowhere else.
+
+mod bench;
+mod corpora;
+mod facts;
+mod fuzz;
+mod home;
+mod inputs;
+mod list;
+mod live;
+mod plan;
+mod protocol;
+mod replay;
+mod repro;
+mod run_folder;
+mod saturation;
+mod selftest;
+mod triage;
+mod worker;
+mod workers;
+
+use crate::cli::{Cli, Command};
+
+/// Runs one command; `arguments` is the whole command line, for the record.
+pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Fuzz(flags) => fuzz::run(&flags, arguments),
+        Command::Repro(flags) => repro::run(&flags),
+        Command::Replay(flags) => replay::run(&flags, arguments),
+        Command::List(flags) => list::list(&flags),
+        Command::Add(flags) => list::add(&flags),
+        Command::Explain(flags) => list::explain(&flags),
+        Command::Selftest(flags) => selftest::run(&flags, arguments),
+        Command::Bench(flags) => bench::run(&flags),
+        Command::Cmin(flags) => corpora::cmin(&flags),
+        Command::Tmin(flags) => corpora::tmin(&flags),
+        Command::Coverage(flags) => corpora::coverage(&flags),
+        Command::Worker => worker::run(),
+        Command::Judge => {
+            crate::confirm::judge_main()?;
+            Ok(crate::cli::exit::CLEAN)
+        }
+        Command::Completions { shell } => {
+            use clap::CommandFactory;
+            clap_complete::generate(shell, &mut Cli::command(), "autoclave", &mut std::io::stdout());
+            Ok(crate::cli::exit::CLEAN)
+        }
+    }
+}

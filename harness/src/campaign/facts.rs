@@ -1,0 +1,178 @@
+//! Facts of a run that every record carries: versions, machine, limits, command line; and its last words to the user.
+
+use super::home::Home;
+use super::run_folder::RunFolder;
+use crate::cli::{Format, printable};
+use crate::target::{Abi, Target};
+use autoclave_reports::record::LimitRow;
+use autoclave_reports::{Finding, Record};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Unit and reason of every limit, by field name of `Limits`.
+const LIMITS: &[(&str, &str, &str)] = &[
+    ("input_bytes_max", "bytes", "bundles in the field stay below; longer ones belong to the bomb suite"),
+    ("memory_bytes_max", "bytes", "what a browser tab can spare"),
+    ("growth_denials_max", "requests", "an allocator that copes asks a handful of times"),
+    ("table_elements_max", "elements", "many times the usual size of a module's tables"),
+    ("fuel_base", "fuel", "about one unit per instruction; given before the input's bytes count"),
+    ("fuel_per_byte", "fuel/byte", "ten times the contract of a linear parser"),
+    ("wall_ms_max", "ms", "a guard, never a verdict: what it stops is judged again with fuel"),
+    ("native_stack_bytes_max", "bytes", "the smallest of the browsers' stacks"),
+    ("output_bytes_max", "bytes", "what is read back from one execution"),
+    ("host_calls_max", "calls", "a parser has no reason to call out in a loop"),
+    ("module_bytes_max", "bytes", "compiling more costs minutes"),
+];
+
+/// The command line as typed, program path reduced to its name.
+pub fn command_line(arguments: &[String]) -> String {
+    let mut words = arguments.iter().map(String::as_str);
+    let program = words.next().unwrap_or("autoclave").rsplit('/').next().unwrap_or("autoclave");
+    std::iter::once(program).chain(words).map(shell_word).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Versions of what takes part in a verdict.
+pub fn toolchain() -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([("autoclave".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+    for name in ["wasmtime", "libafl", "wasmparser"] {
+        versions.insert(name.to_owned(), locked_version(name).unwrap_or("unknown").to_owned());
+    }
+    versions
+}
+
+/// The version of a dependency that this binary was built with.
+fn locked_version(name: &str) -> Option<&'static str> {
+    let lock = include_str!("../../../Cargo.lock");
+    let package = lock.split("[[package]]").find(|package| package.contains(&format!("\nname = \"{name}\"\n")))?;
+    package.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+}
+
+/// The machine.
+pub fn environment() -> BTreeMap<String, String> {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    [("os", std::env::consts::OS.to_owned()), ("arch", std::env::consts::ARCH.to_owned()), ("cpus", cpus.to_string())]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The limits in force for a target.
+pub fn limit_rows(target: &Target) -> Vec<LimitRow> {
+    let row = |limit: &crate::limits::ResolvedLimit| {
+        let (unit, reason) =
+            LIMITS.iter().find(|(name, ..)| *name == limit.name).map_or(("", ""), |&(_, unit, reason)| (unit, reason));
+        let reason = match limit.origin {
+            crate::limits::Origin::Default => reason.to_owned(),
+            origin => format!("set by {}", format!("{origin:?}").to_lowercase()),
+        };
+        LimitRow { name: limit.name.clone(), value: limit.value, unit: unit.to_owned(), reason }
+    };
+    target.limit_origins.iter().map(row).collect()
+}
+
+/// The ABI's name in `target.toml`.
+pub fn abi_name(abi: Abi) -> &'static str {
+    match abi {
+        Abi::Bytes => "bytes",
+        Abi::Libfuzzer => "libfuzzer",
+        Abi::WasmBindgen => "wasm-bindgen",
+        Abi::Wasi => "wasi",
+        Abi::Numeric => "numeric",
+        Abi::Component => "component",
+    }
+}
+
+/// `<target>--<outcome>--<first 8 of sha-256>`: the name of a kept reproducer.
+pub fn regression_name(target: &str, finding: &Finding) -> String {
+    let hash = finding.reproducer.sha256.get(..8).unwrap_or("");
+    format!("{}--{}--{hash}.bin", super::home::file_name(target), finding.outcome)
+}
+
+/// Processor seconds of this process and of the children it has waited for.
+pub fn cpu_seconds_with_children() -> f64 {
+    own_cpu_seconds() + children_cpu_seconds()
+}
+
+/// Processor seconds of this process.
+pub fn own_cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// From /proc where there is one: user and system time of children that were waited for, in ticks of 1/100 s.
+fn children_cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(13) + ticks(14)) / 100.0
+}
+
+/// Resident memory of this process, bytes; 0 where the system does not say.
+pub fn rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The table and the findings for people, the chosen format on standard output, and the exit code.
+pub fn print(home: &Home, folder: &RunFolder, record: &Record, format: Format) -> anyhow::Result<u8> {
+    let render =
+        |name| autoclave_reports::formats::Format::find(name).map(|format| format.bytes(record)).unwrap_or_default();
+    eprint!("\n{}", String::from_utf8_lossy(&render("table")));
+    let shown = home.relative(&folder.path);
+    eprintln!(
+        "\nreport: {}",
+        printable(&format!("{shown}/index.html · {shown}/report.json · report.sarif · junit.xml"))
+    );
+    match format {
+        Format::Human => {}
+        Format::Json => std::io::stdout().write_all(&render("json"))?,
+        Format::Github => std::io::stdout().write_all(&render("github"))?,
+    }
+    Ok(record.exit_code(record.run.fail_on))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_is_explained() {
+        for name in crate::limits::Limits::names() {
+            assert!(LIMITS.iter().any(|(known, ..)| *known == name), "{name} has no unit and reason");
+        }
+    }
+
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        assert!(locked_version("wasmtime").is_some_and(|version| version.starts_with("48.")));
+        assert_eq!(locked_version("no such package"), None);
+    }
+
+    #[test]
+    fn command_lines_can_be_pasted() {
+        let words = ["/x/y/autoclave", "fuzz", "a b", "it's"].map(str::to_owned);
+        assert_eq!(command_line(&words), r"autoclave fuzz 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn processor_time_moves_forward() {
+        let before = own_cpu_seconds();
+        let mut sum = 0u64;
+        while own_cpu_seconds() <= before {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(cpu_seconds_with_children() > before && rss_bytes() > 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a run starts from: committed seeds and dictionaries.
+
+use super::home::Home;
+use crate::corpus;
+use crate::error::HarnessError;
+use crate::limits::Limits;
+use crate::target::Target;
+use std::path::{Path, PathBuf};
+
+/// Longest input that is fuzzed unless `--max-len` says otherwise, bytes: long inputs find little and cost much.
+pub const FUZZ_BYTES_MAX: u32 = 16 << 10;
+/// Longest dictionary that is read, bytes.
+const DICTIONARY_BYTES_MAX: u64 = 4 << 20;
+
+/// Seeds of a format.
+pub fn seeds(home: &Home, format: Option<&str>, limits: &Limits) -> Result<Vec<Vec<u8>>, HarnessError> {
+    match format {
+        Some(format) => corpus::load_seeds(&home.corpora(format).join("seeds"), u64::from(limits.input_bytes_max)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Tokens that people wrote: of the format, of the manifest, of the command line.
+pub fn dictionary(home: &Home, target: &Target, more: &[PathBuf]) -> Result<Vec<Vec<u8>>, HarnessError> {
+    let mut tokens = Vec::new();
+    if let Some(format) = &target.manifest.format {
+        let file = home.corpora(format).join(format!("{format}.dict"));
+        if file.is_file() {
+            tokens.extend(read(&file)?);
+        }
+    }
+    let manifest = target.folder.clone().unwrap_or_default().join(crate::target::MANIFEST_FILE);
+    for (number, line) in target.manifest.dictionary.iter().enumerate() {
+        let token = unescape(line).ok_or_else(|| HarnessError::Manifest {
+            path: manifest.clone(),
+            message: format!("dictionary[{number}]: escapes are \\\\, \\\" and \\xNN"),
+        })?;
+        tokens.push(token);
+    }
+    for file in more {
+        tokens.extend(read(file)?);
+    }
+    tokens.sort();
+    tokens.dedup();
+    Ok(tokens)
+}
+
+/// A dictionary in the syntax of AFL and libFuzzer: `name="token"`, `name@level="token"` or `"token"` per line, `#` comments.
+fn read(file: &Path) -> Result<Vec<Vec<u8>>, HarnessError> {
+    let wrong = |message: String| HarnessError::Manifest { path: file.to_owned(), message };
+    let length = file.metadata().map_err(|error| HarnessError::io(file, error))?.len();
+    if length > DICTIONARY_BYTES_MAX {
+        return Err(wrong(format!("{length} bytes; a dictionary has at most {DICTIONARY_BYTES_MAX}")));
+    }
+    let text = std::fs::read(file).map_err(|error| HarnessError::io(file, error))?;
+    let text = String::from_utf8_lossy(&text);
+    let mut tokens = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let quoted = line.find('"').and_then(|start| line.get(start + 1..)).and_then(|rest| rest.strip_suffix('"'));
+        let token = quoted.and_then(unescape);
+        tokens.push(
+            token.ok_or_else(|| {
+                wrong(format!("line {}: write name=\"token\", with \\\\, \\\" and \\xNN", number + 1))
+            })?,
+        );
+    }
+    Ok(tokens)
+}
+
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        match (first, rest) {
+            (b'\\', [b'x', high, low, tail @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                bytes.push((digit(*high)? << 4 | digit(*low)?) as u8);
+                rest = tail;
+            }
+            (b'\\', [b'n', tail @ ..]) => {
+                bytes.push(b'\n');
+                rest = tail;
+            }
+            (b'\\', [b'r', tail @ ..]) => {
+                bytes.push(b'\r');
+                rest = tail;
+            }
+            (b'\\', [b't', tail @ ..]) => {
+                bytes.push(b'\t');
+                rest = tail;
+            }
+            (b'\\', [escaped @ (b'\\' | b'"'), tail @ ..]) => {
+                bytes.push(*escaped);
+                rest = tail;
+            }
+            (b'\\', _) => return None,
+            (byte, _) => bytes.push(byte),
+        }
+    }
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dictionaries_are_read_as_afl_and_libfuzzer_write_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.dict");
+        std::fs::write(&file, "# comment\nkw1=\"blah\"\nkw2@3=\"\\\"ac\\\\dc\\\"\"\n\n\"\\xF7\\xf8\"\n").unwrap();
+        assert_eq!(read(&file).unwrap(), vec![b"blah".to_vec(), b"\"ac\\dc\"".to_vec(), vec![0xf7, 0xf8]]);
+        for wrong in ["blah", "\"", "x=\"\\x1\"", "x=\"\"", "x=\"\\q\""] {
+            std::fs::write(&file, wrong).unwrap();
+            let error = read(&file).unwrap_err().to_string();
+            assert!(error.contains("x.dict") && error.contains("line 1"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `list`, `add`, `explain`: what there is, one more of it, and what it means.
+
+use super::facts;
+use super::home::{Home, write_whole};
+use crate::cli::{self, Format, printable};
+use crate::error::HarnessError;
+use crate::execution::Outcome;
+use crate::limits::Overrides;
+use crate::oracles;
+use crate::target::{self, Target};
+use anyhow::Context;
+
+/// One line per target.
+pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let mut rows = Vec::new();
+    for found in Target::discover(&home.root)? {
+        rows.push(row(&home, &found));
+    }
+    if flags.format == Format::Json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(cli::exit::CLEAN);
+    }
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    for row in &rows {
+        let name = printable(&row.name);
+        println!(
+            "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings  {}",
+            row.abi,
+            row.format,
+            row.corpus,
+            row.findings,
+            printable(&row.state)
+        );
+    }
+    if rows.is_empty() {
+        eprintln!("no targets here: run in a folder that holds targets/, or name a .wasm file to `fuzz`");
+    }
+    Ok(cli::exit::CLEAN)
+}
+
+#[derive(serde::Serialize)]
+struct Row {
+    name: String,
+    abi: String,
+    format: String,
+    entries: Vec<String>,
+    corpus: usize,
+    findings: usize,
+    state: String,
+}
+
+fn row(home: &Home, found: &target::Found) -> Row {
+    let mut row = Row {
+        name: found.name.clone(),
+        abi: String::new(),
+        format: String::new(),
+        entries: Vec::new(),
+        corpus: 0,
+        findings: 0,
+        state: String::new(),
+    };
+    match &found.manifest {
+        Err(error) => row.state = error.to_string(),
+        Ok(manifest) => {
+            row.format = manifest.format.clone().unwrap_or_else(|| "-".into());
+            row.state = manifest.about.clone();
+        }
+    }
+    match Target::load(&home.root, &found.name, &Overrides::default()) {
+        Ok(target) => {
+            row.abi = facts::abi_name(target.abi).into();
+            for entry in &target.entries {
+                let unit = home.unit(&target, entry);
+                row.corpus += count(&unit.corpus(), "");
+                row.findings += count(&unit.findings(), ".json");
+            }
+            row.entries = target.entries;
+        }
+        Err(HarnessError::Missing { remedy, .. }) => row.abi = format!("({remedy})"),
+        Err(error) => row.state = error.to_string(),
+    }
+    row
+}
+
+fn count(folder: &std::path::Path, ending: &str) -> usize {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter(|file| {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            !name.starts_with('.') && name.ends_with(ending)
+        })
+        .count()
+}
+
+/// Registers a prebuilt module.
+pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let bytes = std::fs::read(&flags.wasm).with_context(|| format!("{}: not readable", flags.wasm.display()))?;
+    if super::home::file_name(&flags.name) != flags.name {
+        anyhow::bail!("{:?}: a target's name is letters, digits, '-', '_' and '.'", flags.name);
+    }
+    // Loading it first means that only a module that can be fuzzed becomes a target.
+    let loaded = Target::load_file(&flags.wasm, &Overrides::default())?;
+    let folder = home.root.join(target::TARGETS_FOLDER).join(&flags.name);
+    let manifest = folder.join(target::MANIFEST_FILE);
+    if manifest.exists() {
+        anyhow::bail!("{}: there already", home.relative(&manifest));
+    }
+    let mut text = target::manifest_for(&flags.wasm.display().to_string(), &bytes)?;
+    if let Some(format) = &flags.input_format {
+        text =
+            format!("{}\nformat = {}\n", text.lines().next().unwrap_or_default(), toml::Value::from(format.as_str()))
+                + text.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    write_whole(&folder.join("module.wasm"), &bytes)?;
+    write_whole(&manifest, text.as_bytes())?;
+    eprintln!(
+        "{}: {} with {}; `cargo xtask fuzz {}` fuzzes it",
+        home.relative(&manifest),
+        facts::abi_name(loaded.abi),
+        loaded.entries.join(", "),
+        flags.name
+    );
+    Ok(cli::exit::CLEAN)
+}
+
+/// What an outcome, an oracle or a finding means.
+pub fn explain(flags: &cli::Explain) -> anyhow::Result<u8> {
+    let Some(what) = &flags.what else {
+        for oracle in oracles::ALL {
+            println!("{:12} {}", oracle.name, oracle.question);
+        }
+        for outcome in Outcome::ALL {
+            println!("{:28} {}", outcome.name(), meaning(*outcome));
+        }
+        return Ok(cli::exit::CLEAN);
+    };
+    if let Some(oracle) = oracles::by_name(what) {
+        println!("{}: {}\n\n{}\n", oracle.name, oracle.question, oracle.explanation);
+        for (canary, twin) in oracle.canaries {
+            println!("canary {} (must be caught) · twin {} (must pass)", canary.name, twin.name);
+        }
+        println!("qualify it: cargo xtask selftest --oracle {}", oracle.name);
+        return Ok(cli::exit::CLEAN);
+    }
+    let by_any_case = Outcome::ALL.iter().copied().find(|outcome| outcome.name().eq_ignore_ascii_case(what));
+    if let Some(outcome) = by_any_case {
+        println!("{}: {}", outcome.name(), meaning(outcome));
+        if outcome.is_finding() {
+            let rule = autoclave_reports::rules::rule("crash", outcome.name());
+            println!("severity {} ({:.1}), CWE-{}", rule.severity, rule.security_severity, rule.cwe);
+            println!("{}\n{}", rule.meaning, rule.advice);
+        }
+        return Ok(cli::exit::CLEAN);
+    }
+    if what.len() >= 6 && what.chars().all(|c| c.is_ascii_hexdigit()) {
+        return super::repro::explain_finding(&Home::find()?, what);
+    }
+    anyhow::bail!("{what:?} is no outcome, oracle or finding id; `explain` without a word lists them")
+}
+
+fn meaning(outcome: Outcome) -> &'static str {
+    use crate::execution::{Limit, Trap};
+    match outcome {
+        Outcome::Returned => "the entry returned and accepted the input",
+        Outcome::Rejected => "the entry returned and said that the input is not acceptable",
+        Outcome::Trap(trap) => match trap {
+            Trap::Unreachable => "a panic, abort or failed assertion",
+            Trap::MemoryOutOfBounds => "a load, store or bulk operation outside linear memory",
+            Trap::HeapMisaligned => "an unaligned atomic access",
+            Trap::TableOutOfBounds => "a table access outside the table",
+            Trap::IndirectCallToNull => "an indirect call through an empty table slot",
+            Trap::BadSignature => "an indirect call to a function of another type",
+            Trap::IntegerOverflow => "the smallest integer divided by minus one",
+            Trap::IntegerDivisionByZero => "an integer divided by zero",
+            Trap::BadConversionToInteger => "a float converted to an integer that cannot hold it",
+            Trap::NullReference => "a null reference was used",
+            Trap::ArrayOutOfBounds => "an array access outside the array",
+            Trap::CastFailure => "a reference cast to a type that it does not have",
+            Trap::UncaughtException => "an exception or thrown error that nobody caught",
+            Trap::Exit => "proc_exit with a code that is not declared as a rejection",
+            Trap::Other => "a trap that this version has no name for",
+        },
+        Outcome::Limit(limit) => match limit {
+            Limit::Fuel => "the instruction budget ran out: an endless or super-linear loop",
+            Limit::Deadline => "the wall-clock guard fired; judged again with fuel before it counts",
+            Limit::Stack => "recursion exhausted the native stack",
+            Limit::ShadowStack => "recursion or a large frame exhausted the module's own stack in linear memory",
+            Limit::GracefulOom => "memory growth was denied and the module coped (not a finding)",
+            Limit::OomAbort => "memory growth was denied and the module trapped for it",
+            Limit::HardDeny => "the module went on asking for memory after many denials and was stopped",
+            Limit::Table => "table growth was denied (not a finding by itself)",
+            Limit::Output => "more output than allowed",
+            Limit::HostCalls => "more calls to the host than allowed",
+        },
+    }
+}

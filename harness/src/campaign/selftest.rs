@@ -1,0 +1,193 @@
+//! `selftest`: every oracle must catch its canary and pass its repaired twin, with the set-up of a real run: the same
+//! instrumentation, loop and judge. The canaries travel inside the binary, so that any user can qualify it.
+
+use super::facts;
+use super::home::Home;
+use super::run_folder::RunFolder;
+use crate::check::{Checked, check};
+use crate::cli;
+use crate::engine::{self, Clock, Event, Options, Stop};
+use crate::error::HarnessError;
+use crate::execution::Outcome;
+use crate::executors::{Engine, Reset};
+use crate::limits::Overrides;
+use crate::oracles::{self, Canary, Oracle};
+use crate::target::{Manifest, Target};
+use autoclave_reports::record::{Check, Run, Timing, Trial};
+use autoclave_reports::{Record, Severity, Verdict};
+use rayon::prelude::*;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+/// Executions within which a canary must be caught.
+pub const CATCH_RUNS_MAX: u64 = 200_000;
+/// Executions through which a twin must pass.
+pub const PASS_RUNS: u64 = 20_000;
+/// Seed of the loop.
+const SEED: u64 = 1;
+
+/// Qualifies and reports.
+pub fn run(flags: &cli::Selftest, arguments: &[String]) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let asked: Vec<&Oracle> = match &flags.oracle {
+        None => oracles::ALL.iter().collect(),
+        Some(name) => vec![oracles::by_name(name).ok_or_else(|| {
+            let names: Vec<_> = oracles::ALL.iter().map(|oracle| oracle.name).collect();
+            anyhow::anyhow!("no oracle is called {name:?}; there are {}", names.join(", "))
+        })?],
+    };
+    let engine = Engine::new(Some(&home.cache()))?;
+    let mut record = Record {
+        run: Run {
+            command: "selftest".into(),
+            command_line: facts::command_line(arguments),
+            seed: SEED,
+            jobs: rayon::current_num_threads() as u32,
+            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
+            fail_on: Severity::Low,
+            ..Run::default()
+        },
+        toolchain: facts::toolchain(),
+        environment: facts::environment(),
+        ..Record::default()
+    };
+    for oracle in asked {
+        for (canary, twin) in oracle.canaries {
+            record.checks.extend(qualify(&engine, oracle, canary, twin)?);
+        }
+    }
+    record.timing = Timing {
+        wall_seconds: clock.elapsed().as_secs_f64(),
+        cpu_seconds: facts::cpu_seconds_with_children(),
+        ..Timing::default()
+    };
+    record.verdict = record.judge();
+    let folder = RunFolder::create(&home, flags.out.as_deref(), "selftest", started)?;
+    folder.write(&home, &record)?;
+    facts::print(&home, &folder, &record, flags.format)
+}
+
+/// One row for each planted flaw: caught in the canary, and passed in the same entry of the twin.
+pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary) -> Result<Vec<Check>, HarnessError> {
+    let (canary, twin) = (load(canary)?, load(twin)?);
+    let rows: Vec<Result<Check, HarnessError>> = canary
+        .manifest
+        .expect
+        .par_iter()
+        .map(|(entry, expected)| {
+            let expected = Outcome::from_name(expected).ok_or_else(|| {
+                HarnessError::module(&canary.name, format_args!("expect.{entry}: no outcome is called {expected}"))
+            })?;
+            let caught = hunt(engine, &canary, entry, CATCH_RUNS_MAX, expected)?;
+            // What is hunted in the twin is any finding; where the canary shows none, nothing ends its hunt early.
+            let passed = hunt(engine, &twin, entry, PASS_RUNS, expected_of_twin(expected))?;
+            Ok(row(oracle, &canary, &twin, entry, expected, &caught, &passed))
+        })
+        .collect();
+    rows.into_iter().collect()
+}
+
+/// An outcome that ends the hunt in a twin: the flaw that was repaired.
+fn expected_of_twin(expected: Outcome) -> Outcome {
+    if expected.is_finding() { expected } else { Outcome::Trap(crate::execution::Trap::Other) }
+}
+
+/// What a hunt on one entry saw.
+struct Hunt {
+    /// The expected outcome, as the judge confirmed it.
+    confirmed: Option<Checked>,
+    /// Other findings that the judge confirmed.
+    others: Vec<Outcome>,
+    execs: u64,
+    edges: (usize, usize),
+}
+
+fn hunt(engine: &Engine, target: &Target, entry: &str, runs: u64, expected: Outcome) -> Result<Hunt, HarnessError> {
+    let mut subject = engine::Guest::new(engine, target, entry, Reset::Dirty, &target.limits)?;
+    let options = Options {
+        seed: SEED,
+        input_bytes_max: 256,
+        module_tokens: crate::instrument::dictionary::tokens(&target.wasm),
+        stop: Stop { executions_max: Some(runs), ..Stop::default() },
+        clock: Clock::Ignored,
+        ..Options::default()
+    };
+    let mut hunt = Hunt { confirmed: None, others: Vec::new(), execs: 0, edges: (0, 0) };
+    let mut failure = None;
+    let stats = engine::fuzz(&mut subject, &options, &mut |event| {
+        let input = match event {
+            Event::Find { input, .. } => input,
+            // An outcome that is no finding (growth denied, and coped with) shows in the corpus.
+            Event::NewEntry { input, .. } if !expected.is_finding() => input,
+            Event::NewEntry { .. } | Event::Progress(_) => return,
+        };
+        match check(engine, target, entry, input) {
+            Ok(checked) if checked.execution.outcome == expected => {
+                hunt.confirmed.get_or_insert(checked);
+                options.stop_flag.store(true, Ordering::SeqCst);
+            }
+            Ok(checked) if checked.raised.is_some() => hunt.others.push(checked.execution.outcome),
+            Ok(_) => {}
+            Err(error) => {
+                failure.get_or_insert(error);
+                options.stop_flag.store(true, Ordering::SeqCst);
+            }
+        }
+    })?;
+    hunt.execs = stats.last.executions;
+    hunt.edges = (stats.last.edges_found, stats.last.edges_total);
+    failure.map_or(Ok(hunt), Err)
+}
+
+fn row(
+    oracle: &Oracle,
+    canary: &Target,
+    twin: &Target,
+    entry: &str,
+    expected: Outcome,
+    caught: &Hunt,
+    passed: &Hunt,
+) -> Check {
+    let catches = caught.confirmed.as_ref().is_some_and(|checked| {
+        // The outcome alone is not enough: this oracle must be the one that calls it a finding, if it is one.
+        checked.raised.as_ref().map(|(raised, _)| raised.name) == expected.is_finding().then_some(oracle.name)
+    });
+    // A twin may return and reject as it likes.
+    let passes = passed.others.is_empty() && !(expected.is_finding() && passed.confirmed.is_some());
+    let verdict = match (catches, passes) {
+        (true, true) => Verdict::Pass,
+        (false, _) => Verdict::Fail(format!("{}::{entry}: {} not caught", canary.name, expected.name())),
+        (true, false) => Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name)),
+    };
+    let describe = |hunt: &Hunt, name: &str| {
+        let outcome = match (&hunt.confirmed, hunt.others.first()) {
+            (Some(checked), _) => checked.execution.outcome.name(),
+            (None, Some(other)) => other.name(),
+            (None, None) => "no finding",
+        };
+        format!("{name}: {outcome} in {} execs, {}/{} edges", hunt.execs, hunt.edges.0, hunt.edges.1)
+    };
+    Check {
+        name: oracle.name.into(),
+        question: oracle.question.into(),
+        target: Some(format!("{}::{entry}", canary.name)),
+        verdict,
+        canary: Some(Trial {
+            target: format!("{}::{entry}", canary.name),
+            expected: expected.name().into(),
+            seen: describe(caught, "caught"),
+        }),
+        twin: Some(Trial {
+            target: format!("{}::{entry}", twin.name),
+            expected: "no finding".into(),
+            seen: describe(passed, "passed"),
+        }),
+    }
+}
+
+fn load(canary: &Canary) -> Result<Target, HarnessError> {
+    let manifest: Manifest = toml::from_str(canary.manifest)
+        .map_err(|error| HarnessError::module(canary.name, format_args!("target.toml: {}", error.message())))?;
+    Target::from_bytes(canary.name, canary.wat.as_bytes(), manifest, &Overrides::default())
+}

@@ -1,0 +1,362 @@
+//! The command line of `autoclave`: every command and flag, in one place. `cargo xtask` passes its words on to it.
+
+use crate::limits::{Overrides, Profile};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Exit codes of every command.
+pub mod exit {
+    /// Nothing at or above `--fail-on`.
+    pub const CLEAN: u8 = 0;
+    /// Findings at or above `--fail-on`.
+    pub const FINDINGS: u8 = 1;
+    /// Wrong usage or configuration.
+    pub const USAGE: u8 = 2;
+    /// Something could not be judged: not tested, not built, check not qualified, budget not reached.
+    pub const NOT_JUDGED: u8 = 3;
+    /// Interrupted; the report is written all the same.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// An error that asks for a certain exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ExitWith {
+    /// One of [`exit`].
+    pub code: u8,
+    /// What to say.
+    pub message: String,
+}
+
+/// Puts WebAssembly modules that read patient data under pressure.
+#[derive(Debug, Parser)]
+#[command(name = "autoclave", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 clean · 1 findings at or above --fail-on · 2 wrong usage or configuration · \
+3 could not be judged · 130 interrupted (the report is still written)";
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fuzz all targets, or the named ones, with one shared budget; go on after findings; write a report
+    #[command(visible_alias = "f")]
+    Fuzz(Fuzz),
+    /// Show a finding again: outcome, limits, frames with source lines, decoded input
+    #[command(visible_alias = "r")]
+    Repro(Repro),
+    /// Run every committed seed and regression through its targets, without mutation
+    Replay(Replay),
+    /// Reduce a target's corpus to the smallest set that keeps its coverage
+    Cmin(OneTarget),
+    /// Reduce one input to the smallest that keeps its outcome
+    Tmin(Tmin),
+    /// List targets with ABI, entries, corpus size and open findings
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Register a prebuilt module as a target: writes targets/NAME/target.toml and copies the module
+    Add(Add),
+    /// Coverage of a target's corpus by function and source line: LCOV and HTML
+    #[command(visible_alias = "cov")]
+    Coverage(Coverage),
+    /// Explain an outcome, an oracle or a finding
+    Explain(Explain),
+    /// Every oracle must catch its canary and pass its repaired twin
+    Selftest(Selftest),
+    /// Measure speed side by side in one run: instrumentation, reset modes, whole loop
+    Bench(Bench),
+    /// Write shell completions to standard output
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// One job of a fuzz run (started by `fuzz`; job on standard input)
+    #[command(hide = true)]
+    Worker,
+    /// Judge one input in a fresh process (started by triage; request on standard input)
+    #[command(hide = true)]
+    Judge,
+}
+
+/// Flags that choose limits.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LimitFlags {
+    /// Limits profile: browser or server
+    #[arg(long, value_parser = profile)]
+    pub profile: Option<Profile>,
+    /// Override one limit, e.g. --limit memory_bytes_max=64MiB (names: see the report)
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    pub limits: Vec<String>,
+}
+
+impl LimitFlags {
+    /// What the flags say, as the target room wants it.
+    pub fn overrides(&self) -> Overrides {
+        let mut overrides = Overrides { profile: self.profile, ..Overrides::default() };
+        for limit in &self.limits {
+            overrides.set(limit).expect("checked when the flag was read");
+        }
+        overrides
+    }
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Clone, Args)]
+pub struct Fuzz {
+    /// Targets by name, or .wasm/.wat files; none = every target in targets/ that is not a canary
+    pub targets: Vec<String>,
+    /// Time for the whole run, shared fairly: 30s, 10m, 2h
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub time: Duration,
+    /// Stop each entry after this many executions (and ignore --time unless it is given too)
+    #[arg(long)]
+    pub runs: Option<u64>,
+    /// Processes that fuzz at the same time
+    #[arg(long, short)]
+    pub jobs: Option<u32>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Start over: set the collected corpus and findings aside instead of resuming
+    #[arg(long)]
+    pub fresh: bool,
+    /// Do not load corpora/<format>/seeds
+    #[arg(long)]
+    pub no_seeds: bool,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// Longest input, bytes
+    #[arg(long)]
+    pub max_len: Option<u32>,
+    /// Additional dictionary, AFL or libFuzzer syntax
+    #[arg(long)]
+    pub dict: Vec<PathBuf>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/<utc>-fuzz)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Also keep reproducers as corpora/<format>/regressions
+    #[arg(long)]
+    pub save: bool,
+    /// How state is put back after each execution
+    #[arg(long, value_enum, default_value = "dirty")]
+    pub reset: ResetFlag,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// How state is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+pub enum ResetFlag {
+    /// Restore the pages, globals and tables that were written
+    Dirty,
+    /// A fresh instance for each execution (reference mode)
+    Fresh,
+}
+
+/// What goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Nothing: the text for people goes to standard error
+    Human,
+    /// report.json
+    Json,
+    /// Annotations for GitHub Actions
+    Github,
+}
+
+/// Flags of `repro`.
+#[derive(Debug, Clone, Args)]
+pub struct Repro {
+    /// A finding's id from the report, or an input file
+    pub what: String,
+    /// The target (needed for a file)
+    #[arg(long, short)]
+    pub target: Option<String>,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct Replay {
+    /// Targets; none = all
+    pub targets: Vec<String>,
+    /// Inputs or folders to replay instead of the committed corpora
+    #[arg(long)]
+    pub input: Vec<PathBuf>,
+    /// Also compare reset modes byte for byte
+    #[arg(long)]
+    pub verify: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/<utc>-replay)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+}
+
+/// A command on one target.
+#[derive(Debug, Clone, Args)]
+pub struct OneTarget {
+    /// The target
+    pub target: String,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+}
+
+/// Flags of `tmin`.
+#[derive(Debug, Clone, Args)]
+pub struct Tmin {
+    /// The target
+    pub target: String,
+    /// The input
+    pub file: PathBuf,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+    /// Where to write the result (default: FILE.min)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Clone, Args)]
+pub struct List {
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// Flags of `add`.
+#[derive(Debug, Clone, Args)]
+pub struct Add {
+    /// Name of the new target
+    pub name: String,
+    /// The module
+    #[arg(long)]
+    pub wasm: PathBuf,
+    /// Folder in corpora/
+    #[arg(long)]
+    pub input_format: Option<String>,
+}
+
+/// Flags of `coverage`.
+#[derive(Debug, Clone, Args)]
+pub struct Coverage {
+    /// The target
+    pub target: String,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+    /// Inputs or folders instead of the collected corpus
+    #[arg(long)]
+    pub input: Vec<PathBuf>,
+    /// Folder for lcov.info and coverage.html (default reports/runs/<utc>-coverage)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// An outcome (OUT-OF-FUEL), an oracle (crash) or a finding's id; none = list all
+    pub what: Option<String>,
+}
+
+/// Flags of `selftest`.
+#[derive(Debug, Clone, Args)]
+pub struct Selftest {
+    /// One oracle instead of all
+    #[arg(long)]
+    pub oracle: Option<String>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/<utc>-selftest)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct Bench {
+    /// Targets; none = a standard set
+    pub targets: Vec<String>,
+    /// CPU seconds for each whole-loop cell
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>()
+        && seconds.is_finite()
+        && (0.0..=1e9).contains(&seconds)
+    {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 60s, 10m or 2h"))
+}
+
+fn limit(text: &str) -> Result<String, String> {
+    Overrides::default().set(text).map(|()| text.to_owned())
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    let names = || Profile::ALL.iter().map(|profile| profile.name()).collect::<Vec<_>>().join(", ");
+    Profile::ALL.iter().copied().find(|profile| profile.name() == text).ok_or_else(|| format!("profiles: {}", names()))
+}
+
+/// Makes control characters of untrusted text visible before it reaches a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert!(duration("-1").is_err() && duration("soon").is_err());
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
+    }
+}
