@@ -8,6 +8,7 @@
 pub mod abi;
 mod cache;
 mod classify;
+pub mod component;
 mod engine;
 mod facts;
 pub mod host;
@@ -19,10 +20,10 @@ pub mod wasi;
 pub mod wbindgen;
 
 use crate::HarnessError;
-use crate::execution::{Execution, Limit, Outcome, Trap};
+use crate::execution::{Execution, Limit, Outcome, RawFrame, Trap};
 use crate::instrument::{self, Instrumented, Layout, Region};
 use crate::limits::Limits;
-use crate::target::Target;
+use crate::target::{Abi, Target};
 use abi::{Driver, Returned};
 use engine::{Allocation, EPOCH_MS, Purpose};
 use facts::Facts;
@@ -107,13 +108,38 @@ struct Program {
     limits: Limits,
     purpose: Purpose,
     facts: Facts,
-    module: Module,
-    linker: Linker<HostState>,
-    /// Where only functions are imported.
-    pre: Option<InstancePre<HostState>>,
+    code: Code,
+    /// Where the module whose frames count lies in a component's file.
+    frames_in: Option<std::ops::Range<usize>>,
+    /// Why a component runs without counters.
+    note: Option<String>,
     instrumented: Arc<Instrumented>,
     added_bytes: u64,
     warm_up_bytes: u32,
+}
+
+/// What was compiled.
+enum Code {
+    /// A core module.
+    Core {
+        module: Module,
+        linker: Box<Linker<HostState>>,
+        /// Where only functions are imported.
+        pre: Option<InstancePre<HostState>>,
+        /// How to call it, where it was taken out of a component.
+        unwrapped: Option<component::Unwrapped>,
+    },
+    /// A component as it is.
+    Whole { whole: component::Whole, engine: wasmtime::Engine },
+}
+
+impl Code {
+    fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Code::Core { module, .. } => module.engine(),
+            Code::Whole { engine, .. } => engine,
+        }
+    }
 }
 
 /// One instance.
@@ -222,7 +248,7 @@ impl Executor {
         };
         Execution {
             outcome: self.outcome,
-            frames: self.result.as_ref().err().map(classify::frames).unwrap_or_default(),
+            frames: self.frames(),
             message,
             output: state.output.clone(),
             fuel_used: self.fuel_used,
@@ -230,6 +256,23 @@ impl Executor {
             growth_denied: state.limiter.memory_denied,
             host_calls: state.calls.calls(),
         }
+    }
+
+    /// Why this executor has no counters although it was asked for them: what the report has to say about it.
+    pub fn note(&self) -> Option<&str> {
+        self.program.note.as_deref()
+    }
+
+    /// Frames of the last run, in terms of one core module.
+    fn frames(&self) -> Vec<RawFrame> {
+        let frames = self.result.as_ref().err().map(classify::frames).unwrap_or_default();
+        let Some(range) = &self.program.frames_in else { return frames };
+        // In a component, offsets count from its beginning, and each module has its own function indices.
+        let inside = frames.into_iter().filter_map(|frame| {
+            let offset = frame.offset? as usize;
+            range.contains(&offset).then(|| RawFrame { offset: Some((offset - range.start) as u32), ..frame })
+        });
+        inside.collect()
     }
 
     /// Edge counters of the last run, at an address that stays the same as long as this executor lives; empty for [`Build::Plain`].
@@ -411,10 +454,23 @@ impl Program {
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
         let name = target.name.as_str();
-        let facts = Facts::read(name, &target.wasm, limits)?;
+        let mut unwrapped = None;
+        if target.abi == Abi::Component {
+            let inner = component::unwrap(target, entry);
+            match (options, inner) {
+                (None, inner) => return Self::whole(engine, target, entry, inner.ok(), None, purpose, limits),
+                (Some(_), Ok(inner)) => unwrapped = Some(inner),
+                (Some(_), Err(reason)) => {
+                    let note = format!("the component runs whole, without counters: {reason}");
+                    return Self::whole(engine, target, entry, None, Some(note), purpose, limits);
+                }
+            }
+        }
+        let wasm = unwrapped.as_ref().map_or(&target.wasm[..], |inner| &target.wasm[inner.range.clone()]);
+        let facts = Facts::read(name, wasm, limits)?;
         let instrumented = Arc::new(match options {
-            None => Instrumented { wasm: target.wasm.clone(), ..Default::default() },
-            Some(options) => instrument::instrument(name, &target.wasm, options, limits.memory_bytes_max)?,
+            None => Instrumented { wasm: wasm.to_vec(), ..Default::default() },
+            Some(options) => instrument::instrument(name, wasm, options, limits.memory_bytes_max)?,
         });
         let added = usize::from(instrumented.layout.pages > 0);
         let allocation = engine::allocation(facts.memories + added, facts.tables, facts.table_elements, limits);
@@ -430,30 +486,90 @@ impl Program {
             limits: limits.clone(),
             purpose,
             facts,
-            module,
-            linker,
-            pre,
+            code: Code::Core { module, linker: Box::new(linker), pre, unwrapped },
+            frames_in: None,
+            note: None,
             added_bytes: u64::from(instrumented.layout.pages) << 16,
             instrumented,
             warm_up_bytes: 0,
         })
     }
 
-    /// A fresh instance, initialised, with its snapshots: those of an earlier instance, where there are any.
-    fn instantiate(&self, pages: &mut Pages, reset: Reset, buffers: Vec<Box<[u8]>>) -> Result<Live, HarnessError> {
-        let name = self.target.name.as_str();
+    /// A component as it is, without anything added.
+    fn whole(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        unwrapped: Option<component::Unwrapped>,
+        note: Option<String>,
+        purpose: Purpose,
+        limits: &Limits,
+    ) -> Result<Self, HarnessError> {
+        Facts::check_component(&target.name, &target.wasm, limits)?;
+        let compiled = engine.compile_component(&target.name, &target.wasm, purpose, limits)?;
+        let facts = Facts { function_imports: component::Whole::import_names(&compiled), ..Facts::default() };
+        let whole = component::Whole::link(&target.name, &compiled)?;
+        Ok(Self {
+            target: Target { wasm: Vec::new(), ..target.clone() },
+            entry: entry.to_owned(),
+            limits: limits.clone(),
+            purpose,
+            facts,
+            code: Code::Whole { whole, engine: compiled.engine().clone() },
+            frames_in: unwrapped.map(|inner| inner.range),
+            note,
+            added_bytes: 0,
+            instrumented: Arc::new(Instrumented { wasm: target.wasm.clone(), ..Default::default() }),
+            warm_up_bytes: 0,
+        })
+    }
+
+    /// A store for one instance, with the time and fuel that loading may take.
+    fn store(&self) -> Store<HostState> {
         let state = HostState::new(&self.limits, &self.facts.function_imports, self.added_bytes);
-        let mut store = Store::new(self.module.engine(), state);
+        let mut store = Store::new(self.code.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(epochs(self.limits.wall_ms_max.saturating_mul(LOADING_TIMES)));
         if self.purpose == Purpose::Judge {
             store.set_fuel(self.limits.fuel_base).expect("the judge's engine meters fuel");
         }
-        let instance = match &self.pre {
+        store
+    }
+
+    /// A fresh instance of a whole component.
+    fn instantiate_whole(&self, whole: &component::Whole) -> Result<Live, HarnessError> {
+        let mut store = self.store();
+        let entry = whole.instantiate(&mut store, &self.target, &self.entry);
+        let entry = entry.map_err(|error| self.refusal("instantiation", error, &store))?;
+        let entry = entry.ok_or_else(|| {
+            HarnessError::module(&self.target.name, format_args!("{:?} is not an exported function", self.entry))
+        })?;
+        store.data_mut().limiter.instantiated(0);
+        Ok(Live {
+            _attached: None,
+            driver: Driver::Whole(entry),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            shadow_stack_pointer: None,
+            snapshots: Vec::new(),
+            memory_bytes: store.data().limiter.memory_bytes,
+            store,
+        })
+    }
+
+    /// A fresh instance, initialised, with its snapshots: those of an earlier instance, where there are any.
+    fn instantiate(&self, pages: &mut Pages, reset: Reset, buffers: Vec<Box<[u8]>>) -> Result<Live, HarnessError> {
+        let name = self.target.name.as_str();
+        let (module, linker, pre, unwrapped) = match &self.code {
+            Code::Core { module, linker, pre, unwrapped } => (module, linker, pre, unwrapped),
+            Code::Whole { whole, .. } => return self.instantiate_whole(whole),
+        };
+        let mut store = self.store();
+        let instance = match pre {
             Some(pre) => pre.instantiate(&mut store),
             None => {
-                let imports = imports::make(&self.linker, &mut store, name, &self.module)?;
-                Instance::new(&mut store, &self.module, &imports)
+                let imports = imports::make(linker, &mut store, name, module)?;
+                Instance::new(&mut store, module, &imports)
             }
         };
         let instance = instance.map_err(|error| self.refusal("instantiation", error, &store))?;
@@ -465,7 +581,12 @@ impl Program {
             }
             _ => None,
         };
-        let driver = Driver::resolve(&mut store, &instance, &self.target, &self.entry)?;
+        let driver = match unwrapped {
+            Some(inner) => {
+                component::Lifted::resolve(&mut store, &instance, &self.target, inner).map(Driver::Lifted)?
+            }
+            None => Driver::resolve(&mut store, &instance, &self.target, &self.entry)?,
+        };
         store.data_mut().begin();
         driver
             .prepare(&mut store, self.warm_up_bytes)

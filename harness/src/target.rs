@@ -3,7 +3,7 @@
 mod detect;
 mod manifest;
 
-pub use detect::{ALLOC_NAMES, Component, Core, FREE_NAMES, Function, Reach, Shape};
+pub use detect::{ALLOC_NAMES, Component, ComponentFunction, Core, FREE_NAMES, Function, Param, Reach, Returns, Shape};
 pub use manifest::manifest_for;
 
 use crate::error::HarnessError;

@@ -1,5 +1,6 @@
 //! How bytes get in and out: one driver per ABI, resolved once per instance, called once per input.
 
+use super::component::{Entry, Lifted};
 use super::host::{Exit, HostState, read_guest, write_guest};
 use super::numeric::Numeric;
 use super::wbindgen::Wbindgen;
@@ -24,6 +25,10 @@ pub enum Driver {
     WasmBindgen(Wbindgen),
     /// Sequences of calls with numbers.
     Numeric(Numeric),
+    /// The core module behind a component's export.
+    Lifted(Lifted),
+    /// A component as it is.
+    Whole(Entry),
 }
 
 impl Driver {
@@ -51,6 +56,8 @@ impl Driver {
             Driver::Wasi(driver) => driver.prepare(store),
             Driver::WasmBindgen(driver) => driver.prepare(store, warm_up_bytes),
             Driver::Numeric(driver) => driver.prepare(store),
+            Driver::Lifted(driver) => driver.prepare(store),
+            Driver::Whole(_) => Ok(()),
         }
     }
 
@@ -62,6 +69,8 @@ impl Driver {
             Driver::Wasi(driver) => driver.call(store, input),
             Driver::WasmBindgen(driver) => driver.call(store, input),
             Driver::Numeric(driver) => driver.call(store, input),
+            Driver::Lifted(driver) => driver.call(store, input),
+            Driver::Whole(entry) => entry.call(store, input),
         }
     }
 }
@@ -71,7 +80,7 @@ pub struct Bytes {
     memory: Memory,
     alloc: TypedFunc<u32, u32>,
     free: Option<Free>,
-    entry: Entry,
+    entry: BytesEntry,
     rejects: Rejects,
     output: OutputKind,
     output_guessed: bool,
@@ -86,7 +95,7 @@ enum Free {
     PointerLenGives(TypedFunc<(u32, u32), i32>),
 }
 
-enum Entry {
+enum BytesEntry {
     Nothing(TypedFunc<(u32, u32), ()>),
     I32(TypedFunc<(u32, u32), i32>),
     I64(TypedFunc<(u32, u32), i64>),
@@ -110,9 +119,9 @@ impl Bytes {
             let free = free.or_else(|| typed(store, instance, name).map(Free::PointerGives));
             free.or_else(|| typed(store, instance, name).map(Free::PointerLenGives))
         });
-        let found = typed(store, instance, entry).map(Entry::I32);
-        let found = found.or_else(|| typed(store, instance, entry).map(Entry::I64));
-        let found = found.or_else(|| typed(store, instance, entry).map(Entry::Nothing));
+        let found = typed(store, instance, entry).map(BytesEntry::I32);
+        let found = found.or_else(|| typed(store, instance, entry).map(BytesEntry::I64));
+        let found = found.or_else(|| typed(store, instance, entry).map(BytesEntry::Nothing));
         let found = found.ok_or_else(|| {
             fail(format!("`{entry}` is not an exported function (i32, i32) -> (), i32 or i64, as its ABI asks for"))
         })?;
@@ -158,17 +167,17 @@ impl Bytes {
             write_guest(&mut *store, self.memory, place.into(), input)?;
         }
         let result = match &self.entry {
-            Entry::Nothing(entry) => {
+            BytesEntry::Nothing(entry) => {
                 entry.call(&mut *store, (place, len))?;
                 self.release(store, place, len)?;
                 return Ok(Returned { rejected: false });
             }
-            Entry::I32(entry) => {
+            BytesEntry::I32(entry) => {
                 let result = entry.call(&mut *store, (place, len))?;
                 store.data_mut().push_output(&result.to_le_bytes())?;
                 i64::from(result)
             }
-            Entry::I64(entry) => {
+            BytesEntry::I64(entry) => {
                 let result = entry.call(&mut *store, (place, len))?;
                 match self.output {
                     OutputKind::None => store.data_mut().push_output(&result.to_le_bytes())?,

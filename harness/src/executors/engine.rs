@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use wasmparser::WasmFeatures;
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Between two epochs. Deadlines are this coarse.
@@ -67,6 +68,7 @@ struct Shared {
     cache: Option<PathBuf>,
     engines: Mutex<HashMap<Key, Made>>,
     modules: Mutex<HashMap<(Key, [u8; 32]), wasmtime::Module>>,
+    components: Mutex<HashMap<(Key, [u8; 32]), Component>>,
 }
 
 enum Made {
@@ -82,6 +84,7 @@ impl Engine {
             cache: cache.map(cache::prepare).transpose()?,
             engines: Mutex::default(),
             modules: Mutex::default(),
+            components: Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
@@ -112,6 +115,29 @@ impl Engine {
         }
         modules.insert((key, hash), module.clone());
         Ok(module)
+    }
+
+    /// The compiled component. Its instances are allocated on demand: it consists of any number of modules.
+    pub(super) fn compile_component(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        purpose: Purpose,
+        limits: &Limits,
+    ) -> Result<Component, HarnessError> {
+        let (key, engine) = self.wasmtime(purpose, Allocation::OnDemand, limits)?;
+        let hash: [u8; 32] = Sha256::digest(wasm).into();
+        if let Some(component) = lock(&self.shared.components).get(&(key, hash)) {
+            return Ok(component.clone());
+        }
+        let component = Component::from_binary(&engine, wasm)
+            .map_err(|error| HarnessError::module(name, format_args!("it does not compile: {error:#}")))?;
+        let mut components = lock(&self.shared.components);
+        if components.len() >= MODULES_KEPT {
+            components.clear();
+        }
+        components.insert((key, hash), component.clone());
+        Ok(component)
     }
 
     fn wasmtime(

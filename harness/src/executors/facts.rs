@@ -25,6 +25,35 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Checks what a component would cost to compile; its function imports are counted elsewhere.
+    pub fn check_component(name: &str, wasm: &[u8], limits: &Limits) -> Result<(), HarnessError> {
+        let fail = |message: String| HarnessError::module(name, message);
+        if wasm.len() as u64 > limits.module_bytes_max {
+            return Err(fail(format!(
+                "the component has {} bytes, more than the limit module_bytes_max = {}",
+                wasm.len(),
+                limits.module_bytes_max
+            )));
+        }
+        let mut functions = 0_u32;
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload.map_err(|error| fail(format!("not a WebAssembly component: {error}")))? {
+                Payload::CodeSectionStart { count, .. } => functions = functions.saturating_add(count),
+                Payload::CodeSectionEntry(body) if body.range().len() > FUNCTION_BYTES_MAX => {
+                    return Err(fail(format!(
+                        "a function body of {} bytes: {FUNCTION_BYTES_MAX} is the most that is compiled",
+                        body.range().len()
+                    )));
+                }
+                _ => {}
+            }
+        }
+        match functions > FUNCTIONS_MAX {
+            true => Err(fail(format!("{functions} functions: {FUNCTIONS_MAX} is the most that is compiled"))),
+            false => Ok(()),
+        }
+    }
+
     /// Reads and checks against the limits. `name` stands in errors.
     pub fn read(name: &str, wasm: &[u8], limits: &Limits) -> Result<Self, HarnessError> {
         let fail = |message: String| HarnessError::module(name, message);

@@ -213,7 +213,7 @@ fn words_used(values: &[Val; 4]) -> usize {
 }
 
 /// Cuts the input into `count` pieces. The cuts stand at its end, so that a document stays a document.
-fn cut(input: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
+pub(super) fn cut(input: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
     let cuts_len = (count - 1) * CUT_BYTES;
     let (mut rest, cuts) = input.split_at(input.len().checked_sub(cuts_len).unwrap_or(input.len()));
     (0..count).map(move |index| {

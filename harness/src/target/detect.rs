@@ -2,7 +2,7 @@
 
 use super::{Abi, excerpt};
 use crate::error::HarnessError;
-use wasmparser::component_types::{ComponentDefinedType, ComponentEntityType, ComponentValType};
+use wasmparser::component_types::{ComponentDefinedType, ComponentEntityType, ComponentFuncTypeId, ComponentValType};
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{Encoding, Parser, Payload, PrimitiveValType, ValType, Validator, WasmFeatures};
 
@@ -42,8 +42,54 @@ pub struct Function {
 pub struct Component {
     /// Names of the imports, in order.
     pub imports: Vec<String>,
-    /// Exported functions, `name` or `interface#name`, in order, and whether the input can reach them.
-    pub functions: Vec<(String, Reach)>,
+    /// Exported functions, in order.
+    pub functions: Vec<ComponentFunction>,
+}
+
+/// An exported function of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentFunction {
+    /// `name`, or `interface#name`.
+    pub name: String,
+    /// Whether the input can be handed to it.
+    pub reach: Reach,
+    /// Its parameters.
+    pub params: Vec<Param>,
+    /// Its result.
+    pub returns: Returns,
+}
+
+/// What a parameter takes from the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Param {
+    /// A `string`.
+    Text,
+    /// A `list<u8>`.
+    Bytes,
+    /// A number, truth value or character of so many bytes.
+    Scalar(PrimitiveValType, usize),
+    /// Anything else.
+    Other,
+}
+
+/// What a result looks like in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    /// There is none.
+    Nothing,
+    /// A `string` or `list<u8>`.
+    Bytes,
+    /// A `result`; its payloads are strings, byte lists or nothing.
+    ResultOfBytes {
+        /// There is something to read on success.
+        ok: bool,
+        /// There is something to read on failure.
+        err: bool,
+    },
+    /// Another `result`, with payload.
+    Result,
+    /// Anything else.
+    Other,
 }
 
 /// Whether an input can be handed to a component's function.
@@ -129,8 +175,8 @@ impl Shape {
     pub fn entries(&self, abi: Abi) -> Vec<String> {
         match (self, abi) {
             (Shape::Component(component), Abi::Component) => {
-                let reached = component.functions.iter().filter(|(_, reach)| *reach == Reach::Bytes);
-                reached.map(|(name, _)| name.clone()).collect()
+                let reached = component.functions.iter().filter(|function| function.reach == Reach::Bytes);
+                reached.map(|function| function.name.clone()).collect()
             }
             (Shape::Core(core), abi) => core.entries(abi),
             (Shape::Component(_), _) => Vec::new(),
@@ -141,7 +187,7 @@ impl Shape {
     pub fn function_names(&self) -> Vec<&str> {
         match self {
             Shape::Core(core) => core.functions.iter().map(|function| function.name.as_str()).collect(),
-            Shape::Component(component) => component.functions.iter().map(|(name, _)| name.as_str()).collect(),
+            Shape::Component(component) => component.functions.iter().map(|function| function.name.as_str()).collect(),
         }
     }
 }
@@ -285,11 +331,11 @@ fn is_plumbing(name: &str) -> bool {
 impl Component {
     fn add_export(&mut self, types: TypesRef<'_>, name: &str) {
         match types.component_item_for_export(name).map(|item| item.ty) {
-            Some(ComponentEntityType::Func(id)) => self.functions.push((name.to_owned(), reach(types, id))),
+            Some(ComponentEntityType::Func(id)) => self.functions.push(function(types, name.to_owned(), id)),
             Some(ComponentEntityType::Instance(id)) => {
-                for (function, item) in &types[id].exports {
+                for (inner, item) in &types[id].exports {
                     if let ComponentEntityType::Func(id) = item.ty {
-                        self.functions.push((format!("{name}#{function}"), reach(types, id)));
+                        self.functions.push(function(types, format!("{name}#{inner}"), id));
                     }
                 }
             }
@@ -298,7 +344,53 @@ impl Component {
     }
 }
 
-fn reach(types: TypesRef<'_>, id: wasmparser::component_types::ComponentFuncTypeId) -> Reach {
+fn function(types: TypesRef<'_>, name: String, id: ComponentFuncTypeId) -> ComponentFunction {
+    ComponentFunction {
+        name,
+        reach: reach(types, id),
+        params: types[id].params.iter().map(|(_, ty)| param(types, *ty)).collect(),
+        returns: types[id].result.map_or(Returns::Nothing, |ty| returns(types, ty)),
+    }
+}
+
+fn param(types: TypesRef<'_>, ty: ComponentValType) -> Param {
+    use PrimitiveValType::{Bool, Char, F32, F64, S8, S16, S32, S64, String, U8, U16, U32, U64};
+    match primitive(types, ty) {
+        Some(String) => Param::Text,
+        Some(ty @ (Bool | S8 | U8)) => Param::Scalar(ty, 1),
+        Some(ty @ (S16 | U16)) => Param::Scalar(ty, 2),
+        Some(ty @ (S32 | U32 | F32 | Char)) => Param::Scalar(ty, 4),
+        Some(ty @ (S64 | U64 | F64)) => Param::Scalar(ty, 8),
+        _ if is_bytes(types, ty) => Param::Bytes,
+        _ => Param::Other,
+    }
+}
+
+fn returns(types: TypesRef<'_>, ty: ComponentValType) -> Returns {
+    if is_bytes(types, ty) {
+        return Returns::Bytes;
+    }
+    let ComponentValType::Type(id) = ty else { return Returns::Other };
+    let ComponentDefinedType::Result { ok, err, .. } = types[id] else { return Returns::Other };
+    let readable = |ty: Option<ComponentValType>| ty.is_none_or(|ty| is_bytes(types, ty));
+    if readable(ok) && readable(err) {
+        Returns::ResultOfBytes { ok: ok.is_some(), err: err.is_some() }
+    } else {
+        Returns::Result
+    }
+}
+
+fn primitive(types: TypesRef<'_>, ty: ComponentValType) -> Option<PrimitiveValType> {
+    match ty {
+        ComponentValType::Primitive(primitive) => Some(primitive),
+        ComponentValType::Type(id) => match types[id] {
+            ComponentDefinedType::Primitive(primitive) => Some(primitive),
+            _ => None,
+        },
+    }
+}
+
+fn reach(types: TypesRef<'_>, id: ComponentFuncTypeId) -> Reach {
     let function = &types[id];
     if function.async_ || !function.params.iter().all(|(_, ty)| is_plain(types, *ty, 0)) {
         Reach::No
@@ -311,23 +403,11 @@ fn reach(types: TypesRef<'_>, id: wasmparser::component_types::ComponentFuncType
 
 /// `string` or `list<u8>`.
 fn is_bytes(types: TypesRef<'_>, ty: ComponentValType) -> bool {
-    match ty {
-        ComponentValType::Primitive(primitive) => primitive == PrimitiveValType::String,
-        ComponentValType::Type(id) => match &types[id] {
-            ComponentDefinedType::Primitive(primitive) => *primitive == PrimitiveValType::String,
-            ComponentDefinedType::List { element, .. } => is_u8(types, *element),
-            _ => false,
-        },
-    }
-}
-
-fn is_u8(types: TypesRef<'_>, ty: ComponentValType) -> bool {
-    match ty {
-        ComponentValType::Primitive(primitive) => primitive == PrimitiveValType::U8,
-        ComponentValType::Type(id) => {
-            matches!(types[id], ComponentDefinedType::Primitive(PrimitiveValType::U8))
-        }
-    }
+    let is_list = |id| match &types[id] {
+        ComponentDefinedType::List { element, .. } => primitive(types, *element) == Some(PrimitiveValType::U8),
+        _ => false,
+    };
+    primitive(types, ty) == Some(PrimitiveValType::String) || matches!(ty, ComponentValType::Type(id) if is_list(id))
 }
 
 /// Nesting of types beyond which a parameter is not generated.

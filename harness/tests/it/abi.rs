@@ -325,3 +325,158 @@ fn last_words_of_other_runtimes_are_kept() {
     let wild = wat.replace("i32.const 104", "i32.const -2");
     assert_eq!(run(&target(&wild, ""), b"").message, b"");
 }
+
+/// A component that exports `parse: func(list<u8> or string) -> result<string, string>` in an interface, wrapped in a
+/// shim as the usual tools do. `x…` traps, `e…` is an error, `h…` asks the host.
+fn component(parameter: &str) -> String {
+    format!(
+        r#"(component
+            (import "host:api/clock@1.0.0" (instance $clock
+                (export "ticket" (type $ticket (sub resource)))
+                (export "take" (func (param "hint" u32) (result (own $ticket))))
+                (export "now" (func (result u64)))))
+            (alias export $clock "now" (func $now))
+            (alias export $clock "take" (func $take))
+            (core func $now_core (canon lower (func $now)))
+            (core func $take_core (canon lower (func $take)))
+            (core module $helper (func (export "noop")))
+            (core module $main
+                (import "host" "now" (func $now (result i64)))
+                (import "host" "take" (func $take (param i32) (result i32)))
+                (memory (export "memory") 2)
+                (global $top (mut i32) (i32.const 1024))
+                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                    global.get $top
+                    (global.set $top (i32.and (i32.const -8)
+                        (i32.add (i32.add (global.get $top) (local.get 3)) (i32.const 7)))))
+                (func $die unreachable)
+                (func (export "api#parse") (param $p i32) (param $n i32) (result i32)
+                    (local $first i32)
+                    (if (local.get $n) (then (local.set $first (i32.load8_u (local.get $p)))))
+                    (if (i32.eq (local.get $first) (i32.const 0x78)) (then (call $die)))
+                    (if (i32.eq (local.get $first) (i32.const 0x68)) (then
+                        (drop (call $now)) (drop (call $take (i32.const 7)))))
+                    (i32.store8 (i32.const 16) (i32.eq (local.get $first) (i32.const 0x65)))
+                    (i32.store (i32.const 20) (local.get $p))
+                    (i32.store (i32.const 24) (local.get $n))
+                    i32.const 16)
+                (func (export "cabi_post_api#parse") (param i32) (global.set $top (i32.const 1024))))
+            (core instance $unused (instantiate $helper))
+            (core instance $main (instantiate $main
+                (with "host" (instance (export "now" (func $now_core)) (export "take" (func $take_core))))))
+            (func $lifted (param "document" {parameter}) (result (result string (error string)))
+                (canon lift (core func $main "api#parse") (memory $main "memory")
+                    (realloc (func $main "cabi_realloc")) (post-return (func $main "cabi_post_api#parse"))))
+            (component $shim
+                (import "inner" (func $f (param "document" {parameter}) (result (result string (error string)))))
+                (export "parse" (func $f)))
+            (instance $api (instantiate $shim (with "inner" (func $lifted))))
+            (export "a:b/api@1.0.0" (instance $api)))"#
+    )
+}
+
+/// What the core module behind the export shows must be what the whole component shows.
+#[track_caller]
+fn check_both(target: &Target, input: &[u8], outcome: Outcome, output: &[u8]) -> Execution {
+    let entry = &target.entries[0];
+    let judged = judge(engine(), target, entry, input, &target.limits).unwrap();
+    assert_eq!((judged.outcome, judged.output.as_slice()), (outcome, output), "whole: {judged:?}");
+    for reset in [Reset::Dirty, Reset::Fresh] {
+        let mut executor = Executor::new(engine(), target, entry, Build::Fuzz, reset, &target.limits).unwrap();
+        assert_eq!(executor.note(), None);
+        for _ in 0..2 {
+            assert_eq!((executor.run(input), executor.execution().output.as_slice()), (outcome, output));
+            assert_eq!(executor.execution().message, judged.message);
+            assert!(executor.counters().iter().any(|count| *count > 0));
+        }
+    }
+    judged
+}
+
+#[test]
+fn components_run_whole_for_the_judge_and_unwrapped_for_the_loop() {
+    for parameter in ["(list u8)", "string"] {
+        let target = target(&component(parameter), "");
+        assert_eq!((target.abi, target.entries[0].as_str()), (Abi::Component, "a:b/api@1.0.0#parse"));
+        check_both(&target, b"fine", Outcome::Returned, b"fine");
+        check_both(&target, b"", Outcome::Returned, b"");
+        let rejected = check_both(&target, b"error", Outcome::Rejected, b"");
+        assert_eq!(rejected.message, b"error");
+        let trapped = check_both(&target, b"x", Outcome::Trap(Trap::Unreachable), b"");
+        // Functions of the inner module: two imports, realloc, die, parse.
+        let functions: Vec<_> = trapped.frames.iter().map(|frame| frame.function).collect();
+        assert_eq!(functions, [3, 4]);
+        let module = autoclave::executors::component::core_module(&target, &target.entries[0]).unwrap();
+        let offset = trapped.frames[0].offset.unwrap() as usize;
+        assert_eq!(module[offset], 0x00, "unreachable stands where the frame says");
+        let calls = check_both(&target, b"h", Outcome::Returned, b"h").host_calls;
+        let names: Vec<_> = calls.iter().map(|call| (call.import.as_str(), call.first_arguments.clone())).collect();
+        assert_eq!(names, [("host:api/clock@1.0.0#take", vec![7]), ("host:api/clock@1.0.0#now", vec![])]);
+    }
+}
+
+#[test]
+fn text_for_components_is_utf8() {
+    check_both(&target(&component("string"), ""), b"a\xff", Outcome::Returned, "a\u{fffd}".as_bytes());
+}
+
+#[test]
+fn components_that_cannot_be_unwrapped_run_whole_and_say_so() {
+    let wat = component("string")
+        .replace(r#"(param "document" string)"#, r#"(param "document" string) (param "mode" (list u16))"#)
+        .replace(
+            "(param $p i32) (param $n i32) (result i32)",
+            "(param $p i32) (param $n i32) (param i32 i32) (result i32)",
+        );
+    let target = target(&wat, "");
+    let entry = &target.entries[0];
+    let mut executor = Executor::new(engine(), &target, entry, Build::Fuzz, Reset::Dirty, &target.limits).unwrap();
+    assert!(executor.note().unwrap().contains("without counters"), "{:?}", executor.note());
+    assert_eq!((executor.run(b"fine\x04\x00"), executor.execution().output), (Outcome::Returned, b"fine".to_vec()));
+    assert_eq!(executor.run(b"x\x01\x00"), Outcome::Trap(Trap::Unreachable), "{:?}", executor.execution());
+    assert_eq!(executor.run(b"fine\x04\x00"), Outcome::Returned);
+}
+
+#[test]
+fn numbers_beside_text_come_from_the_end_of_the_input() {
+    let wat = r#"(component
+        (core module $m
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "f") (param i32 i32 i32 i64) (result i32)
+                (if (i32.eq (local.get 2) (i32.const 0x1234)) (then
+                    (if (i64.eq (local.get 3) (i64.const -2)) (then unreachable))))
+                (i32.store (i32.const 0) (local.get 0)) (i32.store (i32.const 4) (local.get 1)) i32.const 0))
+        (core instance $m (instantiate $m))
+        (func (export "f") (param "text" string) (param "a" u16) (param "b" s64) (result string)
+            (canon lift (core func $m "f") (memory $m "memory") (realloc (func $m "realloc")))))"#;
+    let target = target(wat, "");
+    check_both(&target, b"text", Outcome::Returned, b"text");
+    check_both(&target, b"text\x33\x12\0\0\0\0\0\0\0\0", Outcome::Returned, b"text");
+    let deadly = [&b"text"[..], &0x1234u16.to_le_bytes(), &(-2i64).to_le_bytes()].concat();
+    check_both(&target, &deadly, Outcome::Trap(Trap::Unreachable), b"");
+}
+
+/// Wild results, and more data than the host may be made to hold.
+#[test]
+fn hostile_components_are_stopped() {
+    let give = |ty: &str, len: u32| {
+        let wat = format!(
+            r#"(component
+            (core module $m
+                (memory (export "memory") 1000)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+                (func (export "f") (param i32 i32) (result i32)
+                    (i32.store (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const {len})) i32.const 0))
+            (core instance $m (instantiate $m))
+            (func (export "f") (param "text" string) (result {ty})
+                (canon lift (core func $m "f") (memory $m "memory") (realloc (func $m "realloc")))))"#
+        );
+        let target = target(&wat, "");
+        judge(engine(), &target, "f", b"", &target.limits).unwrap().outcome
+    };
+    assert_eq!(give("(list u8)", 1 << 20), Outcome::Returned);
+    assert_eq!(give("(list u8)", 60 << 20), Outcome::Limit(Limit::Output));
+    assert_eq!(give("string", 48 << 20), Outcome::Limit(Limit::Output));
+    assert_eq!(give("string", u32::MAX), Outcome::Trap(Trap::Other));
+}
