@@ -529,10 +529,21 @@ mod tests {
                 r#"{MEMORY}(func (export "__wbindgen_malloc") (param i32 i32) (result i32) i32.const 0)
                 (func (export "__wbindgen_free") (param i32 i32 i32))
                 (func (export "parse") (param i32 i32) (result i32 i32) i32.const 0 i32.const 0)
-                (func (export "old") (param i32 i32 i32)) (func (export "no") (param i64 i32))"#
+                (func (export "four") (param i32 i32 i32 i32)) (func (export "no") (param i64 i32))
+                (func (export "object_method") (param i32 i32 i32))"#
             ),
             Abi::WasmBindgen,
-            &["parse", "old"],
+            &["parse", "four"],
+        );
+        check(
+            &format!(
+                r#"{MEMORY}(func (export "__wbindgen_malloc") (param i32 i32) (result i32) i32.const 0)
+                (func (export "__wbindgen_describe_text") (param i32 i32 i32)) (func (export "__wbg_object_free"))
+                (func (export "text") (param i32 i32 i32)) (func (export "object_method") (param i32 i32 i32))
+                (func (export "two") (param i32 i32)) (func (export "four") (param i32 i32 i32 i32))"#
+            ),
+            Abi::WasmBindgen,
+            &["text", "two"],
         );
         check(&format!(r#"{MEMORY}(func (export "_start"))"#), Abi::Wasi, &["_start"]);
         check(&format!(r#"{MEMORY}(func (export "_initialize")) (func (export "run"))"#), Abi::Wasi, &["run"]);

@@ -18,6 +18,8 @@ const PAIRS_MAX: usize = 8;
 const CUT_BYTES: usize = 2;
 /// Space for results that come back through a pointer: four words, as the glue reserves it.
 const RETURN_BYTES: i32 = 16;
+/// Alignment of that space.
+const RETURN_ALIGN: u32 = 8;
 /// Error objects are indices below this. Strings lie above: Rust's stack and data come first.
 const HANDLES_END: u32 = 1 << 16;
 
@@ -29,9 +31,19 @@ pub struct Wbindgen {
     entry: Func,
     pairs: usize,
     results: Vec<ValType>,
-    move_stack_pointer: Option<TypedFunc<i32, i32>>,
+    return_place: ReturnPlace,
     input: InputKind,
     initialisers: Vec<TypedFunc<(), ()>>,
+}
+
+/// Where results of several words are put.
+enum ReturnPlace {
+    /// They are results.
+    None,
+    /// On the guest's stack, as the glue does.
+    Stack(TypedFunc<i32, i32>),
+    /// On its heap: a module without glue gives no way to its stack.
+    Heap,
 }
 
 impl Wbindgen {
@@ -55,11 +67,15 @@ impl Wbindgen {
         let ty = func.ty(&*store);
         let params = ty.params().len();
         let results: Vec<ValType> = ty.results().collect();
-        let move_stack_pointer = typed(store, instance, "__wbindgen_add_to_stack_pointer")
-            .filter(|_| results.is_empty() && !params.is_multiple_of(2));
-        let pairs = (params - usize::from(move_stack_pointer.is_some())) / 2;
+        let through_pointer = results.is_empty() && !params.is_multiple_of(2) && shape.wasm_bindgen_return_pointer();
+        let return_place = match typed(store, instance, "__wbindgen_add_to_stack_pointer") {
+            _ if !through_pointer => ReturnPlace::None,
+            Some(move_stack_pointer) => ReturnPlace::Stack(move_stack_pointer),
+            None => ReturnPlace::Heap,
+        };
+        let pairs = (params - usize::from(through_pointer)) / 2;
         let fits = ty.params().all(|param| matches!(param, ValType::I32))
-            && params == pairs * 2 + usize::from(move_stack_pointer.is_some())
+            && params == pairs * 2 + usize::from(through_pointer)
             && (1..=PAIRS_MAX).contains(&pairs)
             && results.len() <= 4;
         if !fits {
@@ -70,7 +86,7 @@ impl Wbindgen {
         let input = target.manifest.input.unwrap_or(if takes_text { InputKind::Utf8 } else { InputKind::Bytes });
         let mut initialisers = initialisers(store, instance);
         initialisers.extend(typed(store, instance, "__wbindgen_start"));
-        Ok(Self { memory, malloc, free, entry: func, pairs, results, move_stack_pointer, input, initialisers })
+        Ok(Self { memory, malloc, free, entry: func, pairs, results, return_place, input, initialisers })
     }
 
     /// Runs the start function as the glue does after instantiation.
@@ -96,17 +112,17 @@ impl Wbindgen {
     fn call_entry(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
         let mut arguments = [Val::I32(0); PAIRS_MAX * 2 + 1];
         let mut count = 0;
-        let return_pointer = match &self.move_stack_pointer {
-            Some(move_stack_pointer) => {
-                let place = move_stack_pointer.call(&mut *store, -RETURN_BYTES)?;
-                // What the callee does not write must not look like an error flag.
-                write_guest(&mut *store, self.memory, u64::from(place as u32), &[0; RETURN_BYTES as usize])?;
-                arguments[0] = Val::I32(place);
-                count = 1;
-                Some(place)
-            }
-            None => None,
+        let return_pointer = match &self.return_place {
+            ReturnPlace::None => None,
+            ReturnPlace::Stack(move_stack_pointer) => Some(move_stack_pointer.call(&mut *store, -RETURN_BYTES)?),
+            ReturnPlace::Heap => Some(self.malloc.call(&mut *store, (RETURN_BYTES as u32, RETURN_ALIGN))? as i32),
         };
+        if let Some(place) = return_pointer {
+            // What the callee does not write must not look like an error flag.
+            write_guest(&mut *store, self.memory, u64::from(place as u32), &[0; RETURN_BYTES as usize])?;
+            arguments[0] = Val::I32(place);
+            count = 1;
+        }
         for piece in cut(input, self.pairs) {
             let piece = match self.input {
                 InputKind::Bytes => Cow::Borrowed(piece),
@@ -131,8 +147,14 @@ impl Wbindgen {
         for (value, word) in values.iter_mut().zip(words.chunks_exact(4)) {
             *value = Val::I32(i32::from_le_bytes(word.try_into().expect("four bytes")));
         }
-        if let Some(move_stack_pointer) = &self.move_stack_pointer {
-            move_stack_pointer.call(&mut *store, RETURN_BYTES)?;
+        match (&self.return_place, &self.free) {
+            (ReturnPlace::Stack(move_stack_pointer), _) => {
+                move_stack_pointer.call(&mut *store, RETURN_BYTES)?;
+            }
+            (ReturnPlace::Heap, Some(free)) => {
+                free.call(&mut *store, (place as u32, RETURN_BYTES as u32, RETURN_ALIGN))?;
+            }
+            _ => {}
         }
         // A value of fewer words leaves the zeroes that were there.
         match words_used(&values) {

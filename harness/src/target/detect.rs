@@ -252,7 +252,7 @@ impl Core {
             }
             Abi::Bytes if has_memory && self.alloc().is_some() => fitting(&takes_bytes),
             Abi::WasmBindgen if has_memory => match self.wasm_bindgen_malloc() {
-                Some(_) => fitting(&takes_strings),
+                Some(_) => fitting(&|f| self.takes_strings(f)),
                 None => Vec::new(),
             },
             Abi::Wasi => {
@@ -278,6 +278,32 @@ impl Core {
         self.functions.iter().filter(|f| takes_numbers(f) && !is_plumbing(&f.name)).collect()
     }
 
+    /// Whether results of several words come back through a pointer in front of the arguments: so it is in modules
+    /// built without multiple results, and in modules that wasm-bindgen's tool has not rewritten yet.
+    pub fn wasm_bindgen_return_pointer(&self) -> bool {
+        self.function("__wbindgen_add_to_stack_pointer").is_some()
+            || self.functions.iter().any(|f| f.name.starts_with("__wbindgen_describe_"))
+    }
+
+    /// Pairs of (pointer, length), perhaps after a return pointer; results as wasm-bindgen gives them back. Numbers
+    /// among the arguments look alike: where a count could mean both, the export is left out.
+    fn takes_strings(&self, function: &Function) -> bool {
+        let count = function.params.len();
+        let pairs_only = count >= 2 && count.is_multiple_of(2);
+        let fits = match (function.results.is_empty(), self.wasm_bindgen_return_pointer()) {
+            (true, true) => count == 2 || (count >= 3 && !pairs_only && !self.is_method(function)),
+            _ => pairs_only,
+        };
+        let all_i32 = function.params.iter().all(|param| *param == ValType::I32);
+        fits && all_i32 && function.results.iter().all(is_number) && function.results.len() <= 4
+    }
+
+    /// Methods of exported classes take an object first, and are named after the class.
+    fn is_method(&self, function: &Function) -> bool {
+        let class = |f: &Function| Some(f.name.strip_prefix("__wbg_")?.strip_suffix("_free")?.to_owned() + "_");
+        self.functions.iter().filter_map(class).any(|class| function.name.starts_with(&class))
+    }
+
     /// wasm-bindgen's allocator (`size, align -> pointer`). The tool renames its exports, so a name that starts
     /// with `__wbindgen_export` and has the type counts where the plain name is missing.
     pub fn wasm_bindgen_malloc(&self) -> Option<&Function> {
@@ -299,18 +325,6 @@ impl Core {
 /// `(pointer, length) -> nothing | i32 | i64`.
 fn takes_bytes(function: &Function) -> bool {
     function.params == [ValType::I32; 2] && matches!(function.results[..], [] | [ValType::I32] | [ValType::I64])
-}
-
-/// Pairs of (pointer, length), perhaps after a return pointer; results as wasm-bindgen gives them back.
-fn takes_strings(function: &Function) -> bool {
-    let all_i32 = function.params.iter().all(|param| *param == ValType::I32);
-    let has_odd_parameter = !function.params.len().is_multiple_of(2);
-    let returns_through_it = function.results.is_empty();
-    all_i32
-        && function.params.len() >= 2
-        && (!has_odd_parameter || returns_through_it)
-        && function.results.iter().all(is_number)
-        && function.results.len() <= 4
 }
 
 fn takes_numbers(function: &Function) -> bool {
