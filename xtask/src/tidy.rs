@@ -470,7 +470,8 @@ fn stands_alone(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let joined_before = inner(word.chars().next()) && inner(line[..at].chars().next_back());
         let joined_after = inner(word.chars().next_back()) && inner(line[at + word.len()..].chars().next());
-        let path_before = word.starts_with('/') && inner(line[..at].chars().next_back());
+        let goes_on = |c: char| part_of_word(c) || ['}', ')', '.', '-', '~'].contains(&c);
+        let path_before = word.starts_with('/') && line[..at].chars().next_back().is_some_and(goes_on);
         !joined_before && !joined_after && !path_before
     })
 }
@@ -574,6 +575,7 @@ fn the_checks_themselves_can_fail() {
     assert!(names_crate("use wasmtime::Engine;", "wasmtime") && names_crate("wasmtime::Engine", "wasmtime"));
     assert!(!names_crate("let wasmtime = 48;", "wasmtime") && !names_crate("my_wasmtime::Engine", "wasmtime"));
     assert!(stands_alone("see /home/x", "/home/") && !stands_alone("http://a.b/home/x", "/home/"));
+    assert!(!stands_alone("{}/home/x", "/home/") && stands_alone("(/home/x)", "/home/"));
     let commands =
         subcommands("pub enum Command {\n    /// A\n    Fuzz(Fuzz),\n    #[command(hide = true)]\n    Worker,\n}\n");
     assert_eq!(commands, ["fuzz".to_owned()].into());
