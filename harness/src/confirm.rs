@@ -7,7 +7,7 @@ use crate::executors::{Engine, Judge};
 use crate::limits::{Limits, Overrides};
 use crate::symbols::{Frame, Symbols};
 use crate::target::Target;
-use crate::triage::{self, FUEL_SAMPLES_PERMILLE};
+use crate::triage;
 use autoclave_reports::record::{Bucket, Confirmation};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -184,10 +184,8 @@ pub fn replay_in(engine: &Engine, target: &Target, entry: &str, input: &[u8]) ->
     let execution = Judge::new(engine, target, entry, &target.limits)?.run(input);
     let mut samples = Vec::new();
     if execution.outcome == Outcome::Limit(Limit::Fuel) {
-        let fuel = target.limits.fuel(input.len());
-        for permille in &FUEL_SAMPLES_PERMILLE[1..] {
-            let limits =
-                Limits { fuel_base: fuel / 1000 * permille + permille, fuel_per_byte: 0, ..target.limits.clone() };
+        for fuel_base in triage::fuel_samples(target.limits.fuel(input.len())) {
+            let limits = Limits { fuel_base, fuel_per_byte: 0, ..target.limits.clone() };
             let sample = Judge::new(engine, target, entry, &limits)?.run(input);
             if sample.outcome == execution.outcome {
                 samples.push(sample.frames);
@@ -363,7 +361,7 @@ mod tests {
 
         let replay = ask(&request, b"L").replay.unwrap().read().unwrap();
         assert_eq!(replay.execution.outcome, Outcome::Limit(Limit::Fuel));
-        assert_eq!(replay.samples.len(), FUEL_SAMPLES_PERMILLE.len() - 1);
+        assert_eq!(replay.samples.len(), triage::fuel_samples(0).len());
         let names: Vec<String> = replay.frames(&symbols).iter().map(Frame::name).collect();
         assert_eq!(names, ["spin", "parse"], "the loop, wherever it was stopped");
 

@@ -43,9 +43,11 @@ pub fn common_frames(samples: &[Vec<Frame>]) -> Vec<Frame> {
     common
 }
 
-/// Fuel to stop an endless run at, as fractions of its budget in thousandths: the samples for [`common_frames`]. Odd steps,
-/// so that a loop of regular length is met at different places.
-pub const FUEL_SAMPLES_PERMILLE: [u64; 4] = [1000, 937, 811, 673];
+/// Budgets to stop an endless run at, for the samples of [`common_frames`]: parts of `fuel`, and a few units beside, so
+/// that a loop of regular length is met at different places. The whole budget is the judge's own run and not among them.
+pub fn fuel_samples(fuel: u64) -> [u64; 5] {
+    [(911, 1), (823, 3), (739, 7), (641, 12), (563, 20)].map(|(permille, beside)| fuel / 1000 * permille + beside)
+}
 
 /// One line for a finding: what happens and where.
 pub fn title(rule_title: &str, frames: &[Frame]) -> String {

@@ -6,3 +6,4 @@ mod executors;
 mod instrument;
 mod symbols;
 mod targets;
+mod triage;
