@@ -56,7 +56,7 @@ impl Driver {
             Driver::Wasi(driver) => driver.prepare(store),
             Driver::WasmBindgen(driver) => driver.prepare(store, warm_up_bytes),
             Driver::Numeric(driver) => driver.prepare(store),
-            Driver::Lifted(driver) => driver.prepare(store),
+            Driver::Lifted(driver) => driver.prepare(store, warm_up_bytes),
             Driver::Whole(_) => Ok(()),
         }
     }

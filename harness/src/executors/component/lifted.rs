@@ -50,9 +50,17 @@ impl Lifted {
         })
     }
 
-    /// Runs the initialisers.
-    pub fn prepare(&self, store: &mut Store<HostState>) -> wasmtime::Result<()> {
-        self.initialisers.iter().try_for_each(|initialise| initialise.call(&mut *store, ()))
+    /// Runs the initialisers; then lets the allocator get its memory, and give all but a byte of it back: there is no
+    /// way to free, but shrinking is part of the canonical ABI.
+    pub fn prepare(&self, store: &mut Store<HostState>, warm_up_bytes: u32) -> wasmtime::Result<()> {
+        self.initialisers.iter().try_for_each(|initialise| initialise.call(&mut *store, ()))?;
+        if warm_up_bytes > 1 {
+            let place = self.realloc.call(&mut *store, (0, 0, 1, warm_up_bytes))?;
+            // An allocator that does not look where its memory ends would hand out what is not there from now on.
+            read_guest(self.memory.data(&*store), place.into(), warm_up_bytes.into())?;
+            self.realloc.call(&mut *store, (place, warm_up_bytes, 1, 1))?;
+        }
+        Ok(())
     }
 
     /// Gives one input to the entry and reads its result.
