@@ -149,7 +149,7 @@ impl Outcome {
 
     /// Whether the entry came back by itself, so that the instance may be used again.
     pub fn came_back(self) -> bool {
-        matches!(self, Outcome::Returned | Outcome::Rejected | Outcome::Limit(Limit::GracefulOom))
+        matches!(self, Outcome::Returned | Outcome::Rejected | Outcome::Limit(Limit::GracefulOom | Limit::Table))
     }
 
     /// Whether the crash oracle calls it a finding: everything but a return, a rejection and a coped-with denial.

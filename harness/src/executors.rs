@@ -38,6 +38,9 @@ pub use verify::{Difference, Verified, verify};
 
 /// Allocated and freed once before the first input, so that the guest's allocator has its memory before the snapshot.
 const WARM_UP_BYTES: u32 = 1 << 20;
+/// Immutable i32 global with the address of a guest's last words: their length (u32, little-endian), then UTF-8. A panic
+/// hook fills it where the module has no import that could tell.
+pub const MESSAGE_EXPORT: &str = "AUTOCLAVE_MESSAGE";
 /// A start function and the initialisers may take this many times the time of one execution.
 const LOADING_TIMES: u64 = 10;
 /// Attempts at a new instance, where the first one worked.
@@ -151,6 +154,8 @@ struct Live {
     memories: Vec<Memory>,
     globals: Vec<(Global, Val)>,
     shadow_stack_pointer: Option<Global>,
+    /// Where the guest leaves its last words, see [`MESSAGE_EXPORT`].
+    message_address: Option<u32>,
     snapshots: Vec<Box<[u8]>>,
     memory_bytes: u64,
 }
@@ -244,6 +249,7 @@ impl Executor {
             Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(Trap::Other) => {
                 format!("{error:#}").into_bytes()
             }
+            Err(_) if state.message.is_empty() => self.live.last_words().unwrap_or_default(),
             _ => state.message.clone(),
         };
         Execution {
@@ -444,6 +450,22 @@ pub fn judge(
     Ok(Judge::new(engine, target, entry, limits)?.run(input))
 }
 
+impl Live {
+    /// What the guest wrote before it died.
+    fn last_words(&self) -> Option<Vec<u8>> {
+        let memory = self.memories.first()?.data(&self.store);
+        let words = memory.get(self.message_address? as usize..)?;
+        let (length, text) = words.split_first_chunk::<4>()?;
+        let length = (u32::from_le_bytes(*length) as usize).min(host::MESSAGE_BYTES_MAX);
+        Some(text.get(..length)?.to_vec())
+    }
+}
+
+fn message_address(store: &mut Store<HostState>, instance: &Instance) -> Option<u32> {
+    let global = instance.get_global(&mut *store, MESSAGE_EXPORT)?;
+    global.get(&mut *store).i32().map(|address| address as u32)
+}
+
 impl Program {
     fn new(
         engine: &Engine,
@@ -551,6 +573,7 @@ impl Program {
             memories: Vec::new(),
             globals: Vec::new(),
             shadow_stack_pointer: None,
+            message_address: None,
             snapshots: Vec::new(),
             memory_bytes: store.data().limiter.memory_bytes,
             store,
@@ -602,6 +625,7 @@ impl Program {
             memories: self.memories(&mut store, &instance),
             globals: self.globals(&mut store, &instance),
             shadow_stack_pointer: self.shadow_stack_pointer(&mut store, &instance),
+            message_address: message_address(&mut store, &instance),
             store,
             snapshots: Vec::new(),
             memory_bytes,
