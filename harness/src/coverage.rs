@@ -8,7 +8,7 @@ mod reach;
 
 use crate::HarnessError;
 use crate::execution::{HostCall, RawFrame};
-use crate::executors::{Build, Engine, Executor, Reset};
+use crate::executors::{Build, Engine, Executor, Reset, component};
 use crate::instrument::{Instrumented, Site, SiteKind};
 use crate::symbols::{Inlined, SourceFile, Symbols};
 use crate::target::Target;
@@ -84,7 +84,7 @@ pub fn measure(
             }
         }
     }
-    let mut measured = assemble(&target.name, &target.wasm, executor.instrumented(), &hits, symbols);
+    let mut measured = assemble(&target.name, component::code(target, entry), executor.instrumented(), &hits, symbols);
     measured.inputs = run;
     measured.host_calls = calls.into_values().collect();
     Ok(measured)

@@ -18,7 +18,7 @@
 #define LOCK(condition) do { if (!(condition)) return 0; __asm__ volatile("" ::: "memory"); } while (0)
 
 __attribute__((export_name("alloc"))) uint8_t *maze_alloc(uint32_t size) { return malloc(size ? size : 1); }
-__attribute__((export_name("free"))) void maze_free(uint8_t *data, uint32_t size) { (void)size; free(data); }
+__attribute__((export_name("dealloc"))) void maze_free(uint8_t *data, uint32_t size) { (void)size; free(data); }
 
 static uint16_t u16_le(const uint8_t *p) { uint16_t v; memcpy(&v, p, sizeof v); return v; }
 static uint32_t u32_le(const uint8_t *p) { uint32_t v; memcpy(&v, p, sizeof v); return v; }

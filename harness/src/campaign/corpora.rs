@@ -4,7 +4,7 @@ use super::home::{Home, write_whole};
 use super::inputs;
 use crate::cli::{self, printable};
 use crate::corpus::{InputId, Store};
-use crate::executors::{Build, Engine, Executor, Reset};
+use crate::executors::{Build, Engine, Executor, Reset, component};
 use crate::limits::Overrides;
 use crate::minimise::{self, Candidate, Pin};
 use crate::symbols::Symbols;
@@ -130,7 +130,7 @@ pub fn coverage(flags: &cli::Coverage) -> anyhow::Result<u8> {
         anyhow::bail!("{}: no inputs yet; fuzz it first, or name some with --input", target.name);
     }
     let engine = Engine::new(Some(&home.cache()))?;
-    let symbols = Symbols::load(&target.wasm);
+    let symbols = Symbols::load(component::code(&target, &entry));
     let measured = coverage::measure(&engine, &target, &entry, &corpus, &symbols)?;
     let folder = super::run_folder::RunFolder::create(&home, flags.out.as_deref(), "coverage", SystemTime::now())?;
     write_whole(&folder.path.join("lcov.info"), &measured.lcov())?;

@@ -5,7 +5,7 @@ use super::home::Home;
 use super::triage::Kept;
 use crate::cli::{self, Format, printable};
 use crate::confirm;
-use crate::executors::Engine;
+use crate::executors::{Engine, component};
 use crate::oracles::{self, Case};
 use crate::symbols::Symbols;
 use crate::target::Target;
@@ -35,7 +35,7 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
     let input = read(&file, &target)?;
     let engine = Engine::new(Some(&home.cache()))?;
     let replay = confirm::replay_in(&engine, &target, &entry, &input)?;
-    let symbols = Symbols::load(&target.wasm);
+    let symbols = Symbols::load(component::code(&target, &entry));
     let frames = replay.frames(&symbols);
     let execution = &replay.execution;
     let raised = oracles::ask(&Case { target: &target, entry: &entry, input: &input, execution });

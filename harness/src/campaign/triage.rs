@@ -9,7 +9,7 @@ use crate::corpus::Store;
 use crate::coverage;
 use crate::error::HarnessError;
 use crate::execution::{Limit, Outcome};
-use crate::executors::{Build, Executor, Reset};
+use crate::executors::{Build, Executor, Reset, component};
 use crate::limits::Limits;
 use crate::minimise::{self, Minimised};
 use crate::oracles::{self, Case};
@@ -50,7 +50,7 @@ type Stray = (Outcome, Vec<u8>);
 /// Tells findings and coverage.
 pub fn run(ready: &Ready, tell: &mut dyn FnMut(&Message)) -> Result<(), HarnessError> {
     let until = Instant::now() + Duration::from_secs_f64(ready.job.seconds.unwrap_or(60.0));
-    let symbols = Symbols::load(&ready.target.wasm);
+    let symbols = Symbols::load(component::code(&ready.target, &ready.job.entry));
     if let Some(problem) = symbols.debug_info_problem() {
         tell(&Message::Note { text: format!("debug information: {problem}") });
     }

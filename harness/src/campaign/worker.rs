@@ -6,7 +6,7 @@ use super::{facts, inputs, triage};
 use crate::cli::exit;
 use crate::engine::{self, Clock, Event, Options, Stop};
 use crate::error::HarnessError;
-use crate::executors::{Engine, Reset};
+use crate::executors::{Engine, Reset, component};
 use crate::limits::Overrides;
 use crate::target::Target;
 use anyhow::Context;
@@ -70,6 +70,9 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
     let Ready { job, target, unit, home, engine, stop } = ready;
     let reset = if job.fresh_instances { Reset::Fresh } else { Reset::Dirty };
     let mut subject = engine::Guest::new(engine, target, &job.entry, reset, &target.limits)?;
+    if let Some(note) = subject.executor().note() {
+        tell(&Message::Note { text: note.to_owned() });
+    }
     tell(&Message::Ready {
         cpu_seconds: facts::own_cpu_seconds(),
         edges_total: engine::Subject::edges(&subject) as u64,
@@ -84,7 +87,7 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
         input_bytes_max,
         seeds,
         dictionary: inputs::dictionary(home, target, &job.dictionaries)?,
-        module_tokens: crate::instrument::dictionary::tokens(&target.wasm),
+        module_tokens: crate::instrument::dictionary::tokens(component::code(target, &job.entry)),
         corpus_folder: Some(unit.corpus()),
         findings_folder: Some(unit.finds()),
         stop: Stop { executions_max: job.runs, wall_max: job.seconds.map(Duration::from_secs_f64), ..Stop::default() },

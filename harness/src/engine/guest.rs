@@ -4,7 +4,7 @@ use super::facts::Relation;
 use super::subject::{Logged, Subject};
 use crate::HarnessError;
 use crate::execution::{Outcome, RawFrame};
-use crate::executors::{Build, Engine, Executor, Reset};
+use crate::executors::{Build, Engine, Executor, Reset, component};
 use crate::instrument::{Compared, Instrumented, Site, SiteKind, visit_log};
 use crate::limits::Limits;
 use crate::target::Target;
@@ -60,7 +60,7 @@ impl<'a> Guest<'a> {
         if self.tracing.is_none() {
             let executor =
                 Executor::new(self.engine, self.target, self.entry, Build::Compare, self.reset, self.limits)?;
-            let sites = site_facts(executor.instrumented(), &self.target.wasm);
+            let sites = site_facts(executor.instrumented(), component::code(self.target, self.entry));
             self.tracing = Some(Tracing { executor, sites, turns: Vec::new() });
         }
         Ok(self.tracing.as_mut().expect("made above"))

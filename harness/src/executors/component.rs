@@ -7,7 +7,7 @@ mod lifted;
 mod unwrap;
 
 pub use lifted::Lifted;
-pub use unwrap::{Unwrapped, core_module, unwrap};
+pub use unwrap::{Unwrapped, code, core_module, unwrap};
 
 use super::abi::Returned;
 use super::host::{Exit, HostState, Stop};

@@ -78,6 +78,12 @@ pub fn core_module<'a>(target: &'a Target, entry: &str) -> Option<&'a [u8]> {
     target.wasm.get(unwrap(target, entry).ok()?.range)
 }
 
+/// The module that frames, sites and symbols of a target's runs refer to: the target's own, or a component's core module.
+pub fn code<'a>(target: &'a Target, entry: &str) -> &'a [u8] {
+    let core = matches!(target.abi, crate::target::Abi::Component).then(|| core_module(target, entry)).flatten();
+    core.unwrap_or(&target.wasm)
+}
+
 /// A `canon lift`.
 #[derive(Debug, Clone, Default)]
 struct Lift {
