@@ -28,6 +28,10 @@ const TARGETS_MAX: usize = 512;
 const SUMS_MAX: usize = 128;
 /// Compares of one entry that are searched for.
 const WORKED_ON_MAX: usize = 24;
+/// Loops of one entry whose last turn is recorded on top of that.
+const TURNS_MAX: usize = 64;
+/// Turns of one loop that are solved in a row, where each takes more than a byte.
+const PURSUED_MAX: usize = 32;
 /// Bytes that an operand may depend on to be worked on.
 const BYTES_OF_A_TARGET_MAX: usize = 64;
 /// Runs of the plateau walk without getting nearer.
@@ -95,6 +99,8 @@ struct Target {
 enum Urgency {
     /// Both outcomes lead to edges that were hit already, or nothing is left to see.
     Closed,
+    /// The same, but it is the last turn of a loop or recursion: satisfied, it may lead to one turn more.
+    Turn,
     /// It is not known what the compare decides, and not every relation was seen.
     Open,
     /// It decides over an edge that was never hit.
@@ -211,6 +217,16 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     fn replace_operands(&mut self, index: usize, input: &[u8], trace: &Trace) -> Result<(), HarnessError> {
         let mut facts: Vec<(Urgency, Fact)> =
             distinct(trace).into_iter().map(|fact| (self.urgency(&fact), fact)).collect();
+        // Of loops that are closed, the last turn may still be the one that ended it.
+        let mut last_turns: HashMap<u32, usize> = HashMap::new();
+        for (at, (urgency, fact)) in facts.iter().enumerate() {
+            if *urgency == Urgency::Closed && fact.occurrence > 1 {
+                last_turns.insert(fact.site, at);
+            }
+        }
+        for at in last_turns.into_values() {
+            facts[at].0 = Urgency::Turn;
+        }
         facts.sort_by_key(|(urgency, _)| std::cmp::Reverse(*urgency));
         let len_max = self.havoc.len_max();
         let mut edits = Vec::new();
@@ -237,13 +253,13 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             }
         }
         for (urgency, fact) in &facts {
-            if *urgency > Urgency::Closed && fact.relation != Relation::Float {
+            if *urgency > Urgency::Turn && fact.relation != Relation::Float {
                 plant(input, fact, &mut |edit| take(edit, &mut edits));
             }
         }
         for (urgency, fact) in &facts {
             // What is closed here may be open elsewhere: havoc gets its pairs, but it is not worth executions now.
-            if *urgency > Urgency::Closed {
+            if *urgency > Urgency::Turn || (*urgency == Urgency::Turn && edits.len() < EDITS_MAX / 8) {
                 edits_of(input, fact, len_max, &mut |edit| take(edit, &mut edits));
             }
         }
@@ -272,7 +288,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         if targets.is_empty() {
             return Ok(());
         }
-        let dependences = self.probe(input, &targets)?;
+        let dependences = self.probe(input, trace, &targets)?;
         self.solve_together(input, &targets, &dependences)?;
         let mut order: Vec<usize> = (0..targets.len()).filter(|target| !dependences[*target].is_empty()).collect();
         order.sort_by_key(|target| {
@@ -299,7 +315,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         for index in order {
             let target = targets[index];
             let of_site = per_site.entry(target.fact.site).or_default();
-            if solved[index] || target.urgency == Urgency::Closed || *of_site >= 3 || worked_on >= WORKED_ON_MAX {
+            if solved[index] || *of_site >= 3 || worked_on >= WORKED_ON_MAX {
                 continue;
             }
             if self.stopped || !self.may_spend() {
@@ -341,15 +357,22 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         chains.sort_unstable();
         for at in chains {
             let fact = trace.facts[at];
-            if !fact.holds_equal() && fact.relation == Relation::Equality && targets.len() < TARGETS_MAX + 16 {
-                targets.push(Target { fact, urgency: Urgency::Closed });
+            let open = !fact.holds_equal() || fact.relation != Relation::Equality;
+            if open && fact.occurrence > 1 && targets.len() < TARGETS_MAX + TURNS_MAX {
+                targets.push(Target { fact, urgency: Urgency::Turn });
             }
         }
         targets
     }
 
-    /// Changes every byte by one and sees which targets answer.
-    fn probe(&mut self, input: &[u8], targets: &[Target]) -> Result<Vec<Vec<Dependence>>, HarnessError> {
+    /// Changes every byte by one and sees which targets answer, as long as the run goes the same way: what differs after
+    /// it went another way (another message printed) says nothing about operands.
+    fn probe(
+        &mut self,
+        input: &[u8],
+        base_trace: &Trace,
+        targets: &[Target],
+    ) -> Result<Vec<Vec<Dependence>>, HarnessError> {
         let mut wanted: HashMap<(u32, u32), usize> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
             wanted.insert((target.fact.site, target.fact.occurrence), index);
@@ -371,7 +394,10 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 }
                 continue;
             }
-            for fact in &self.trace.facts {
+            for (fact, before) in self.trace.facts.iter().zip(&base_trace.facts) {
+                if fact.site != before.site {
+                    break;
+                }
                 if let Some(&index) = wanted.get(&(fact.site, fact.occurrence)) {
                     let base = &targets[index].fact;
                     if (fact.left, fact.right) != (base.left, base.right) {
@@ -434,7 +460,9 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 {
                     continue;
                 }
-                let Some(solution) = solve_sum(input, &target.fact, dependences, 0..=255) else { continue };
+                let Some(solution) = solve_sum(input, &target.fact, &target.fact, dependences, 0..=255) else {
+                    continue;
+                };
                 if solution.iter().all(|(at, _)| !written.contains(at)) {
                     for (at, value) in solution {
                         written.insert(at);
@@ -458,20 +486,48 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         dependences: &[Dependence],
     ) -> Result<bool, HarnessError> {
         let mut mutant = input.to_vec();
-        for values in [0..=255, b'0'..=b'9'] {
-            let Some(solution) = solve_sum(input, &target.fact, dependences, values) else { continue };
+        let offsets: &[i8] = if target.fact.relation == Relation::Equality { &[0] } else { &[0, 1, -1] };
+        for (values, offset) in [0..=255, b'0'..=b'9']
+            .into_iter()
+            .flat_map(|values| offsets.iter().map(move |offset| (values.clone(), *offset)))
+        {
+            let goal = Fact { right: target.fact.right.wrapping_add_signed(offset.into()), ..target.fact };
+            let Some(solution) = solve_sum(input, &target.fact, &goal, dependences, values) else { continue };
             mutant.copy_from_slice(input);
             for (at, value) in solution {
                 mutant[at] = value;
             }
             if self.is_solved(&mutant, target)? {
-                if let [only] = dependences {
-                    self.chain(mutant, target, only.at)?;
+                match dependences {
+                    [only] => self.chain(mutant, target, only.at)?,
+                    _ => self.pursue(mutant, target)?,
                 }
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// After a turn of a loop was solved: the next turns of the same compare, one after the other.
+    fn pursue(&mut self, mut input: Vec<u8>, target: &Target) -> Result<(), HarnessError> {
+        for _ in 0..PURSUED_MAX {
+            if self.stopped || self.trace_for_solver(&input)? == Tried::Ended {
+                return Ok(());
+            }
+            let trace = std::mem::take(&mut self.trace);
+            let mut targets = self.targets(&trace);
+            targets.retain(|next| next.fact.site == target.fact.site && next.fact.occurrence > target.fact.occurrence);
+            targets.truncate(1);
+            let [next] = targets[..] else { return Ok(()) };
+            let dependences = self.probe(&input, &trace, &targets)?.pop().unwrap_or_default();
+            let Some(solution) = solve_sum(&input, &next.fact, &next.fact, &dependences, 0..=255) else {
+                return Ok(());
+            };
+            for (at, value) in solution {
+                input[at] = value;
+            }
+        }
+        Ok(())
     }
 
     /// Works on one compare until it is satisfied, its other edge is hit, or all ways are tried.
@@ -494,7 +550,19 @@ impl<S: Subject + ?Sized> Run<'_, S> {
 
     fn is_solved(&mut self, mutant: &[u8], target: &Target) -> Result<bool, HarnessError> {
         let look = self.look(mutant, target)?;
-        Ok(look.tried != Tried::Same || look.fact.is_some_and(|fact| satisfied(target, &fact)))
+        Ok(look.tried != Tried::Same || self.goes_on(target, look.fact.as_ref()))
+    }
+
+    /// Whether the trace at hand shows what a target was worked on for.
+    fn goes_on(&self, target: &Target, fact: Option<&Fact>) -> bool {
+        if target.urgency == Urgency::Turn {
+            return self
+                .trace
+                .facts
+                .iter()
+                .any(|fact| fact.site == target.fact.site && fact.occurrence > target.fact.occurrence);
+        }
+        fact.is_some_and(|fact| satisfied(target, fact))
     }
 
     /// Solves by elimination over single bits, lightest effects first, so that plain copies of an operand win over
@@ -512,7 +580,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 let look = self.look(&mutant, target)?;
                 mutant[dependence.at] ^= 1 << bit;
                 if let Some(fact) = look.fact {
-                    if satisfied(target, &fact) {
+                    if self.goes_on(target, Some(&fact)) {
                         return Ok(true);
                     }
                     let effect = base ^ fact.left ^ fact.right;
@@ -578,7 +646,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                         return Ok(None);
                     }
                     let Some(fact) = look.fact else { continue };
-                    if satisfied(target, &fact) {
+                    if self.goes_on(target, Some(&fact)) {
                         return Ok(None);
                     }
                     if nearness(&fact) < nearest {
@@ -623,7 +691,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 return Ok(true);
             }
             let Some(fact) = look.fact else { continue };
-            if satisfied(target, &fact) {
+            if self.goes_on(target, Some(&fact)) {
                 return Ok(true);
             }
             let distance = match fact.relation {
@@ -711,11 +779,12 @@ fn nearness(fact: &Fact) -> (u64, u32) {
     }
 }
 
-/// Solves `left = right` where both are sums over bytes: each byte's weight is what a change by one did. Digit by digit
+/// Solves `left = right`, as `goal` has them, where both are sums over bytes: each byte's weight is what a change by one did. Digit by digit
 /// from the largest weight down, within `values`. The caller tries whether it is true.
 fn solve_sum(
     input: &[u8],
     fact: &Fact,
+    goal: &Fact,
     dependences: &[Dependence],
     values: std::ops::RangeInclusive<u8>,
 ) -> Option<Vec<(usize, u8)>> {
@@ -740,7 +809,7 @@ fn solve_sum(
     }
     digits.sort_by_key(|(weight, _)| std::cmp::Reverse(weight.abs()));
     let modulus = 1i128 << (8 * u32::from(fact.width));
-    let gap = extend(fact.right.wrapping_sub(fact.left));
+    let gap = extend(goal.right.wrapping_sub(goal.left));
     // The gap modulo 2^width: the nearest of three, so that sums that wrap are solved too.
     for gap in [gap, gap - modulus, gap + modulus] {
         // From everything at its lowest effect upwards: then every digit only adds.
@@ -830,8 +899,8 @@ mod tests {
                     .fold(*offset, |sum, (byte, weight)| sum.wrapping_add((i64::from(*byte) * weight) as u32))
             };
             let base = fact(u64::from(value(input)), u64::from(*goal));
-            let solution =
-                solve_sum(input, &base, &dependences(&base, weights), 0..=255).unwrap_or_else(|| panic!("{weights:?}"));
+            let solution = solve_sum(input, &base, &base, &dependences(&base, weights), 0..=255)
+                .unwrap_or_else(|| panic!("{weights:?}"));
             let mut solved = input.to_vec();
             for (at, byte) in solution {
                 solved[at] = byte;
@@ -843,9 +912,9 @@ mod tests {
     #[test]
     fn sums_that_cannot_meet_are_given_up() {
         let base = fact(0, 1000);
-        assert_eq!(solve_sum(b"\0", &base, &dependences(&base, &[1]), 0..=255), None);
+        assert_eq!(solve_sum(b"\0", &base, &base, &dependences(&base, &[1]), 0..=255), None);
         let digits = fact(11, 66);
-        let solution = solve_sum(b"11", &digits, &dependences(&digits, &[10, 1]), b'0'..=b'9');
+        let solution = solve_sum(b"11", &digits, &digits, &dependences(&digits, &[10, 1]), b'0'..=b'9');
         assert_eq!(solution, Some(vec![(0, b'6'), (1, b'6')]));
     }
 
