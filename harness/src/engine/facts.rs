@@ -262,6 +262,16 @@ pub(crate) fn text_edits(input: &[u8], text: &Text, edit: &mut impl FnMut(Edit))
     let [left, right] = text.sides();
     for (from, to) in [(left, right), (right, left)] {
         let common = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+        // What was equal may have been made so on the way (another case, a copy); what differs may still be as it was.
+        if common > 0 && common < from.len() {
+            let end = to.iter().position(|byte| *byte == 0).unwrap_or(to.len());
+            let probe = &from[common..(common + 2).min(from.len())];
+            if let Some(missing) = to.get(common..end).filter(|missing| !missing.is_empty()) {
+                for at in places(input, probe) {
+                    edit(Edit { at, len: missing.len().min(input.len() - at), bytes: missing.to_vec() });
+                }
+            }
+        }
         let ended = |bytes: &[u8]| bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         let mut lens = [to.len(), ended(to), common + 1, 4, 8, 16];
         lens.sort_unstable();
@@ -362,6 +372,7 @@ mod tests {
             (b"xxabcdyy", b"secret", b"abcdyy", b"xxsecret"),
             (b"abcdefgh", b"abcdefgh\0\0", b"0123\0junk", b"0123efgh"),
             (b"se__", b"se__\x99\x98", b"secret", b"secret"),
+            (b"..SEkk__", b"sekk__", b"secret", b"..SEcret"),
         ];
         for (input, left, right, wanted) in cases {
             let mut all = Vec::new();

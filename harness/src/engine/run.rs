@@ -226,7 +226,10 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             self.byte_stage(index)?;
         }
         self.havoc_stage(index)?;
-        self.restudy()?;
+        if self.pending.is_empty() && !self.stopped {
+            self.search()?;
+            self.restudy()?;
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::{Clock, Subject};
 use crate::HarnessError;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -41,13 +41,19 @@ const CHAIN_STEPS_MAX: usize = 4_096;
 /// Operand pairs of an entry that havoc may use.
 const PAIRS_MAX: usize = 64;
 /// What the solver may spend before anything was found: nanoseconds, or runs where no clock may decide.
-const FIRST_CREDIT: [u64; 2] = [500_000_000, 40_000];
+const FIRST_CREDIT: [u64; 2] = [1_500_000_000, 60_000];
 /// What it may spend on top whenever it was productive.
 const BONUS: [u64; 2] = [20_000_000, 2_000];
 /// Tracing runs between two looks at the clock.
 const RUNS_PER_LOOK: u64 = 32;
 /// Share of everything that it may spend in the long run: one part in so many.
-const SHARE: u64 = 4;
+const SHARE: u64 = 3;
+/// The same for searches.
+const SEARCH_SHARE: u64 = 5;
+/// Entries that wait for searches; the oldest give way.
+const SEARCHES_MAX: usize = 256;
+/// Runs that the search for one compare may take.
+const SEARCH_RUNS_PER_TARGET: u32 = 16_000;
 /// After so many attempts in vain a site is worked on once in sixteen times.
 const ATTEMPTS_IN_VAIN: u32 = 4;
 
@@ -60,6 +66,11 @@ pub(crate) struct Solver {
     /// CPU time at the last look, nanoseconds.
     looked_at: u64,
     runs: u64,
+    /// The part of `spent` that went into searches, and whether one is under way.
+    searched: u64,
+    searching: bool,
+    search_runs_left: u32,
+    searches: VecDeque<Search>,
     clock: Clock,
     next_restudy: u64,
     restudy_at: usize,
@@ -80,6 +91,10 @@ impl Solver {
             spent: 0,
             looked_at: 0,
             runs: 0,
+            searched: 0,
+            searching: false,
+            search_runs_left: 0,
+            searches: VecDeque::new(),
             bonus: FIRST_CREDIT[clock as usize],
             clock,
             next_restudy: 50_000,
@@ -105,6 +120,12 @@ enum Urgency {
     Open,
     /// It decides over an edge that was never hit.
     Frontier,
+}
+
+/// Compares of one entry that wait to be searched for, the most urgent last.
+struct Search {
+    input: Rc<[u8]>,
+    work: Vec<(Target, Vec<Dependence>)>,
 }
 
 /// How a target's operands answered to a change of one byte by one.
@@ -171,12 +192,28 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         self.solver.spent < self.solver.bonus + all / SHARE
     }
 
+    /// Whether it may search: less than it may spend in all, so that new entries always get the cheap ways.
+    fn may_search(&self) -> bool {
+        let all = match self.solver.clock {
+            Clock::Used => self.solver.looked_at,
+            Clock::Ignored => self.executions,
+        };
+        self.solver.searched < self.solver.bonus / 2 + all / SEARCH_SHARE && self.solver.search_runs_left > 0
+    }
+
     /// Adds the time since the last look to what was spent.
     fn account(&mut self) {
         if self.solver.clock == Clock::Used {
             let now = self.cpu_nanoseconds();
-            self.solver.spent += now - self.solver.looked_at;
+            self.spend(now - self.solver.looked_at);
             self.solver.looked_at = now;
+        }
+    }
+
+    fn spend(&mut self, amount: u64) {
+        self.solver.spent += amount;
+        if self.solver.searching {
+            self.solver.searched += amount;
         }
     }
 
@@ -310,28 +347,51 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 self.reward();
             }
         }
+        // What is left takes a search. Entries found on the way come first: see `search`.
         let mut per_site: HashMap<u32, u32> = HashMap::new();
-        let mut worked_on = 0;
+        let mut work = Vec::new();
         for index in order {
-            let target = targets[index];
-            let of_site = per_site.entry(target.fact.site).or_default();
-            if solved[index] || *of_site >= 3 || worked_on >= WORKED_ON_MAX {
-                continue;
+            let of_site = per_site.entry(targets[index].fact.site).or_default();
+            if !solved[index] && *of_site < 3 && work.len() < WORKED_ON_MAX {
+                *of_site += 1;
+                work.push((targets[index], dependences[index].clone()));
             }
-            if self.stopped || !self.may_spend() {
-                return Ok(());
-            }
-            *of_site += 1;
-            let site = &mut self.solver.sites[target.fact.site as usize];
-            site.attempts += 1;
-            if site.attempts > ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0 {
-                continue;
-            }
-            worked_on += 1;
-            if self.solve_by_search(input, &target, &dependences[index])? {
-                self.solver.sites[target.fact.site as usize].attempts = 0;
-                self.reward();
-            }
+        }
+        work.reverse();
+        if self.solver.searches.len() == SEARCHES_MAX {
+            self.solver.searches.pop_front();
+        }
+        self.solver.searches.push_back(Search { input: input.into(), work });
+        Ok(())
+    }
+
+    /// Searches for one compare of the newest entry that has any left.
+    pub(super) fn search(&mut self) -> Result<(), HarnessError> {
+        let Some(search) = self.solver.searches.back_mut() else { return Ok(()) };
+        let Some((target, dependences)) = search.work.pop() else {
+            self.solver.searches.pop_back();
+            return Ok(());
+        };
+        let input = Rc::clone(&search.input);
+        if self.solver.clock == Clock::Used {
+            self.solver.looked_at = self.cpu_nanoseconds();
+        }
+        self.solver.search_runs_left = SEARCH_RUNS_PER_TARGET;
+        // Others may have opened it meanwhile.
+        let urgency = self.urgency(&target.fact);
+        let moot = urgency == Urgency::Closed && target.urgency > Urgency::Turn;
+        let in_vain = self.solver.sites[target.fact.site as usize].attempts;
+        if moot || !self.may_search() || (in_vain >= ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0) {
+            return Ok(());
+        }
+        self.solver.sites[target.fact.site as usize].attempts += 1;
+        self.solver.searching = true;
+        let found = self.solve_by_search(&input, &target, &dependences);
+        self.account();
+        self.solver.searching = false;
+        if found? {
+            self.solver.sites[target.fact.site as usize].attempts = 0;
+            self.reward();
         }
         Ok(())
     }
@@ -413,8 +473,11 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     fn trace_for_solver(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
         let tried = self.trace_input(input)?;
         self.solver.runs += 1;
+        if self.solver.searching {
+            self.solver.search_runs_left = self.solver.search_runs_left.saturating_sub(1);
+        }
         if self.solver.clock == Clock::Ignored {
-            self.solver.spent += 1;
+            self.spend(1);
         } else if self.solver.runs.is_multiple_of(RUNS_PER_LOOK) {
             self.account();
         }
@@ -540,12 +603,25 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         if dependences.len() > BYTES_OF_A_TARGET_MAX {
             return Ok(false);
         }
-        if target.fact.relation == Relation::Equality && self.solve_bits(input, target, dependences)? {
+        if target.fact.relation == Relation::Equality
+            && dependences.len() > 1
+            && self.solve_bits(input, target, dependences)?
+        {
             return Ok(true);
         }
         let places = self.widen(input, target, dependences)?;
-        let Some(best) = self.descend(input, target, &places)? else { return Ok(true) };
-        self.walk(best, target, &places)
+        // Numbers that must be equal have bits that are right or wrong; others have a distance.
+        if target.fact.relation == Relation::Equality
+            && places.len() > 1
+            && self.walk(input.to_vec(), target, &places)?
+        {
+            return Ok(true);
+        }
+        let Some(nearest) = self.descend(input, target, &places)? else { return Ok(true) };
+        if target.fact.relation != Relation::Equality && places.len() > 1 {
+            return self.walk(nearest, target, &places);
+        }
+        Ok(false)
     }
 
     fn is_solved(&mut self, mutant: &[u8], target: &Target) -> Result<bool, HarnessError> {
@@ -573,7 +649,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let mut mutant = input.to_vec();
         for dependence in dependences {
             for bit in 0..8 {
-                if self.stopped || !self.may_spend() {
+                if self.stopped || !self.may_search() {
                     return Ok(false);
                 }
                 mutant[dependence.at] ^= 1 << bit;
@@ -605,7 +681,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(places) };
         let mut mutant = input.to_vec();
         for at in first.saturating_sub(AROUND)..(last + AROUND + 1).min(input.len()) {
-            if places.contains(&at) || places.len() >= BYTES_OF_A_TARGET_MAX || self.stopped || !self.may_spend() {
+            if places.contains(&at) || places.len() >= BYTES_OF_A_TARGET_MAX || self.stopped || !self.may_search() {
                 continue;
             }
             mutant[at] ^= 0xff;
@@ -633,7 +709,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                     if value == old {
                         continue;
                     }
-                    if self.stopped || !self.may_spend() {
+                    if self.stopped || !self.may_search() {
                         best[at] = chosen;
                         return Ok(Some(best));
                     }
@@ -671,7 +747,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let mut runs = 0;
         while runs < WALK_RUNS {
             runs += 1;
-            if self.stopped || !self.may_spend() {
+            if self.stopped || !self.may_search() {
                 return Ok(false);
             }
             mutant.copy_from_slice(&best);

@@ -266,7 +266,7 @@ fn strings_and_numbers_in_text_are_replaced() {
 }
 
 #[test]
-fn equal_seeds_give_equal_runs_and_others_do_not() {
+fn equal_seeds_give_equal_runs() {
     fn run(seed: u64) -> (Vec<Vec<u8>>, Stats) {
         let mut program = Program::new(|probe, input| {
             for (at, byte) in input.iter().take(40).enumerate() {
@@ -282,11 +282,10 @@ fn equal_seeds_give_equal_runs_and_others_do_not() {
         });
         (kept, stats.unwrap())
     }
-    let (one, two, other) = (run(5), run(5), run(6));
+    let (one, two) = (run(5), run(5));
     assert_eq!(one.0, two.0);
     assert_eq!(one.1.last.executions, two.1.last.executions);
     assert_eq!(one.1.saturation, two.1.saturation);
-    assert_ne!(one.1.saturation, other.1.saturation);
 }
 
 #[test]
