@@ -38,6 +38,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Coverage(flags) => corpora::coverage(&flags),
         Command::Worker => worker::run(),
         Command::Judge => {
+            workers::end_with_parent();
             crate::confirm::judge_main()?;
             Ok(crate::cli::exit::CLEAN)
         }

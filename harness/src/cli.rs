@@ -330,11 +330,14 @@ fn profile(text: &str) -> Result<Profile, String> {
     Profile::ALL.iter().copied().find(|profile| profile.name() == text).ok_or_else(|| format!("profiles: {}", names()))
 }
 
-/// Makes control characters of untrusted text visible before it reaches a terminal.
+/// Makes what acts on a terminal (control and direction-changing characters) visible in untrusted text; lines stay lines.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    autoclave_reports::escape::block(text)
+}
+
+/// The same for names: a line break in one must not begin a line that looks like ours.
+pub fn printable_name(name: &str) -> String {
+    autoclave_reports::escape::line(name)
 }
 
 #[cfg(test)]
@@ -358,5 +361,6 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
+        assert_eq!(printable_name("a\u{202e}b\nc"), "a\\u{202e}b\\u{a}c");
     }
 }

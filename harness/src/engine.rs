@@ -97,6 +97,8 @@ pub enum Event<'a> {
         outcome: Outcome,
         /// Guest frames, innermost first.
         frames: &'a [RawFrame],
+        /// Executions of this job until then, this one included.
+        executions: u64,
     },
 }
 

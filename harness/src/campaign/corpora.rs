@@ -2,7 +2,7 @@
 
 use super::home::{Home, write_whole};
 use super::inputs;
-use crate::cli::{self, printable};
+use crate::cli::{self, printable, printable_name};
 use crate::corpus::{InputId, Store};
 use crate::executors::{Build, Engine, Executor, Reset, component};
 use crate::limits::Overrides;
@@ -63,7 +63,12 @@ pub fn cmin(flags: &cli::OneTarget) -> anyhow::Result<u8> {
             removed += 1;
         }
     }
-    eprintln!("{}: {} inputs, {removed} removed, {} kept", home.relative(&folder), inputs.len(), kept.len());
+    eprintln!(
+        "{}: {} inputs, {removed} removed, {} kept",
+        printable_name(&home.relative(&folder)),
+        inputs.len(),
+        kept.len()
+    );
     Ok(cli::exit::CLEAN)
 }
 
@@ -136,8 +141,9 @@ pub fn coverage(flags: &cli::Coverage) -> anyhow::Result<u8> {
     write_whole(&folder.path.join("lcov.info"), &measured.lcov())?;
     write_whole(&folder.path.join("coverage.html"), &measured.html(&home.root))?;
     eprintln!(
-        "{}::{entry}: {} inputs, {}/{} edges",
+        "{}::{}: {} inputs, {}/{} edges",
         target.name,
+        printable_name(&entry),
         corpus.len(),
         measured.edges_found(),
         measured.edges_total()
@@ -150,11 +156,11 @@ pub fn coverage(flags: &cli::Coverage) -> anyhow::Result<u8> {
         eprintln!(
             "{:>6} edges missing  {}{}",
             row.edges_total - row.edges_found,
-            printable(&row.name),
-            printable(&place)
+            printable_name(&row.name),
+            printable_name(&place)
         );
     }
-    let shown = home.relative(&folder.path);
+    let shown = printable_name(&home.relative(&folder.path));
     eprintln!("{shown}/coverage.html · {shown}/lcov.info");
     Ok(cli::exit::CLEAN)
 }

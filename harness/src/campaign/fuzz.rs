@@ -6,13 +6,14 @@ use super::plan::{self, Stint};
 use super::protocol::{Message, Sample, Task, WorkerJob};
 use super::run_folder::RunFolder;
 use super::workers::{Heard, Interrupts, Worker};
-use super::{facts, saturation};
+use super::{facts, inputs, saturation};
 use crate::cli::{self, ResetFlag};
 use crate::error::HarnessError;
 use crate::target::Target;
 use anyhow::Context;
 use autoclave_reports::record::{self, Budget, NotTested, Run, Scope, Timing};
 use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -31,6 +32,7 @@ pub fn run(flags: &cli::Fuzz, arguments: &[String]) -> anyhow::Result<u8> {
     let started = SystemTime::now();
     let clock = Instant::now();
     let interrupts = Interrupts::install()?;
+    inputs::check(&flags.dict)?;
     let (units, not_tested) = choose(&home, flags)?;
     if flags.fresh {
         units.iter().try_for_each(|unit| unit.home.set_aside())?;
@@ -138,7 +140,8 @@ impl<'a> Campaign<'a> {
 
     fn triage(&mut self) -> anyhow::Result<()> {
         let stint = |unit| Stint { unit, worker: 0, seconds: Some(TRIAGE_SECONDS), runs: None };
-        let begun = |unit: &Unit| unit.started.is_some() && unit.failures.is_empty();
+        // A worker that died left its finds behind; one that could not even begin left nothing to look at.
+        let begun = |unit: &Unit| unit.started.is_some() && (unit.failures.is_empty() || unit.edges_total > 0);
         let stints = (0..self.units.len()).filter(|&unit| begun(&self.units[unit])).map(stint).collect();
         self.drive(stints, Task::Triage)
     }
@@ -227,12 +230,13 @@ impl<'a> Campaign<'a> {
             }
             Message::Find { outcome, file, execs } => {
                 let seconds = unit.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
-                if let Some(name) = file.file_name() {
-                    let name = name.to_string_lossy().into_owned();
-                    unit.first_seen.entry(name).or_insert(record::FoundAt { execs, seconds });
+                let input = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                // The tracing build meets the same input at other offsets; that is no news.
+                if let Entry::Vacant(unseen) = unit.first_seen.entry(input) {
+                    unseen.insert(record::FoundAt { execs, seconds });
+                    let (name, file) = (cli::printable_name(&unit.name), self.home.relative(&file));
+                    self.live.say(&format!("{name}: {outcome} after {} execs, kept as {file}", thousands(execs)));
                 }
-                let file = self.home.relative(&file);
-                self.live.say(&format!("{}: {outcome} after {} execs, kept as {file}", unit.name, thousands(execs)));
             }
             Message::Done { sample, incidence, sampled, execs_since_new_edge, seeds } => {
                 unit.progress(stint.worker, sample);
@@ -295,6 +299,11 @@ impl<'a> Campaign<'a> {
                 row.notes.extend(unit.failures.iter().map(|(message, _)| message.clone()));
                 if row.confirmed().count() == 0 {
                     row.verdict = Verdict::NotTested(message.clone());
+                } else {
+                    // Findings stand; that their search was cut short is said beside them.
+                    let what = unit.name.clone();
+                    let reason = format!("the search was cut short: {message}");
+                    record.not_tested.push(NotTested { what, reason, ..NotTested::default() });
                 }
             } else if unit.started.is_none() {
                 row.verdict = Verdict::NotTested("the run ended before its turn".into());
@@ -447,6 +456,10 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
     if asked.is_empty() && not_tested.is_empty() {
         anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
     }
+    let known = |which: &str| {
+        let named = home.root.join(crate::target::TARGETS_FOLDER).join(which);
+        [named, which.into()].iter().any(|folder| folder.join(crate::target::MANIFEST_FILE).is_file())
+    };
     for word in &asked {
         // `target::entry` names one entry.
         let (which, only) = match word.rsplit_once("::") {
@@ -461,9 +474,18 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
                 if let (Some(only), true) = (only, entries.is_empty()) {
                     anyhow::bail!("{which} has no entry {only}; it has {}", target.entries.join(", "));
                 }
-                units.extend(entries.into_iter().map(|entry| Unit::new(home, target.clone(), which, entry)));
+                for entry in entries {
+                    let unit = Unit::new(home, target.clone(), which, entry);
+                    // Named twice is meant once: two workers in one folder would not repeat.
+                    if units.iter().all(|known: &Unit| known.home.folder != unit.home.folder) {
+                        units.push(unit);
+                    }
+                }
             }
-            Err(error) if flags.targets.is_empty() || matches!(error, HarnessError::Missing { .. }) => {
+            // A target that is there and not built is a gap; a name that means nothing is a wrong command line.
+            Err(error)
+                if flags.targets.is_empty() || (matches!(error, HarnessError::Missing { .. }) && known(which)) =>
+            {
                 not_tested.push(gap(word, &error));
             }
             Err(error) => return Err(error.into()),

@@ -42,7 +42,16 @@ impl Home {
 
     /// State of one unit (a target's entry).
     pub fn unit(&self, target: &Target, entry: &str) -> UnitHome {
-        UnitHome { folder: self.state().join("state").join(file_name(&target.name)).join(file_name(entry)) }
+        let name = match &target.folder {
+            Some(_) => file_name(&target.name),
+            // Modules of strangers are called `module.wasm` more often than not: their folders tell them apart.
+            None => {
+                let path = target.module_path.canonicalize().unwrap_or_else(|_| target.module_path.clone());
+                format!("{}-{}", file_name(&target.name), short_hash(self.relative(&path).as_bytes()))
+            }
+        };
+        let inside = Path::new(&name).join(file_name(entry));
+        UnitHome { folder: self.state().join("state").join(&inside), aside: self.state().join("aside").join(inside) }
     }
 
     /// `path` relative to the root where it lies below it: reports name no machine's folders.
@@ -57,6 +66,8 @@ impl Home {
 pub struct UnitHome {
     /// The folder.
     pub folder: PathBuf,
+    /// Where `--fresh` puts it, below a number.
+    aside: PathBuf,
 }
 
 impl UnitHome {
@@ -80,21 +91,16 @@ impl UnitHome {
         if !self.folder.exists() {
             return Ok(());
         }
-        for number in 1.. {
-            let aside = self.folder.with_extension(format!("old{number}"));
-            if !aside.exists() {
-                return std::fs::rename(&self.folder, &aside)
-                    .with_context(|| format!("{}: could not be set aside", self.folder.display()));
-            }
-        }
-        Ok(())
+        let failed = || format!("{}: could not be set aside", self.folder.display());
+        std::fs::create_dir_all(&self.aside).with_context(failed)?;
+        let free = (1..).map(|number: u64| self.aside.join(number.to_string())).find(|aside| !aside.exists());
+        std::fs::rename(&self.folder, free.with_context(failed)?).with_context(failed)
     }
 }
 
 /// A name that comes from a module or a path, as a file name: plain characters stay, the rest is escaped, and a
 /// hash keeps long or altered names apart.
 pub fn file_name(name: &str) -> String {
-    use sha2::Digest;
     if name == "*" {
         return "all".to_owned();
     }
@@ -103,8 +109,11 @@ pub fn file_name(name: &str) -> String {
     if kept == name && !name.is_empty() && !name.starts_with('.') && name != "all" {
         return kept;
     }
-    let hash = sha2::Sha256::digest(name.as_bytes());
-    format!("{}-{:02x}{:02x}{:02x}{:02x}", kept.trim_start_matches('.'), hash[0], hash[1], hash[2], hash[3])
+    format!("{}-{}", kept.trim_start_matches('.'), short_hash(name.as_bytes()))
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    crate::corpus::InputId::of(bytes).hex()[..8].to_owned()
 }
 
 /// Writes a file whole or not at all.

@@ -45,6 +45,11 @@ pub fn dictionary(home: &Home, target: &Target, more: &[PathBuf]) -> Result<Vec<
     Ok(tokens)
 }
 
+/// Whether these dictionaries can be read: asked before a run, so that a wrong word ends it at once.
+pub fn check(files: &[PathBuf]) -> Result<(), HarnessError> {
+    files.iter().try_for_each(|file| read(file).map(drop))
+}
+
 /// A dictionary in the syntax of AFL and libFuzzer: `name="token"`, `name@level="token"` or `"token"` per line, `#` comments.
 fn read(file: &Path) -> Result<Vec<Vec<u8>>, HarnessError> {
     let wrong = |message: String| HarnessError::Manifest { path: file.to_owned(), message };

@@ -2,7 +2,7 @@
 
 use super::facts;
 use super::home::{Home, write_whole};
-use crate::cli::{self, Format, printable};
+use crate::cli::{self, Format, printable_name};
 use crate::error::HarnessError;
 use crate::execution::Outcome;
 use crate::limits::Overrides;
@@ -18,19 +18,19 @@ pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
         rows.push(row(&home, &found));
     }
     if flags.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        println!("{}", autoclave_reports::escape::json(&serde_json::to_string_pretty(&rows)?));
         return Ok(cli::exit::CLEAN);
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     for row in &rows {
-        let name = printable(&row.name);
+        let name = printable_name(&row.name);
         println!(
             "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings  {}",
-            row.abi,
-            row.format,
+            printable_name(&row.abi),
+            printable_name(&row.format),
             row.corpus,
             row.findings,
-            printable(&row.state)
+            printable_name(&row.state)
         );
     }
     if rows.is_empty() {
@@ -120,7 +120,7 @@ pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
         "{}: {} with {}; `cargo xtask fuzz {}` fuzzes it",
         home.relative(&manifest),
         facts::abi_name(loaded.abi),
-        loaded.entries.join(", "),
+        printable_name(&loaded.entries.join(", ")),
         flags.name
     );
     Ok(cli::exit::CLEAN)

@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on: a live line for each unit on a terminal, a plain line every ten seconds elsewhere.
 
 use super::protocol::Sample;
-use crate::cli::printable;
+use crate::cli::{printable, printable_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -46,7 +46,7 @@ impl Live {
                         .unwrap_or_else(|_| ProgressStyle::default_spinner()),
                 ),
             );
-            bar.set_prefix(printable(name));
+            bar.set_prefix(printable_name(name));
             bar.set_message("starting");
             self.lines.insert(unit, bar);
         }
@@ -60,7 +60,7 @@ impl Live {
             bar.set_message(text);
         } else if self.bars.is_none() && self.printed.get(&unit).is_none_or(|printed| printed.elapsed() >= PLAIN_EVERY)
         {
-            eprintln!("{} {text}", printable(name));
+            eprintln!("{} {text}", printable_name(name));
             self.printed.insert(unit, Instant::now());
         }
     }
@@ -70,7 +70,7 @@ impl Live {
         if let Some(bar) = self.lines.remove(&unit) {
             bar.finish_and_clear();
         }
-        self.say(&format!("{name} {}", progress_line(sample, edges_total, rate)));
+        self.say(&format!("{} {}", printable_name(name), progress_line(sample, edges_total, rate)));
     }
 }
 

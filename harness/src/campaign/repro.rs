@@ -3,7 +3,7 @@
 use super::facts;
 use super::home::Home;
 use super::triage::Kept;
-use crate::cli::{self, Format, printable};
+use crate::cli::{self, Format, printable, printable_name};
 use crate::confirm;
 use crate::executors::{Engine, component};
 use crate::oracles::{self, Case};
@@ -48,9 +48,9 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
             "bucket": bucket, "frames": records, "fuel_used": execution.fuel_used,
             "memory_bytes_peak": execution.memory_bytes_peak, "message": String::from_utf8_lossy(&execution.message),
         });
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        println!("{}", autoclave_reports::escape::json(&serde_json::to_string_pretty(&value)?));
     } else {
-        let say = |text: &str| eprintln!("{}", printable(text));
+        let say = |line: &str| eprintln!("{}", printable_name(line));
         say(&format!(
             "target    {}::{entry}  ({}, sha-256 {})",
             target.name,
@@ -67,7 +67,7 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
         say(&format!("fuel      {fuel} of {}", target.limits.fuel(input.len())));
         say(&format!("memory    {} of {} bytes at most", execution.memory_bytes_peak, target.limits.memory_bytes_max));
         if !execution.message.is_empty() {
-            say(&format!("message   {}", String::from_utf8_lossy(&execution.message).trim_end()));
+            eprintln!("message   {}", printable(String::from_utf8_lossy(&execution.message).trim_end()));
         }
         for call in &execution.host_calls {
             say(&format!("host      {} × {}", call.import, call.count));
@@ -79,11 +79,12 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
                 |file| format!("{file}:{}:{}", record.line.unwrap_or(0), record.column.unwrap_or(0)),
             );
             let inlined = if record.inlined { " (inlined)" } else { "" };
-            say(&format!("  #{number:<3} {}{inlined}\n       {place}", record.function));
+            say(&format!("  #{number:<3} {}{inlined}", record.function));
+            say(&format!("       {place}"));
         }
         let format = target.manifest.format.as_deref();
         if let Some(decoded) = views::decode(format, target.abi, &input, DECODED_CHARS_MAX) {
-            say(&format!("\n{decoded}"));
+            eprintln!("\n{}", printable(&decoded));
         }
     }
     Ok(if bucket.is_some() { cli::exit::FINDINGS } else { cli::exit::CLEAN })
@@ -113,10 +114,7 @@ fn find(home: &Home, id: &str) -> anyhow::Result<(PathBuf, Kept)> {
         for unit in folders(&target) {
             for file in folders(&unit.join("findings")) {
                 let matches = file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(id));
-                if matches
-                    && file.extension().is_some_and(|ending| ending == "json")
-                    && !unit.to_string_lossy().contains(".old")
-                {
+                if matches && file.extension().is_some_and(|ending| ending == "json") {
                     found.push(file);
                 }
             }
@@ -138,9 +136,9 @@ pub fn explain_finding(home: &Home, id: &str) -> anyhow::Result<u8> {
     let (_, kept) = find(home, id)?;
     let finding = kept.finding;
     let rule = rules::rule(&finding.oracle, &finding.outcome);
-    println!("{}", printable(&format!("{} in {}::{}: {}", finding.id, kept.target, kept.entry, finding.title)));
+    println!("{}", printable_name(&format!("{} in {}::{}: {}", finding.id, kept.target, kept.entry, finding.title)));
     println!("{} · severity {} ({:.1}) · CWE-{}", finding.outcome, finding.severity, rule.security_severity, rule.cwe);
-    println!("\n{}\n{}\n\n{}", rule.meaning, rule.advice, printable(&finding.repro));
+    println!("\n{}\n{}\n\n{}", rule.meaning, rule.advice, printable_name(&finding.repro));
     Ok(cli::exit::CLEAN)
 }
 

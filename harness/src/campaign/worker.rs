@@ -36,6 +36,7 @@ pub struct Ready {
 
 /// Does one job.
 pub fn run() -> anyhow::Result<u8> {
+    super::workers::end_with_parent();
     let mut line = String::new();
     let mut stdin = std::io::BufReader::new(std::io::stdin());
     (&mut stdin).take(JOB_BYTES_MAX).read_line(&mut line).context("no job on standard input")?;
@@ -103,10 +104,10 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
             tell(&Message::Progress(last));
         }
         Event::NewEntry { .. } => {}
-        Event::Find { input, outcome, .. } => tell(&Message::Find {
+        Event::Find { input, outcome, executions, .. } => tell(&Message::Find {
             outcome: outcome.name().into(),
             file: unit.finds().join(crate::corpus::InputId::of(input).hex()),
-            execs: last.execs,
+            execs: executions,
         }),
     })?;
     tell(&Message::Done {

@@ -15,6 +15,8 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 const STDERR_BYTES_KEPT: usize = 4096;
 /// How long a worker may go on after its time is over before it is killed.
 const GRACE: Duration = Duration::from_secs(60);
+/// How often a child looks whether its parent is still there.
+const PARENT_EVERY: Duration = Duration::from_millis(250);
 
 /// What happened to a worker, by its number.
 pub enum Heard {
@@ -116,6 +118,18 @@ fn keep_tail(mut source: impl Read, sink: &Mutex<Vec<u8>>) {
             tail.drain(..surplus);
         }
     }
+}
+
+/// Ends this process soon after its parent has died: a worker whose campaign was killed has nobody to report to, and what
+/// it found is on disk.
+pub fn end_with_parent() {
+    let parent = rustix::process::getppid();
+    std::thread::spawn(move || {
+        while rustix::process::getppid() == parent {
+            std::thread::sleep(PARENT_EVERY);
+        }
+        std::process::exit(i32::from(crate::cli::exit::NOT_JUDGED));
+    });
 }
 
 /// SIGINT, counted: once = finish and report, twice = stop.

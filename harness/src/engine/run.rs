@@ -433,7 +433,8 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             findings.add(input)?;
         }
         self.finds += 1;
-        (self.events)(Event::Find { input, outcome, frames: self.subject.frames() });
+        let (frames, executions) = (self.subject.frames(), self.executions);
+        (self.events)(Event::Find { input, outcome, frames, executions });
         if self.options.stop.first_finding {
             self.stopped = true;
         }

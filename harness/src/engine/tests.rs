@@ -304,7 +304,7 @@ fn it_goes_on_after_findings_and_tells_each_once() {
     options.stop.first_finding = false;
     options.findings_folder = Some(folder.path().to_owned());
     let stats = fuzz(&mut program, &options, &mut |event| {
-        if let Event::Find { input, outcome, frames } = event {
+        if let Event::Find { input, outcome, frames, .. } = event {
             assert_eq!(outcome, Outcome::Trap(Trap::Unreachable));
             assert!(folder.path().join(crate::corpus::InputId::of(input).hex()).is_file(), "on disk before it is told");
             told.push(frames[0].function);

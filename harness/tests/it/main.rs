@@ -1,6 +1,8 @@
 //! One binary of integration tests: a file per room.
 
 mod abi;
+#[cfg(target_os = "linux")]
+mod campaign;
 mod coverage;
 mod executors;
 mod instrument;
