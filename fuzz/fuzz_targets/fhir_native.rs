@@ -1,0 +1,12 @@
+//! Native FHIR JSON parsers, on documents built with `arbitrary`.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    autoclave_fuzz::native::fhir(data);
+});
+
+#[cfg(not(fuzzing))]
+fn main() {
+    autoclave_fuzz::replay_files(autoclave_fuzz::native::fhir);
+}
