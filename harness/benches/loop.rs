@@ -24,7 +24,7 @@ fn bench(criterion: &mut Criterion) {
     let engine = Engine::new(None).expect("the engine starts");
     let trivial = wat::parse_str(TRIVIAL).expect("a valid module");
     let mut cases = vec![(
-        Target::from_bytes("trivial", trivial, Manifest::default(), &Overrides::default()).expect("a valid target"),
+        Target::from_bytes("trivial", &trivial, Manifest::default(), &Overrides::default()).expect("a valid target"),
         Vec::new(),
     )];
     let root = find_root(Path::new(env!("CARGO_MANIFEST_DIR")));
