@@ -44,7 +44,9 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         }
         Command::Completions { shell } => {
             use clap::CommandFactory;
-            clap_complete::generate(shell, &mut Cli::command(), "autoclave", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "autoclave", &mut script);
+            crate::cli::print(&script)?;
             Ok(crate::cli::exit::CLEAN)
         }
     }

@@ -117,7 +117,7 @@ pub struct Fuzz {
     #[arg(long)]
     pub runs: Option<u64>,
     /// Processes that fuzz at the same time
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
@@ -132,7 +132,7 @@ pub struct Fuzz {
     #[arg(long, default_value = "low")]
     pub fail_on: autoclave_reports::Severity,
     /// Longest input, bytes
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_len: Option<u32>,
     /// Additional dictionary, AFL or libFuzzer syntax
     #[arg(long)]
@@ -311,14 +311,20 @@ pub struct Bench {
     pub format: Format,
 }
 
+/// Longest time that a flag takes, seconds: thirty years. Clocks overflow at some point beyond.
+const SECONDS_MAX: f64 = 1e9;
+
 fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>()
-        && seconds.is_finite()
-        && (0.0..=1e9).contains(&seconds)
-    {
-        return Ok(Duration::from_secs_f64(seconds));
+    let seconds = match text.parse::<f64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            humantime::parse_duration(text).map_err(|error| format!("{error}; write 60s, 10m or 2h"))?.as_secs_f64()
+        }
+    };
+    if !(0.0..=SECONDS_MAX).contains(&seconds) {
+        return Err(format!("give a time from 0s to {SECONDS_MAX:.0}s"));
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write 60s, 10m or 2h"))
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn limit(text: &str) -> Result<String, String> {
@@ -328,6 +334,16 @@ fn limit(text: &str) -> Result<String, String> {
 fn profile(text: &str) -> Result<Profile, String> {
     let names = || Profile::ALL.iter().map(|profile| profile.name()).collect::<Vec<_>>().join(", ");
     Profile::ALL.iter().copied().find(|profile| profile.name() == text).ok_or_else(|| format!("profiles: {}", names()))
+}
+
+/// Writes data to standard output. A reader that has seen enough (`| head`) is no failure.
+pub fn print(data: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(data).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Makes what acts on a terminal (control and direction-changing characters) visible in untrusted text; lines stay lines.
@@ -355,7 +371,7 @@ mod tests {
         assert_eq!(duration("60s"), Ok(Duration::from_secs(60)));
         assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        assert!(duration("-1").is_err() && duration("soon").is_err());
+        assert!(["-1", "soon", "inf", "NaN", "500000000000y"].iter().all(|wrong| duration(wrong).is_err()));
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub fn run(flags: &cli::Bench) -> anyhow::Result<u8> {
         }
     }
     if flags.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        cli::print(format!("{}\n", serde_json::to_string_pretty(&rows)?).as_bytes())?;
     }
     Ok(cli::exit::CLEAN)
 }

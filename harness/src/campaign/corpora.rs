@@ -4,6 +4,7 @@ use super::home::{Home, write_whole};
 use super::inputs;
 use crate::cli::{self, printable, printable_name};
 use crate::corpus::{InputId, Store};
+use crate::execution::{Limit, Outcome};
 use crate::executors::{Build, Engine, Executor, Reset, component};
 use crate::limits::Overrides;
 use crate::minimise::{self, Candidate, Pin};
@@ -76,14 +77,17 @@ pub fn cmin(flags: &cli::OneTarget) -> anyhow::Result<u8> {
 pub fn tmin(flags: &cli::Tmin) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let (target, entry) = one(&home, &flags.target, flags.entry.as_deref())?;
-    let input = std::fs::read(&flags.file).with_context(|| format!("{}: not readable", flags.file.display()))?;
+    let input = inputs::read_whole(&flags.file, u64::from(target.limits.input_bytes_max))?;
     let engine = Engine::new(Some(&home.cache()))?;
     let mut executor = Executor::new(&engine, &target, &entry, Build::Fuzz, Reset::Dirty, &target.limits)?;
     let outcome = executor.run(&input);
     let key = triage::quick_key(&executor.execution());
     // An input that is no finding keeps what it covers instead.
     let features = minimise::features(executor.counters());
-    let found = minimise::minimise(&input, minimise::TRIES_MAX, |candidate| {
+    // An endless input costs its whole time with each try.
+    let endless = matches!(outcome, Outcome::Limit(Limit::Fuel | Limit::Deadline));
+    let tries_max = if endless { super::triage::SLOW_TRIES_MAX } else { minimise::TRIES_MAX };
+    let found = minimise::minimise(&input, tries_max, |candidate| {
         executor.run(candidate) == outcome
             && if outcome.is_finding() {
                 triage::quick_key(&executor.execution()) == key
@@ -128,7 +132,7 @@ pub fn coverage(flags: &cli::Coverage) -> anyhow::Result<u8> {
         if path.is_dir() {
             corpus.extend(crate::corpus::load_seeds(path, longest)?);
         } else {
-            corpus.push(std::fs::read(path).with_context(|| format!("{}: not readable", path.display()))?);
+            corpus.push(inputs::read_whole(path, longest)?);
         }
     }
     if corpus.is_empty() {

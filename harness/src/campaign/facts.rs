@@ -2,12 +2,11 @@
 
 use super::home::Home;
 use super::run_folder::RunFolder;
-use crate::cli::{Format, printable};
+use crate::cli::{self, Format, printable};
 use crate::target::{Abi, Target};
 use autoclave_reports::record::LimitRow;
 use autoclave_reports::{Finding, Record};
 use std::collections::BTreeMap;
-use std::io::Write;
 
 /// Unit and reason of every limit, by field name of `Limits`.
 const LIMITS: &[(&str, &str, &str)] = &[
@@ -137,8 +136,8 @@ pub fn print(home: &Home, folder: &RunFolder, record: &Record, format: Format) -
     );
     match format {
         Format::Human => {}
-        Format::Json => std::io::stdout().write_all(&render("json"))?,
-        Format::Github => std::io::stdout().write_all(&render("github"))?,
+        Format::Json => cli::print(&render("json"))?,
+        Format::Github => cli::print(&render("github"))?,
     }
     Ok(record.exit_code(record.run.fail_on))
 }

@@ -156,10 +156,13 @@ impl<'a> Campaign<'a> {
                 self.running.values_mut().for_each(|(worker, _)| worker.kill());
                 return Err(cli::ExitWith { code: cli::exit::INTERRUPTED, message: "stopped".into() }.into());
             }
-            if task == Task::Fuzz && count > before && !asked_to_stop {
+            if count > before && !asked_to_stop {
                 self.live.say("interrupted: finishing and writing the report (again to stop at once)");
-                self.running.values_mut().for_each(|(worker, _)| worker.ask_to_stop());
-                waiting.clear();
+                // What was found is judged all the same: a report without it would mislead.
+                if task == Task::Fuzz {
+                    self.running.values_mut().for_each(|(worker, _)| worker.ask_to_stop());
+                    waiting.clear();
+                }
                 asked_to_stop = true;
             }
             while self.running.len() < self.jobs as usize

@@ -5,6 +5,7 @@ use crate::corpus;
 use crate::error::HarnessError;
 use crate::limits::Limits;
 use crate::target::Target;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Longest input that is fuzzed unless `--max-len` says otherwise, bytes: long inputs find little and cost much.
@@ -45,6 +46,21 @@ pub fn dictionary(home: &Home, target: &Target, more: &[PathBuf]) -> Result<Vec<
     Ok(tokens)
 }
 
+/// A file that a user named: regular, and no longer than `bytes_max`.
+pub fn read_whole(file: &Path, bytes_max: u64) -> Result<Vec<u8>, HarnessError> {
+    let fail = |error| HarnessError::io(file, error);
+    let wrong = |message: String| fail(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
+    if !file.metadata().map_err(fail)?.is_file() {
+        return Err(wrong("not a regular file".into()));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).map_err(fail)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(wrong(format!("longer than {bytes_max} bytes, which is the limit for such a file")));
+    }
+    Ok(bytes)
+}
+
 /// Whether these dictionaries can be read: asked before a run, so that a wrong word ends it at once.
 pub fn check(files: &[PathBuf]) -> Result<(), HarnessError> {
     files.iter().try_for_each(|file| read(file).map(drop))
@@ -53,11 +69,7 @@ pub fn check(files: &[PathBuf]) -> Result<(), HarnessError> {
 /// A dictionary in the syntax of AFL and libFuzzer: `name="token"`, `name@level="token"` or `"token"` per line, `#` comments.
 fn read(file: &Path) -> Result<Vec<Vec<u8>>, HarnessError> {
     let wrong = |message: String| HarnessError::Manifest { path: file.to_owned(), message };
-    let length = file.metadata().map_err(|error| HarnessError::io(file, error))?.len();
-    if length > DICTIONARY_BYTES_MAX {
-        return Err(wrong(format!("{length} bytes; a dictionary has at most {DICTIONARY_BYTES_MAX}")));
-    }
-    let text = std::fs::read(file).map_err(|error| HarnessError::io(file, error))?;
+    let text = read_whole(file, DICTIONARY_BYTES_MAX)?;
     let text = String::from_utf8_lossy(&text);
     let mut tokens = Vec::new();
     for (number, line) in text.lines().enumerate() {

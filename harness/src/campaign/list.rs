@@ -8,7 +8,6 @@ use crate::execution::Outcome;
 use crate::limits::Overrides;
 use crate::oracles;
 use crate::target::{self, Target};
-use anyhow::Context;
 
 /// One line per target.
 pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
@@ -18,20 +17,23 @@ pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
         rows.push(row(&home, &found));
     }
     if flags.format == Format::Json {
-        println!("{}", autoclave_reports::escape::json(&serde_json::to_string_pretty(&rows)?));
+        cli::print(format!("{}\n", autoclave_reports::escape::json(&serde_json::to_string_pretty(&rows)?)).as_bytes())?;
         return Ok(cli::exit::CLEAN);
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     for row in &rows {
         let name = printable_name(&row.name);
-        println!(
-            "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings  {}",
-            printable_name(&row.abi),
-            printable_name(&row.format),
-            row.corpus,
-            row.findings,
-            printable_name(&row.state)
-        );
+        cli::print(
+            format!(
+                "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings  {}\n",
+                printable_name(&row.abi),
+                printable_name(&row.format),
+                row.corpus,
+                row.findings,
+                printable_name(&row.state)
+            )
+            .as_bytes(),
+        )?;
     }
     if rows.is_empty() {
         eprintln!("no targets here: run in a folder that holds targets/, or name a .wasm file to `fuzz`");
@@ -97,9 +99,11 @@ fn count(folder: &std::path::Path, ending: &str) -> usize {
 /// Registers a prebuilt module.
 pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
     let home = Home::find()?;
-    let bytes = std::fs::read(&flags.wasm).with_context(|| format!("{}: not readable", flags.wasm.display()))?;
     if super::home::file_name(&flags.name) != flags.name {
         anyhow::bail!("{:?}: a target's name is letters, digits, '-', '_' and '.'", flags.name);
+    }
+    if !flags.wasm.is_file() {
+        anyhow::bail!("{}: no such file", flags.wasm.display());
     }
     // Loading it first means that only a module that can be fuzzed becomes a target.
     let loaded = Target::load_file(&flags.wasm, &Overrides::default())?;
@@ -108,13 +112,13 @@ pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
     if manifest.exists() {
         anyhow::bail!("{}: there already", home.relative(&manifest));
     }
-    let mut text = target::manifest_for(&flags.wasm.display().to_string(), &bytes)?;
+    let mut text = target::manifest_for(&flags.wasm.display().to_string(), &loaded.wasm)?;
     if let Some(format) = &flags.input_format {
         text =
             format!("{}\nformat = {}\n", text.lines().next().unwrap_or_default(), toml::Value::from(format.as_str()))
                 + text.split_once('\n').map_or("", |(_, rest)| rest);
     }
-    write_whole(&folder.join("module.wasm"), &bytes)?;
+    write_whole(&folder.join("module.wasm"), &loaded.wasm)?;
     write_whole(&manifest, text.as_bytes())?;
     eprintln!(
         "{}: {} with {}; `cargo xtask fuzz {}` fuzzes it",
@@ -130,28 +134,32 @@ pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
 pub fn explain(flags: &cli::Explain) -> anyhow::Result<u8> {
     let Some(what) = &flags.what else {
         for oracle in oracles::ALL {
-            println!("{:12} {}", oracle.name, oracle.question);
+            cli::print(format!("{:12} {}\n", oracle.name, oracle.question).as_bytes())?;
         }
         for outcome in Outcome::ALL {
-            println!("{:28} {}", outcome.name(), meaning(*outcome));
+            cli::print(format!("{:28} {}\n", outcome.name(), meaning(*outcome)).as_bytes())?;
         }
         return Ok(cli::exit::CLEAN);
     };
     if let Some(oracle) = oracles::by_name(what) {
-        println!("{}: {}\n\n{}\n", oracle.name, oracle.question, oracle.explanation);
+        cli::print(format!("{}: {}\n\n{}\n\n", oracle.name, oracle.question, oracle.explanation).as_bytes())?;
         for (canary, twin) in oracle.canaries {
-            println!("canary {} (must be caught) · twin {} (must pass)", canary.name, twin.name);
+            cli::print(
+                format!("canary {} (must be caught) · twin {} (must pass)\n", canary.name, twin.name).as_bytes(),
+            )?;
         }
-        println!("qualify it: cargo xtask selftest --oracle {}", oracle.name);
+        cli::print(format!("qualify it: cargo xtask selftest --oracle {}\n", oracle.name).as_bytes())?;
         return Ok(cli::exit::CLEAN);
     }
     let by_any_case = Outcome::ALL.iter().copied().find(|outcome| outcome.name().eq_ignore_ascii_case(what));
     if let Some(outcome) = by_any_case {
-        println!("{}: {}", outcome.name(), meaning(outcome));
+        cli::print(format!("{}: {}\n", outcome.name(), meaning(outcome)).as_bytes())?;
         if outcome.is_finding() {
             let rule = autoclave_reports::rules::rule("crash", outcome.name());
-            println!("severity {} ({:.1}), CWE-{}", rule.severity, rule.security_severity, rule.cwe);
-            println!("{}\n{}", rule.meaning, rule.advice);
+            cli::print(
+                format!("severity {} ({:.1}), CWE-{}\n", rule.severity, rule.security_severity, rule.cwe).as_bytes(),
+            )?;
+            cli::print(format!("{}\n{}\n", rule.meaning, rule.advice).as_bytes())?;
         }
         return Ok(cli::exit::CLEAN);
     }

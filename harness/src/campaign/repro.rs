@@ -48,7 +48,9 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
             "bucket": bucket, "frames": records, "fuel_used": execution.fuel_used,
             "memory_bytes_peak": execution.memory_bytes_peak, "message": String::from_utf8_lossy(&execution.message),
         });
-        println!("{}", autoclave_reports::escape::json(&serde_json::to_string_pretty(&value)?));
+        cli::print(
+            format!("{}\n", autoclave_reports::escape::json(&serde_json::to_string_pretty(&value)?)).as_bytes(),
+        )?;
     } else {
         let say = |line: &str| eprintln!("{}", printable_name(line));
         say(&format!(
@@ -136,9 +138,21 @@ pub fn explain_finding(home: &Home, id: &str) -> anyhow::Result<u8> {
     let (_, kept) = find(home, id)?;
     let finding = kept.finding;
     let rule = rules::rule(&finding.oracle, &finding.outcome);
-    println!("{}", printable_name(&format!("{} in {}::{}: {}", finding.id, kept.target, kept.entry, finding.title)));
-    println!("{} · severity {} ({:.1}) · CWE-{}", finding.outcome, finding.severity, rule.security_severity, rule.cwe);
-    println!("\n{}\n{}\n\n{}", rule.meaning, rule.advice, printable_name(&finding.repro));
+    cli::print(
+        format!(
+            "{}\n",
+            printable_name(&format!("{} in {}::{}: {}", finding.id, kept.target, kept.entry, finding.title))
+        )
+        .as_bytes(),
+    )?;
+    cli::print(
+        format!(
+            "{} · severity {} ({:.1}) · CWE-{}\n",
+            finding.outcome, finding.severity, rule.security_severity, rule.cwe
+        )
+        .as_bytes(),
+    )?;
+    cli::print(format!("\n{}\n{}\n\n{}\n", rule.meaning, rule.advice, printable_name(&finding.repro)).as_bytes())?;
     Ok(cli::exit::CLEAN)
 }
 

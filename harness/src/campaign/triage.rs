@@ -26,7 +26,7 @@ const RAW_MAX: usize = 1_000;
 /// Findings that are not reproduced and still listed.
 const NOT_REPRODUCED_MAX: usize = 20;
 /// Tries at making an input smaller that only a fuel budget ends: each costs a whole budget.
-const SLOW_TRIES_MAX: u64 = 300;
+pub const SLOW_TRIES_MAX: u64 = 300;
 /// Budget for those tries, as a part of the real one.
 const SLOW_FUEL_PART: u64 = 20;
 /// Frames that a finding shows.
