@@ -161,6 +161,15 @@ fn label_without_offset(frame: &Frame) -> String {
     without_generics(&frame.name())
 }
 
+/// The frames worth showing: from the library function that the target's own code called down to the entry. How a panic
+/// unwinds is the same in every module and says nothing about this one.
+pub fn without_machinery(frames: &[Frame]) -> &[Frame] {
+    let own = frames.iter().position(|frame| class(frame) == Class::Own).unwrap_or(0);
+    let first = frames[..own].iter().rposition(|frame| class(frame) == Class::Machinery);
+    // One frame of the machinery stays: it says why.
+    &frames[first.unwrap_or(0)..]
+}
+
 fn class(frame: &Frame) -> Class {
     let Some(name) = &frame.name else {
         // Without names, a function that its caller does not expect back is a way to die.
@@ -418,6 +427,21 @@ mod tests {
             let bucket = bucket("crash", outcome, &frames(stack));
             assert_eq!(bucket.frames, wanted, "{stack:?}");
         }
+    }
+
+    #[test]
+    fn frames_that_are_shown_begin_with_the_reason() {
+        let stack = frames(&[
+            "__rust_start_panic",
+            "core::panicking::panic_fmt",
+            "core::panicking::panic_bounds_check",
+            "+<usize as core::slice::index::SliceIndex<[u8]>>::index@rust/library/core/src/slice/index.rs",
+            "+hl7::field::<&str>@hl7-1.0.0/src/field.rs",
+            "parse",
+        ]);
+        assert_eq!(without_machinery(&stack).len(), 4);
+        assert_eq!(without_machinery(&stack[3..]).len(), 3);
+        assert!(without_machinery(&[]).is_empty());
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn finish(
         outcome: outcome.name().into(),
         title: triage::title(rule.title, &frames),
         message: String::from_utf8_lossy(&message).into_owned(),
-        frames: frames.iter().take(FRAMES_MAX).map(Frame::to_record).collect(),
+        frames: triage::without_machinery(&frames).iter().take(FRAMES_MAX).map(Frame::to_record).collect(),
         reproducer: Reproducer::new(format!("{id}.bin"), &input, smallest.len() as u64),
         decoded: views::decode(format, ready.target.abi, &input, DECODED_CHARS_MAX),
         repro: format!("cargo xtask repro {id} --target {which}"),
