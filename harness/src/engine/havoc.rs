@@ -10,12 +10,15 @@ use libafl::state::{HasCorpus, HasMaxSize, HasRand, StdState};
 use libafl_bolts::HasLen;
 use libafl_bolts::rands::{Rand, StdRand};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 type Inputs = InMemoryCorpus<BytesInput>;
 type State = StdState<Inputs, BytesInput, StdRand, Inputs>;
 
 /// Tokens beyond this are left out: every further one makes each of them rarer.
 const TOKENS_MAX: usize = 8_192;
+/// How far a nested value is followed: the cost of one mutation stays small.
+const NESTED_BYTES_MAX: usize = 4096;
 /// Longest token; longer ones are cut by nobody, they are seeds.
 const TOKEN_BYTES_MAX: usize = 64;
 
@@ -98,7 +101,7 @@ impl Havoc {
             bytes.extend((0..grown).map(|at| fill[at % 8]));
             return;
         }
-        match self.below(32) {
+        match self.below(36) {
             0..=15 => {
                 let id = self.below(self.classic_count);
                 // A mutator that cannot work on this input says so by `Skipped`; errors are about corpora on disk.
@@ -123,11 +126,12 @@ impl Havoc {
                 let byte = PRINTABLE[self.below(PRINTABLE.len())];
                 bytes.insert(at, byte);
             }
-            _ => {
+            31 => {
                 let from = self.below(bytes.len());
                 let count = 1 + self.below((bytes.len() - from).min(32));
                 bytes.drain(from..from + count);
             }
+            _ => self.nested(bytes),
         }
     }
 
@@ -225,6 +229,43 @@ impl Havoc {
         bytes.copy_within(from..from + len, to);
     }
 
+    /// Works on a whole value of nested text (JSON and its like): an object, an array, a string, with all that is in it.
+    /// Emptied, removed with the comma beside it, doubled, replaced by another value of the input or by a plain one.
+    fn nested(&mut self, bytes: &mut Vec<u8>) {
+        const PLAIN: &[&[u8]] = &[b"null", b"true", b"0", b"-1", b"1.0", b"\"\"", b"[]", b"{}", b"[null]", b"[[]]", b"[{}]"];
+        let start = self.below(bytes.len());
+        let Some(span) = next_value(bytes, start) else { return };
+        match self.below(5) {
+            0 => drop(bytes.drain(span.start + 1..span.end - 1)),
+            1 => {
+                let after = bytes.get(span.end) == Some(&b',');
+                let before = !after && span.start > 0 && bytes[span.start - 1] == b',';
+                bytes.drain(span.start - usize::from(before)..span.end + usize::from(after));
+            }
+            2 => {
+                let copy: Vec<u8> = std::iter::once(b',').chain(bytes[span.clone()].iter().copied()).collect();
+                if bytes.len() + copy.len() <= self.len_max {
+                    bytes.splice(span.end..span.end, copy);
+                }
+            }
+            3 => {
+                let elsewhere = self.below(bytes.len());
+                if let Some(other) = next_value(bytes, elsewhere)
+                    && bytes.len() + other.len() <= self.len_max + span.len()
+                {
+                    let copy = bytes[other].to_vec();
+                    bytes.splice(span, copy);
+                }
+            }
+            _ => {
+                let plain = PLAIN[self.below(PLAIN.len())];
+                if bytes.len() + plain.len() <= self.len_max + span.len() {
+                    bytes.splice(span, plain.iter().copied());
+                }
+            }
+        }
+    }
+
     /// Deletes or doubles what stands between two equal delimiters: a field, a member, an element, a line.
     fn bracketed(&mut self, bytes: &mut Vec<u8>) {
         const DELIMITERS: &[u8] = b",|\n\r<\"&^ {[:;";
@@ -248,6 +289,30 @@ impl Havoc {
 
 /// Bytes that mean something to most text formats.
 pub(crate) const PRINTABLE: &[u8] = b"0123456789\"'<>{}[]()|^~\\&:;,.-+*/=!?#@$%_ \t\r\nabcdefnrstuxABEFLNTXZ\0";
+
+/// The first bracketed or quoted value that begins at or behind `start` and ends within the input, its brackets included.
+fn next_value(bytes: &[u8], start: usize) -> Option<Range<usize>> {
+    let opens = |byte: &u8| matches!(byte, b'{' | b'[' | b'(' | b'"');
+    let from = start + bytes[start..].iter().take(NESTED_BYTES_MAX).position(opens)?;
+    let mut open = Vec::new();
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate().skip(from).take(NESTED_BYTES_MAX) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' | b'(' => open.push(byte),
+            b'}' | b']' | b')' => drop(open.pop()),
+            _ => {}
+        }
+        if open.is_empty() && !quoted {
+            return Some(from..at + 1);
+        }
+    }
+    None
+}
 
 /// Replaces an occurrence of the pair's first side by its second; the search starts at a random place.
 fn replace_occurrence(bytes: &mut Vec<u8>, pair: &Pair, rand: &mut StdRand) {
@@ -301,6 +366,29 @@ mod tests {
         assert_eq!(bytes, b"size=1000;");
         replace_occurrence(&mut bytes, &pair, &mut rand);
         assert_eq!(bytes, b"size=1000;");
+    }
+
+    #[test]
+    fn values_are_found_whole() {
+        let text = br#"{"a":[1,{"b":"]\""}],"c":"x"}"#;
+        let value = |start| next_value(text, start).map(|span| std::str::from_utf8(&text[span]).unwrap());
+        assert_eq!(value(0), Some(r#"{"a":[1,{"b":"]\""}],"c":"x"}"#));
+        assert_eq!(value(1), Some(r#""a""#));
+        assert_eq!(value(5), Some(r#"[1,{"b":"]\""}]"#));
+        assert_eq!(value(6), Some(r#"{"b":"]\""}"#));
+        assert_eq!(value(text.len() - 1), None);
+        assert_eq!(next_value(b"[[[", 0), None);
+    }
+
+    #[test]
+    fn an_array_is_emptied_soon() {
+        let mut havoc = Havoc::new(1, 200).unwrap();
+        let found = (0..2_000).any(|_| {
+            let mut bytes = br#"{"name":[{"family":"x","given":["y"]}],"id":"1"}"#.to_vec();
+            havoc.nested(&mut bytes);
+            bytes == br#"{"name":[],"id":"1"}"#
+        });
+        assert!(found);
     }
 
     #[test]
