@@ -74,7 +74,7 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
         for call in &execution.host_calls {
             say(&format!("host      {} × {}", call.import, call.count));
         }
-        for (number, frame) in frames.iter().enumerate() {
+        for (number, frame) in triage::without_machinery(&frames).iter().enumerate() {
             let record = frame.to_record();
             let place = record.file.map_or_else(
                 || record.module_offset.map_or_else(String::new, |offset| format!("module+{offset:#x}")),

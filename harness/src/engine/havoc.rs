@@ -232,9 +232,12 @@ impl Havoc {
     /// Works on a whole value of nested text (JSON and its like): an object, an array, a string, with all that is in it.
     /// Emptied, removed with the comma beside it, doubled, replaced by another value of the input or by a plain one.
     fn nested(&mut self, bytes: &mut Vec<u8>) {
-        const PLAIN: &[&[u8]] = &[b"null", b"true", b"0", b"-1", b"1.0", b"\"\"", b"[]", b"{}", b"[null]", b"[[]]", b"[{}]"];
+        const PLAIN: &[&[u8]] =
+            &[b"null", b"true", b"0", b"-1", b"1.0", b"\"\"", b"[]", b"{}", b"[null]", b"[[]]", b"[{}]"];
         let start = self.below(bytes.len());
-        let Some(span) = next_value(bytes, start) else { return };
+        // Strings are many and their ends look like beginnings: brackets have to be asked for.
+        let opens: &[u8] = if self.below(4) > 0 { b"[{" } else { b"\"[{(" };
+        let Some(span) = next_value(bytes, start, opens).or_else(|| next_value(bytes, 0, opens)) else { return };
         match self.below(5) {
             0 => drop(bytes.drain(span.start + 1..span.end - 1)),
             1 => {
@@ -250,7 +253,7 @@ impl Havoc {
             }
             3 => {
                 let elsewhere = self.below(bytes.len());
-                if let Some(other) = next_value(bytes, elsewhere)
+                if let Some(other) = next_value(bytes, elsewhere, opens)
                     && bytes.len() + other.len() <= self.len_max + span.len()
                 {
                     let copy = bytes[other].to_vec();
@@ -291,9 +294,8 @@ impl Havoc {
 pub(crate) const PRINTABLE: &[u8] = b"0123456789\"'<>{}[]()|^~\\&:;,.-+*/=!?#@$%_ \t\r\nabcdefnrstuxABEFLNTXZ\0";
 
 /// The first bracketed or quoted value that begins at or behind `start` and ends within the input, its brackets included.
-fn next_value(bytes: &[u8], start: usize) -> Option<Range<usize>> {
-    let opens = |byte: &u8| matches!(byte, b'{' | b'[' | b'(' | b'"');
-    let from = start + bytes[start..].iter().take(NESTED_BYTES_MAX).position(opens)?;
+fn next_value(bytes: &[u8], start: usize, opens: &[u8]) -> Option<Range<usize>> {
+    let from = start + bytes[start..].iter().take(NESTED_BYTES_MAX).position(|byte| opens.contains(byte))?;
     let mut open = Vec::new();
     let mut quoted = false;
     let mut escaped = false;
@@ -371,13 +373,13 @@ mod tests {
     #[test]
     fn values_are_found_whole() {
         let text = br#"{"a":[1,{"b":"]\""}],"c":"x"}"#;
-        let value = |start| next_value(text, start).map(|span| std::str::from_utf8(&text[span]).unwrap());
+        let value = |start| next_value(text, start, b"\"[{(").map(|span| std::str::from_utf8(&text[span]).unwrap());
         assert_eq!(value(0), Some(r#"{"a":[1,{"b":"]\""}],"c":"x"}"#));
         assert_eq!(value(1), Some(r#""a""#));
         assert_eq!(value(5), Some(r#"[1,{"b":"]\""}]"#));
         assert_eq!(value(6), Some(r#"{"b":"]\""}"#));
         assert_eq!(value(text.len() - 1), None);
-        assert_eq!(next_value(b"[[[", 0), None);
+        assert_eq!(next_value(b"[[[", 0, b"["), None);
     }
 
     #[test]

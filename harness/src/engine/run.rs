@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 const STICKY_EXECUTIONS: u32 = 4_096;
 /// Mutants made of an entry before the next one's turn.
 const HAVOC_BURST: u32 = 256;
+/// Executions that study may be ahead of mutation, and its share of the rest: as many as mutation's.
+const STUDY_AHEAD: u64 = 20_000;
+const STUDY_SHARE: u64 = 1;
 /// Steps of the byte stage before the next entry's turn.
 const BYTE_SLICE: usize = 1_024;
 /// Longest entry that the byte stage takes on.
@@ -98,6 +101,8 @@ pub(super) struct Run<'a, S: ?Sized> {
     pub(super) trace: Trace,
     /// Entries that the compare stage has not seen yet.
     pending: Vec<usize>,
+    /// Executions spent on studying entries.
+    studied: u64,
     incidence: Incidence,
     corpus: Option<Store>,
     findings: Option<Store>,
@@ -155,6 +160,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             solver: Solver::new(options.clock),
             trace: Trace::default(),
             pending: Vec::new(),
+            studied: 0,
             incidence: Incidence::new(edges),
             corpus: open(&options.corpus_folder)?,
             findings: open(&options.findings_folder)?,
@@ -214,11 +220,17 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         for input in std::mem::take(&mut self.imports) {
             self.try_input(&input)?;
         }
-        while let Some(index) = self.pending.pop() {
+        // What is new is studied at once, but not for ever: entries found by study are studied as well, and where a module
+        // keeps giving new ones, nothing else would ever run.
+        while self.studied <= STUDY_AHEAD + STUDY_SHARE * (self.executions - self.studied)
+            && let Some(index) = self.pending.pop()
+        {
             if self.stopped {
                 return Ok(());
             }
+            let before = self.executions;
             self.study(index)?;
+            self.studied += self.executions - before;
         }
         let index = self.schedule.pick(self.havoc.rand());
         self.schedule.entries[index].visits += 1;
