@@ -20,7 +20,7 @@ pub fn estimate(incidence: &[u64], sampled: u64) -> Saturation {
         singletons,
         doubletons,
         // With no singleton left, "less than one in n" is all that can be said.
-        p_new_edge: enough.then(|| f1.max(1.0) / sampled as f64),
+        p_new_edge: enough.then(|| (f1.max(1.0) / sampled as f64).min(1.0)),
         chao1_edges: enough.then(|| found + f1 * (f1 - 1.0).max(0.0) / (2.0 * (f2 + 1.0))),
         ..Saturation::default()
     }

@@ -293,6 +293,39 @@ impl Havoc {
 /// Bytes that mean something to most text formats.
 pub(crate) const PRINTABLE: &[u8] = b"0123456789\"'<>{}[]()|^~\\&:;,.-+*/=!?#@$%_ \t\r\nabcdefnrstuxABEFLNTXZ\0";
 
+/// Values of nested text that [`nested_mutants`] works on, at most.
+const NESTED_VALUES_MAX: usize = 128;
+
+/// What single changes of whole values make of nested text: each object and array emptied, nulled and removed, each
+/// string emptied. Few, and each of them is what a parser of such text has to be ready for.
+pub(super) fn nested_mutants(input: &[u8]) -> Vec<Vec<u8>> {
+    let mut mutants = Vec::new();
+    let mut replace = |span: &Range<usize>, by: &[u8]| {
+        let mut mutant = Vec::with_capacity(input.len());
+        mutant.extend_from_slice(&input[..span.start]);
+        mutant.extend_from_slice(by);
+        mutant.extend_from_slice(&input[span.end..]);
+        mutants.push(mutant);
+    };
+    let mut at = 0;
+    for _ in 0..NESTED_VALUES_MAX {
+        let Some(span) = next_value(input, at, b"[{\"") else { break };
+        let inner = span.start + 1..span.end - 1;
+        let is_text = input[span.start] == b'"';
+        if !inner.is_empty() {
+            replace(&inner, b"");
+        }
+        if !is_text {
+            replace(&span, b"null");
+            let after = span.end + usize::from(input.get(span.end) == Some(&b','));
+            replace(&(span.start..after), b"");
+        }
+        // Strings hold no values; the ends of strings must not be taken for beginnings.
+        at = if is_text { span.end } else { inner.start };
+    }
+    mutants
+}
+
 /// The first bracketed or quoted value that begins at or behind `start` and ends within the input, its brackets included.
 fn next_value(bytes: &[u8], start: usize, opens: &[u8]) -> Option<Range<usize>> {
     let from = start + bytes[start..].iter().take(NESTED_BYTES_MAX).position(|byte| opens.contains(byte))?;
@@ -380,6 +413,19 @@ mod tests {
         assert_eq!(value(6), Some(r#"{"b":"]\""}"#));
         assert_eq!(value(text.len() - 1), None);
         assert_eq!(next_value(b"[[[", 0, b"["), None);
+    }
+
+    #[test]
+    fn each_value_is_emptied_nulled_and_removed_once() {
+        let mutants = nested_mutants(br#"{"a":["x"],"b":{}}"#);
+        let texts: Vec<&str> = mutants.iter().map(|mutant| std::str::from_utf8(mutant).unwrap()).collect();
+        for wanted in
+            [r#"{}"#, r#"{"a":[],"b":{}}"#, r#"{"a":null,"b":{}}"#, r#"{"a":["x"],"b":null}"#, r#"{"a":[""],"b":{}}"#]
+        {
+            assert!(texts.contains(&wanted), "{wanted} is not among {texts:?}");
+        }
+        assert!(nested_mutants(b"MSH|^~\\&|A").is_empty());
+        assert!(nested_mutants(&b"[".repeat(100_000)).len() <= 3 * NESTED_VALUES_MAX);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::facts::Trace;
 use super::feedback::{Feedback, Novelty, for_each_hit};
-use super::havoc::{Havoc, PRINTABLE};
+use super::havoc::{Havoc, PRINTABLE, nested_mutants};
 use super::saturation::Incidence;
 use super::schedule::{Entry, Schedule};
 use super::solve::Solver;
@@ -234,6 +234,9 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         }
         let index = self.schedule.pick(self.havoc.rand());
         self.schedule.entries[index].visits += 1;
+        if self.schedule.entries[index].visits == 1 {
+            self.value_stage(index)?;
+        }
         if self.wants_bytes(index) {
             self.byte_stage(index)?;
         }
@@ -256,6 +259,17 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         let (bytes, havoc) = (self.byte_yield.rate(), self.havoc_yield.rate());
         let share = (bytes / (bytes + havoc)).clamp(0.05, 0.8) / BYTE_SLICE as f64 * f64::from(HAVOC_BURST) * 2.0;
         (self.havoc.next() >> 11) as f64 / (1u64 << 53) as f64 <= share
+    }
+
+    /// Whole values of nested text, one change each: once for each entry, when it is first picked.
+    fn value_stage(&mut self, index: usize) -> Result<(), HarnessError> {
+        let base = Rc::clone(&self.schedule.entries[index].input);
+        for mutant in nested_mutants(&base) {
+            if self.stopped || (self.try_input(&mutant)? == Tried::Ended && self.hung()) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// A slice of the deterministic byte stage: every value at every place, insertions, deletions.
