@@ -43,6 +43,8 @@ const WARM_UP_BYTES: u32 = 1 << 20;
 pub const MESSAGE_EXPORT: &str = "AUTOCLAVE_MESSAGE";
 /// A start function and the initialisers may take this many times the time of one execution.
 const LOADING_TIMES: u64 = 10;
+/// The judge may take this many times the wall-clock limit: a busy machine must not make a finding.
+const JUDGE_TIMES: u64 = 20;
 /// Attempts at a new instance, where the first one worked.
 const REVIVALS_MAX: u32 = 3;
 
@@ -191,7 +193,11 @@ impl Executor {
             other => other?,
         };
         Ok(Self {
-            wall_epochs: epochs(program.limits.wall_ms_max),
+            wall_epochs: epochs(match program.purpose {
+                // Fuel ends what the judge runs; the clock is there for what burns no fuel, on however busy a machine.
+                Purpose::Judge => program.limits.wall_ms_max.saturating_mul(JUDGE_TIMES),
+                Purpose::Fuzz => program.limits.wall_ms_max,
+            }),
             program,
             reset,
             condition: Condition::Ready,
