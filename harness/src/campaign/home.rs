@@ -121,7 +121,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     use std::io::Write;
     let folder = path.parent().context("a file needs a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("{}: could not be made", folder.display()))?;
-    let mut file = tempfile::Builder::new()
+    let mut builder = tempfile::Builder::new();
+    // As any file of the user's: what the umask leaves, not what a secret would get.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder
         .prefix(".tmp-")
         .tempfile_in(folder)
         .with_context(|| format!("{}: not writable", folder.display()))?;
