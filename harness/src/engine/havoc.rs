@@ -19,6 +19,8 @@ type State = StdState<Inputs, BytesInput, StdRand, Inputs>;
 const TOKENS_MAX: usize = 8_192;
 /// How far a nested value is followed: the cost of one mutation stays small.
 const NESTED_BYTES_MAX: usize = 4096;
+/// Tokens of the first rank; each is compared with all others when it is added.
+const PREFERRED_MAX: usize = 1_024;
 /// Longest token; longer ones are cut by nobody, they are seeds.
 const TOKEN_BYTES_MAX: usize = 64;
 
@@ -58,7 +60,7 @@ impl Havoc {
     /// Adds a token of the first rank.
     pub(crate) fn prefer_token(&mut self, token: &[u8]) {
         if (2..=TOKEN_BYTES_MAX).contains(&token.len())
-            && self.preferred.len() < TOKENS_MAX
+            && self.preferred.len() < PREFERRED_MAX
             && !self.preferred.iter().any(|known| **known == *token)
         {
             self.preferred.push(token.into());

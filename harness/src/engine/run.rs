@@ -109,6 +109,7 @@ pub(super) struct Run<'a, S: ?Sized> {
     finding_keys: HashSet<u64>,
     byte_yield: Yield,
     havoc_yield: Yield,
+    edit_yield: Yield,
     pub(super) executions: u64,
     pub(super) traced: u64,
     kept: u64,
@@ -167,6 +168,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             finding_keys: HashSet::new(),
             byte_yield: Yield { executions: 0.0, kept: 0.0 },
             havoc_yield: Yield { executions: 0.0, kept: 0.0 },
+            edit_yield: Yield { executions: 0.0, kept: 0.0 },
             executions: 0,
             traced: 0,
             kept: 0,
@@ -241,7 +243,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             self.byte_stage(index)?;
         }
         self.havoc_stage(index)?;
-        if self.pending.is_empty() && !self.stopped {
+        if !self.stopped {
             self.search()?;
             self.restudy()?;
         }
@@ -514,6 +516,31 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         (thread_cpu_time() - self.cpu_started).as_nanos() as u64
     }
 
+    /// Executions and inputs kept so far.
+    pub(super) fn progress(&self) -> (u64, u64) {
+        (self.executions, self.kept)
+    }
+
+    /// Notes what replacements of operands led to since `before`.
+    pub(super) fn note_edits(&mut self, before: (u64, u64)) {
+        self.edit_yield.note(self.executions - before.0, self.kept - before.1);
+    }
+
+    /// Replacements worth trying for one entry: as many as a burst of havoc has mutants where both yield alike.
+    pub(super) fn edits_worthwhile(&self) -> usize {
+        let ratio = self.edit_yield.rate() / self.havoc_yield.rate();
+        (ratio * f64::from(HAVOC_BURST)).clamp(32.0, 4_096.0) as usize
+    }
+
+    /// Inputs kept so far.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    pub(super) fn executions_since_edge(&self) -> u64 {
+        self.executions - self.last_edge_at
+    }
+
     fn sample(&self) -> Sample {
         Sample {
             executions: self.executions,
@@ -524,7 +551,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             corpus: self.schedule.entries.len(),
             finds: self.finds,
             find_hits: self.find_hits,
-            executions_since_edge: self.executions - self.last_edge_at,
+            executions_since_edge: self.executions_since_edge(),
         }
     }
 

@@ -18,6 +18,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
+/// Entries up to which every one of them is studied in full.
+const SMALL_CORPUS: usize = 64;
 /// Replacements tried for one entry.
 const EDITS_MAX: usize = 4_096;
 /// Bytes of an entry that are changed one by one.
@@ -34,6 +36,8 @@ const TURNS_MAX: usize = 64;
 const PURSUED_MAX: usize = 32;
 /// Bytes that an operand may depend on to be worked on.
 const BYTES_OF_A_TARGET_MAX: usize = 64;
+/// Executions without a new edge after which an old entry is studied again, and between two of them.
+const RESTUDY_EXECUTIONS: u64 = 20_000;
 /// Runs of the plateau walk without getting nearer.
 const WALK_RUNS: usize = 4_096;
 /// Steps of one chain of equal compares: a recursion or a string loop of this depth.
@@ -41,20 +45,22 @@ const CHAIN_STEPS_MAX: usize = 4_096;
 /// Operand pairs of an entry that havoc may use.
 const PAIRS_MAX: usize = 64;
 /// What the solver may spend before anything was found: nanoseconds, or runs where no clock may decide.
-const FIRST_CREDIT: [u64; 2] = [1_500_000_000, 60_000];
-/// What it may spend on top whenever it was productive.
+const FIRST_CREDIT: [u64; 2] = [2_000_000_000, 60_000];
+/// The most that it may spend on top for one success.
 const BONUS: [u64; 2] = [20_000_000, 2_000];
 /// Tracing runs between two looks at the clock.
 const RUNS_PER_LOOK: u64 = 32;
 /// Share of everything that it may spend in the long run: one part in so many.
-const SHARE: u64 = 3;
+const SHARE: u64 = 8;
 /// The same for searches.
-const SEARCH_SHARE: u64 = 5;
+const SEARCH_SHARE: u64 = 10;
 /// Entries that wait for searches; the oldest give way.
 const SEARCHES_MAX: usize = 256;
 /// Runs that the search for one compare may take.
 const SEARCH_RUNS_PER_TARGET: u32 = 16_000;
-/// After so many attempts in vain a site is worked on once in sixteen times.
+/// Turns of a loop that are worked on without a new edge; after that, one in sixteen.
+const TURNS_IN_VAIN: u32 = 16;
+/// After so many attempts in vain a site is searched for once in four times.
 const ATTEMPTS_IN_VAIN: u32 = 4;
 
 /// What is known about each compare site, and what may still be spent.
@@ -63,6 +69,8 @@ pub(crate) struct Solver {
     /// What was spent, and what may be spent on top of the share.
     spent: u64,
     bonus: u64,
+    /// Successes.
+    kept: u64,
     /// CPU time at the last look, nanoseconds.
     looked_at: u64,
     runs: u64,
@@ -82,6 +90,8 @@ struct SiteState {
     seen_equal: bool,
     seen_greater: bool,
     attempts: u32,
+    /// Times that the last turn of its loop was worked on since that led to a new edge.
+    turns: u32,
 }
 
 impl Solver {
@@ -89,6 +99,7 @@ impl Solver {
         Self {
             sites: Vec::new(),
             spent: 0,
+            kept: 0,
             looked_at: 0,
             runs: 0,
             searched: 0,
@@ -97,7 +108,7 @@ impl Solver {
             searches: VecDeque::new(),
             bonus: FIRST_CREDIT[clock as usize],
             clock,
-            next_restudy: 50_000,
+            next_restudy: 0,
             restudy_at: 0,
         }
     }
@@ -158,7 +169,11 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             if self.solver.clock == Clock::Used {
                 self.solver.looked_at = self.cpu_nanoseconds();
             }
-            if self.may_spend() {
+            // A large corpus is a sign that mutation gets on by itself: then only what opened new code is worth probing.
+            let worthwhile = self.schedule.entries[index].new_edge
+                || self.schedule.entries.len() <= SMALL_CORPUS
+                || self.executions_since_edge() >= RESTUDY_EXECUTIONS;
+            if worthwhile && self.may_spend() {
                 self.solve(&input, &trace)?;
                 self.account();
             }
@@ -170,10 +185,11 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     /// When nothing was found for a while, favoured entries are studied again: what they lacked may be known by now,
     /// and the walk takes another way.
     pub(super) fn restudy(&mut self) -> Result<(), HarnessError> {
-        if self.executions < self.solver.next_restudy || !self.may_spend() || self.stopped {
+        let plateau = self.executions_since_edge() >= RESTUDY_EXECUTIONS;
+        if self.executions < self.solver.next_restudy || !plateau || !self.may_spend() || self.stopped {
             return Ok(());
         }
-        self.solver.next_restudy = self.executions + 20_000;
+        self.solver.next_restudy = self.executions + RESTUDY_EXECUTIONS;
         let favoured = self.schedule.favoured();
         if favoured.is_empty() {
             return Ok(());
@@ -217,8 +233,15 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         }
     }
 
+    /// A success earns what one costs elsewhere: as long as mutation alone finds things faster, it goes first.
     fn reward(&mut self) {
-        self.solver.bonus += BONUS[self.solver.clock as usize];
+        self.solver.kept += 1;
+        let all = match self.solver.clock {
+            Clock::Used => self.solver.looked_at,
+            Clock::Ignored => self.executions,
+        };
+        let elsewhere = all.saturating_sub(self.solver.spent) / (self.kept().saturating_sub(self.solver.kept) + 1);
+        self.solver.bonus += elsewhere.min(BONUS[self.solver.clock as usize]);
     }
 
     fn note_relations(&mut self, trace: &Trace) {
@@ -307,8 +330,11 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             }
         }
         self.schedule.entries[index].pairs = pairs.into();
+        // The most promising come first; how many are worth their executions, the yield so far tells.
+        let cap = if self.schedule.entries.len() <= SMALL_CORPUS { EDITS_MAX } else { self.edits_worthwhile() };
+        let before = self.progress();
         let mut mutant = Vec::new();
-        for edit in &edits {
+        for edit in edits.iter().take(cap) {
             if self.stopped {
                 return Ok(());
             }
@@ -317,6 +343,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 break;
             }
         }
+        self.note_edits(before);
         Ok(())
     }
 
@@ -338,12 +365,23 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         });
         let mut solved = vec![false; targets.len()];
         for &index in order.iter().take(SUMS_MAX) {
-            if self.stopped {
+            if self.stopped || !self.may_spend() {
                 return Ok(());
             }
+            let site = targets[index].fact.site as usize;
+            if targets[index].urgency == Urgency::Turn {
+                self.solver.sites[site].turns += 1;
+                if self.solver.sites[site].turns > TURNS_IN_VAIN && self.havoc.below(16) != 0 {
+                    continue;
+                }
+            }
+            let edges = self.feedback.edges_found();
             if self.solve_by_sum(input, &targets[index], &dependences[index])? {
                 solved[index] = true;
-                self.solver.sites[targets[index].fact.site as usize].attempts = 0;
+                self.solver.sites[site].attempts = 0;
+            }
+            if self.feedback.edges_found() > edges {
+                self.solver.sites[site].turns = 0;
                 self.reward();
             }
         }
@@ -381,16 +419,19 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let urgency = self.urgency(&target.fact);
         let moot = urgency == Urgency::Closed && target.urgency > Urgency::Turn;
         let in_vain = self.solver.sites[target.fact.site as usize].attempts;
-        if moot || !self.may_search() || (in_vain >= ATTEMPTS_IN_VAIN && self.havoc.below(16) != 0) {
+        if moot || !self.may_search() || (in_vain >= ATTEMPTS_IN_VAIN && self.havoc.below(4) != 0) {
             return Ok(());
         }
         self.solver.sites[target.fact.site as usize].attempts += 1;
         self.solver.searching = true;
+        let edges = self.feedback.edges_found();
         let found = self.solve_by_search(&input, &target, &dependences);
         self.account();
         self.solver.searching = false;
         if found? {
             self.solver.sites[target.fact.site as usize].attempts = 0;
+        }
+        if self.feedback.edges_found() > edges {
             self.reward();
         }
         Ok(())
@@ -480,9 +521,6 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             self.spend(1);
         } else if self.solver.runs.is_multiple_of(RUNS_PER_LOOK) {
             self.account();
-        }
-        if tried == Tried::Kept {
-            self.reward();
         }
         Ok(tried)
     }
@@ -574,7 +612,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     /// After a turn of a loop was solved: the next turns of the same compare, one after the other.
     fn pursue(&mut self, mut input: Vec<u8>, target: &Target) -> Result<(), HarnessError> {
         for _ in 0..PURSUED_MAX {
-            if self.stopped || self.trace_for_solver(&input)? == Tried::Ended {
+            if self.stopped || !self.may_spend() || self.trace_for_solver(&input)? == Tried::Ended {
                 return Ok(());
             }
             let trace = std::mem::take(&mut self.trace);
@@ -791,7 +829,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let mut target = *target;
         let mut at = at;
         for step in 0..CHAIN_STEPS_MAX {
-            if self.stopped {
+            if self.stopped || !self.may_spend() {
                 return Ok(());
             }
             if self.trace_for_solver(&input)? == Tried::Ended {
