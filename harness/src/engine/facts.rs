@@ -309,10 +309,23 @@ fn overwrite_all(input: &[u8], from: &[u8], to: &[u8], edit: &mut impl FnMut(Edi
     }
 }
 
-fn places(input: &[u8], from: &[u8]) -> impl Iterator<Item = usize> {
-    let from = from.to_vec();
-    let max = if from.is_empty() { 0 } else { PLACES_MAX };
-    input.windows(from.len().max(1)).enumerate().filter(move |(_, window)| *window == from).map(|(at, _)| at).take(max)
+fn places<'a>(input: &'a [u8], from: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    // Most values occur nowhere: their first byte already says so.
+    let first = from.first().copied();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let first = first?;
+        while let Some(next) = input.get(at..)?.iter().position(|byte| *byte == first) {
+            let found = at + next;
+            at = found + 1;
+            if input[found..].starts_with(from) {
+                return Some(found);
+            }
+        }
+        at = input.len() + 1;
+        None
+    })
+    .take(PLACES_MAX)
 }
 
 #[cfg(test)]

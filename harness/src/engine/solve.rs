@@ -289,12 +289,14 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         }
         facts.sort_by_key(|(urgency, _)| std::cmp::Reverse(*urgency));
         let len_max = self.havoc.len_max();
+        // The most promising come first; how many are worth their executions, the yield so far tells.
+        let cap = if self.schedule.entries.len() <= SMALL_CORPUS { EDITS_MAX } else { self.edits_worthwhile() };
         let mut edits = Vec::new();
         let mut known = HashSet::new();
         let mut take = |edit: Edit, edits: &mut Vec<Edit>| {
             let mut hasher = DefaultHasher::new();
             edit.hash(&mut hasher);
-            if edits.len() < EDITS_MAX
+            if edits.len() < cap
                 && input.len() - edit.len + edit.bytes.len() <= len_max
                 && known.insert(hasher.finish())
             {
@@ -302,7 +304,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             }
         };
         for text in &trace.texts {
-            if edits.len() < EDITS_MAX / 2 {
+            if edits.len() < cap / 2 {
                 text_edits(input, text, &mut |edit| take(edit, &mut edits));
             }
             for side in text.sides() {
@@ -313,13 +315,16 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             }
         }
         for (urgency, fact) in &facts {
-            if *urgency > Urgency::Turn && fact.relation != Relation::Float {
+            if edits.len() < cap / 2 && *urgency > Urgency::Turn && fact.relation != Relation::Float {
                 plant(input, fact, &mut |edit| take(edit, &mut edits));
             }
         }
         for (urgency, fact) in &facts {
+            if edits.len() >= cap {
+                break;
+            }
             // What is closed here may be open elsewhere: havoc gets its pairs, but it is not worth executions now.
-            if *urgency > Urgency::Turn || (*urgency == Urgency::Turn && edits.len() < EDITS_MAX / 8) {
+            if *urgency > Urgency::Turn || (*urgency == Urgency::Turn && edits.len() < cap / 8) {
                 edits_of(input, fact, len_max, &mut |edit| take(edit, &mut edits));
             }
         }
@@ -330,11 +335,9 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             }
         }
         self.schedule.entries[index].pairs = pairs.into();
-        // The most promising come first; how many are worth their executions, the yield so far tells.
-        let cap = if self.schedule.entries.len() <= SMALL_CORPUS { EDITS_MAX } else { self.edits_worthwhile() };
         let before = self.progress();
         let mut mutant = Vec::new();
-        for edit in edits.iter().take(cap) {
+        for edit in &edits {
             if self.stopped {
                 return Ok(());
             }
