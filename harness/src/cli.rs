@@ -125,7 +125,7 @@ pub struct Fuzz {
     /// Start over: set the collected corpus and findings aside instead of resuming
     #[arg(long)]
     pub fresh: bool,
-    /// Do not load corpora/<format>/seeds
+    /// Do not load corpora/FORMAT/seeds
     #[arg(long)]
     pub no_seeds: bool,
     /// Lowest severity that makes the exit code 1
@@ -140,10 +140,10 @@ pub struct Fuzz {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
-    /// Folder for the report (default reports/runs/<utc>-fuzz)
+    /// Folder for the report (default reports/runs/UTC-fuzz)
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Also keep reproducers as corpora/<format>/regressions
+    /// Also keep reproducers as corpora/FORMAT/regressions
     #[arg(long)]
     pub save: bool,
     /// How state is put back after each execution
@@ -207,7 +207,7 @@ pub struct Replay {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
-    /// Folder for the report (default reports/runs/<utc>-replay)
+    /// Folder for the report (default reports/runs/UTC-replay)
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Lowest severity that makes the exit code 1
@@ -272,7 +272,7 @@ pub struct Coverage {
     /// Inputs or folders instead of the collected corpus
     #[arg(long)]
     pub input: Vec<PathBuf>,
-    /// Folder for lcov.info and coverage.html (default reports/runs/<utc>-coverage)
+    /// Folder for lcov.info and coverage.html (default reports/runs/UTC-coverage)
     #[arg(long)]
     pub out: Option<PathBuf>,
 }
@@ -293,7 +293,7 @@ pub struct Selftest {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
-    /// Folder for the report (default reports/runs/<utc>-selftest)
+    /// Folder for the report (default reports/runs/UTC-selftest)
     #[arg(long)]
     pub out: Option<PathBuf>,
 }
@@ -377,6 +377,6 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
-        assert_eq!(printable_name("a\u{202e}b\nc"), "a\\u{202e}b\\u{a}c");
+        assert_eq!(printable_name("a\u{202e}b\nc"), "a\\u{202e}b\\nc");
     }
 }

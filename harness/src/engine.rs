@@ -29,7 +29,7 @@ pub use facts::Relation;
 pub use guest::Guest;
 pub use saturation::Saturation;
 
-/// When to stop, whatever comes first. All `None`: at [`Job::stop_flag`] only.
+/// When to stop, whatever comes first. All `None`: at [`Options::stop_flag`] only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stop {
     /// Executions.

@@ -125,10 +125,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     // As any file of the user's: what the umask leaves, not what a secret would get.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder
-        .prefix(".tmp-")
-        .tempfile_in(folder)
-        .with_context(|| format!("{}: not writable", folder.display()))?;
+    let mut file =
+        builder.prefix(".tmp-").tempfile_in(folder).with_context(|| format!("{}: not writable", folder.display()))?;
     file.write_all(bytes).with_context(|| format!("{}: could not be written", path.display()))?;
     file.persist(path).with_context(|| format!("{}: could not be written", path.display()))?;
     Ok(())
