@@ -5,19 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Exit codes of every command.
-pub mod exit {
-    /// Nothing at or above `--fail-on`.
-    pub const CLEAN: u8 = 0;
-    /// Findings at or above `--fail-on`.
-    pub const FINDINGS: u8 = 1;
-    /// Wrong usage or configuration.
-    pub const USAGE: u8 = 2;
-    /// Something could not be judged: not tested, not built, check not qualified, budget not reached.
-    pub const NOT_JUDGED: u8 = 3;
-    /// Interrupted; the report is written all the same.
-    pub const INTERRUPTED: u8 = 130;
-}
+pub use autoclave_reports::record::exit;
 
 /// An error that asks for a certain exit code.
 #[derive(Debug, thiserror::Error)]
