@@ -25,7 +25,7 @@ use crate::instrument::{self, Instrumented, Layout, Region};
 use crate::limits::Limits;
 use crate::target::{Abi, Target};
 use abi::{Driver, Returned};
-use engine::{Allocation, EPOCH_MS, Purpose};
+use engine::{Allocation, EPOCH_MS, Kind, Purpose};
 use facts::Facts;
 use host::HostState;
 use raw::{Attached, Pages};
@@ -108,6 +108,8 @@ enum Condition {
 
 /// Everything about a target that outlives its instances.
 struct Program {
+    /// Keeps the epochs advancing: without them no deadline fires.
+    _engine: Engine,
     target: Target,
     entry: String,
     limits: Limits,
@@ -251,9 +253,9 @@ impl Executor {
     pub fn execution(&self) -> Execution {
         let state = self.live.store.data();
         let message = match &self.result {
-            // A failure of no known kind explains itself, as nothing else can.
+            // A failure of no known kind explains itself, as nothing else can. Where it happened say the frames.
             Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(Trap::Other) => {
-                format!("{error:#}").into_bytes()
+                error.root_cause().to_string().into_bytes()
             }
             Err(_) if state.message.is_empty() => self.live.last_words().unwrap_or_default(),
             _ => state.message.clone(),
@@ -502,13 +504,15 @@ impl Program {
         });
         let added = usize::from(instrumented.layout.pages > 0);
         let allocation = engine::allocation(facts.memories + added, facts.tables, facts.table_elements, limits);
-        let module = compile(engine, name, &instrumented.wasm, purpose, allocation, limits)?;
+        let kind = Kind { purpose, allocation, effort: facts.effort() };
+        let module = compile(engine, name, &instrumented.wasm, kind, limits)?;
         let mut linker = Linker::new(module.engine());
         imports::define(&mut linker, name, &module)?;
         let only_functions = module.imports().all(|import| matches!(import.ty(), ExternType::Func(_)));
         let pre = only_functions.then(|| linker.instantiate_pre(&module)).transpose();
         let pre = pre.map_err(|error| HarnessError::module(name, format_args!("its imports: {error:#}")))?;
         Ok(Self {
+            _engine: engine.clone(),
             target: Target { wasm: Vec::new(), ..target.clone() },
             entry: entry.to_owned(),
             limits: limits.clone(),
@@ -533,11 +537,12 @@ impl Program {
         purpose: Purpose,
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
-        Facts::check_component(&target.name, &target.wasm, limits)?;
-        let compiled = engine.compile_component(&target.name, &target.wasm, purpose, limits)?;
-        let facts = Facts { function_imports: component::Whole::import_names(&compiled), ..Facts::default() };
+        let facts = Facts::check_component(&target.name, &target.wasm, limits)?;
+        let compiled = engine.compile_component(&target.name, &target.wasm, purpose, facts.effort(), limits)?;
+        let facts = Facts { function_imports: component::Whole::import_names(&compiled), ..facts };
         let whole = component::Whole::link(&target.name, &compiled)?;
         Ok(Self {
+            _engine: engine.clone(),
             target: Target { wasm: Vec::new(), ..target.clone() },
             entry: entry.to_owned(),
             limits: limits.clone(),
@@ -712,17 +717,12 @@ impl Live {
 }
 
 /// Compiles for the pool where the module fits it, else on demand.
-fn compile(
-    engine: &Engine,
-    name: &str,
-    wasm: &[u8],
-    purpose: Purpose,
-    allocation: Allocation,
-    limits: &Limits,
-) -> Result<Module, HarnessError> {
-    match engine.compile(name, wasm, purpose, allocation, limits) {
+fn compile(engine: &Engine, name: &str, wasm: &[u8], kind: Kind, limits: &Limits) -> Result<Module, HarnessError> {
+    match engine.compile(name, wasm, kind, limits) {
         // The pool has more conditions than we can foresee (the size of an instance's own structures).
-        Err(_) if allocation == Allocation::Pooled => engine.compile(name, wasm, purpose, Allocation::OnDemand, limits),
+        Err(_) if kind.allocation == Allocation::Pooled => {
+            engine.compile(name, wasm, Kind { allocation: Allocation::OnDemand, ..kind }, limits)
+        }
         other => other,
     }
 }

@@ -51,14 +51,32 @@ pub(super) enum Allocation {
     OnDemand,
 }
 
+/// How hard the compiler tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Effort {
+    /// As deployed hosts do.
+    Optimised,
+    /// Without the passes whose time is quadratic in one function's size: for modules with a giant function, which would
+    /// otherwise take minutes.
+    Quick,
+}
+
+/// One configuration of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    pub purpose: Purpose,
+    pub allocation: Allocation,
+    pub effort: Effort,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    purpose: Purpose,
-    allocation: Allocation,
+    kind: Kind,
     native_stack_bytes: u32,
 }
 
-/// Compiles modules and keeps them; advances epochs while it lives. Cheap to clone; share one per process.
+/// Compiles modules and keeps them; advances epochs while it, or an executor made with it, lives. Cheap to clone; share
+/// one per process.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
@@ -99,11 +117,10 @@ impl Engine {
         &self,
         name: &str,
         wasm: &[u8],
-        purpose: Purpose,
-        allocation: Allocation,
+        kind: Kind,
         limits: &Limits,
     ) -> Result<wasmtime::Module, HarnessError> {
-        let (key, engine) = self.wasmtime(purpose, allocation, limits)?;
+        let (key, engine) = self.wasmtime(kind, limits)?;
         let hash: [u8; 32] = Sha256::digest(wasm).into();
         if let Some(module) = lock(&self.shared.modules).get(&(key, hash)) {
             return Ok(module.clone());
@@ -123,9 +140,10 @@ impl Engine {
         name: &str,
         wasm: &[u8],
         purpose: Purpose,
+        effort: Effort,
         limits: &Limits,
     ) -> Result<Component, HarnessError> {
-        let (key, engine) = self.wasmtime(purpose, Allocation::OnDemand, limits)?;
+        let (key, engine) = self.wasmtime(Kind { purpose, allocation: Allocation::OnDemand, effort }, limits)?;
         let hash: [u8; 32] = Sha256::digest(wasm).into();
         if let Some(component) = lock(&self.shared.components).get(&(key, hash)) {
             return Ok(component.clone());
@@ -140,30 +158,25 @@ impl Engine {
         Ok(component)
     }
 
-    fn wasmtime(
-        &self,
-        purpose: Purpose,
-        allocation: Allocation,
-        limits: &Limits,
-    ) -> Result<(Key, wasmtime::Engine), HarnessError> {
+    fn wasmtime(&self, kind: Kind, limits: &Limits) -> Result<(Key, wasmtime::Engine), HarnessError> {
         if limits.native_stack_bytes_max > NATIVE_STACK_BYTES_MAX || limits.native_stack_bytes_max < 4096 {
             return Err(HarnessError::Engine(format!(
                 "the limit native_stack_bytes_max is {}: give a value from 4096 to {NATIVE_STACK_BYTES_MAX}",
                 limits.native_stack_bytes_max
             )));
         }
-        let mut key = Key { purpose, allocation, native_stack_bytes: limits.native_stack_bytes_max };
+        let mut key = Key { kind, native_stack_bytes: limits.native_stack_bytes_max };
         let mut engines = lock(&self.shared.engines);
         loop {
             match engines.get(&key) {
                 Some(Made::Engine(engine)) => return Ok((key, engine.clone())),
-                Some(Made::Refused) => key.allocation = Allocation::OnDemand,
+                Some(Made::Refused) => key.kind.allocation = Allocation::OnDemand,
                 None => match wasmtime::Engine::new(&config(key)) {
                     Ok(engine) => {
                         engines.insert(key, Made::Engine(engine));
                     }
                     // Slower, but it works.
-                    Err(_) if key.allocation == Allocation::Pooled => {
+                    Err(_) if key.kind.allocation == Allocation::Pooled => {
                         engines.insert(key, Made::Refused);
                     }
                     Err(error) => return Err(HarnessError::Engine(format!("wasmtime does not start: {error:#}"))),
@@ -188,7 +201,7 @@ fn config(key: Key) -> Config {
     config.wasm_features(wanted, true).wasm_features(WasmFeatures::WASM3.difference(wanted), false);
     config
         .epoch_interruption(true)
-        .consume_fuel(key.purpose == Purpose::Judge)
+        .consume_fuel(key.kind.purpose == Purpose::Judge)
         .max_wasm_stack(key.native_stack_bytes as usize)
         .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX))
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
@@ -198,7 +211,11 @@ fn config(key: Key) -> Config {
         // The host keeps pointers into linear memory.
         .memory_reservation(MEMORY_BYTES_MAX)
         .memory_may_move(false);
-    if key.allocation == Allocation::Pooled {
+    if key.kind.effort == Effort::Quick {
+        config.cranelift_opt_level(wasmtime::OptLevel::None);
+        config.cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass);
+    }
+    if key.kind.allocation == Allocation::Pooled {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(POOL_INSTANCES)
             .total_memories(POOL_MEMORIES)

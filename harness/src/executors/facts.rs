@@ -1,5 +1,6 @@
 //! What a module declares, read before anything is compiled: refusals cost no more than reading the file once.
 
+use super::engine::Effort;
 use crate::HarnessError;
 use crate::limits::Limits;
 use wasmparser::{CompositeInnerType, Parser, Payload, TypeRef};
@@ -8,6 +9,12 @@ use wasmparser::{CompositeInnerType, Parser, Payload, TypeRef};
 const FUNCTIONS_MAX: u32 = 500_000;
 /// One function's body, bytes. Compilers need more than linear time and memory for one function; interpreters' largest stay below.
 const FUNCTION_BYTES_MAX: usize = 4 << 20;
+
+/// One function's body, bytes, up to which modules are optimised: ten times the largest that compilers make of sources.
+const FUNCTION_BYTES_OPTIMISED_MAX: usize = 128 << 10;
+
+/// Globals, elements and data segments up to which modules are optimised: their initialisers are compiled as one function.
+const INITIALISERS_OPTIMISED_MAX: u32 = 5_000;
 
 /// Counts and demands of a module.
 #[derive(Debug, Clone, Default)]
@@ -22,51 +29,80 @@ pub struct Facts {
     pub table_elements: u64,
     /// Structs, arrays or exceptions: there is a heap that only a fresh instance resets.
     pub managed_heap: bool,
+    /// Functions with a body.
+    pub functions: u32,
+    /// A function, made of the code or of the initialisers, is too large to be optimised in bounded time.
+    pub giant_function: bool,
+    /// Globals, element segments and data segments.
+    pub initialisers: u32,
 }
 
 impl Facts {
+    /// How hard the compiler may try.
+    pub fn effort(&self) -> Effort {
+        if self.giant_function { Effort::Quick } else { Effort::Optimised }
+    }
+
     /// Checks what a component would cost to compile; its function imports are counted elsewhere.
-    pub fn check_component(name: &str, wasm: &[u8], limits: &Limits) -> Result<(), HarnessError> {
-        let fail = |message: String| HarnessError::module(name, message);
-        if wasm.len() as u64 > limits.module_bytes_max {
-            return Err(fail(format!(
-                "the component has {} bytes, more than the limit module_bytes_max = {}",
-                wasm.len(),
-                limits.module_bytes_max
-            )));
-        }
-        let mut functions = 0_u32;
+    pub fn check_component(name: &str, wasm: &[u8], limits: &Limits) -> Result<Self, HarnessError> {
+        let mut facts = Self::default();
+        facts.check_size(name, wasm, limits)?;
+        let malformed = |error| HarnessError::module(name, format_args!("not a WebAssembly component: {error}"));
         for payload in Parser::new(0).parse_all(wasm) {
-            match payload.map_err(|error| fail(format!("not a WebAssembly component: {error}")))? {
-                Payload::CodeSectionStart { count, .. } => functions = functions.saturating_add(count),
-                Payload::CodeSectionEntry(body) if body.range().len() > FUNCTION_BYTES_MAX => {
-                    return Err(fail(format!(
-                        "a function body of {} bytes: {FUNCTION_BYTES_MAX} is the most that is compiled",
-                        body.range().len()
-                    )));
+            facts.note_code(name, &payload.map_err(malformed)?)?;
+        }
+        Ok(facts)
+    }
+
+    fn check_size(&self, name: &str, wasm: &[u8], limits: &Limits) -> Result<(), HarnessError> {
+        let (bytes, bytes_max) = (wasm.len() as u64, limits.module_bytes_max);
+        if bytes > bytes_max {
+            let message = format!("the module has {bytes} bytes, more than the limit module_bytes_max = {bytes_max}");
+            return Err(HarnessError::module(name, message));
+        }
+        Ok(())
+    }
+
+    /// Functions and their sizes.
+    fn note_code(&mut self, name: &str, payload: &Payload<'_>) -> Result<(), HarnessError> {
+        match payload {
+            Payload::CodeSectionStart { count, .. } => {
+                self.functions = self.functions.saturating_add(*count);
+                if self.functions > FUNCTIONS_MAX {
+                    let message = format!("{} functions: {FUNCTIONS_MAX} is the most that is compiled", self.functions);
+                    return Err(HarnessError::module(name, message));
                 }
-                _ => {}
             }
+            Payload::CodeSectionEntry(body) => {
+                let range = body.range();
+                if range.len() > FUNCTION_BYTES_MAX {
+                    let (bytes, at) = (range.len(), range.start);
+                    let message = format!(
+                        "a function body of {bytes} bytes at offset {at:#x}: {FUNCTION_BYTES_MAX} is the most that is compiled"
+                    );
+                    return Err(HarnessError::module(name, message));
+                }
+                self.giant_function |= range.len() > FUNCTION_BYTES_OPTIMISED_MAX;
+            }
+            Payload::GlobalSection(section) => self.note_initialisers(section.count()),
+            Payload::ElementSection(section) => self.note_initialisers(section.count()),
+            Payload::DataSection(section) => self.note_initialisers(section.count()),
+            _ => {}
         }
-        match functions > FUNCTIONS_MAX {
-            true => Err(fail(format!("{functions} functions: {FUNCTIONS_MAX} is the most that is compiled"))),
-            false => Ok(()),
-        }
+        Ok(())
+    }
+
+    fn note_initialisers(&mut self, count: u32) {
+        self.initialisers = self.initialisers.saturating_add(count);
+        self.giant_function |= self.initialisers > INITIALISERS_OPTIMISED_MAX;
     }
 
     /// Reads and checks against the limits. `name` stands in errors.
     pub fn read(name: &str, wasm: &[u8], limits: &Limits) -> Result<Self, HarnessError> {
         let fail = |message: String| HarnessError::module(name, message);
-        if wasm.len() as u64 > limits.module_bytes_max {
-            return Err(fail(format!(
-                "the module has {} bytes, more than the limit module_bytes_max = {}",
-                wasm.len(),
-                limits.module_bytes_max
-            )));
-        }
         let mut facts = Self::default();
+        facts.check_size(name, wasm, limits)?;
         let mut memory_bytes = 0_u64;
-        let mut functions = 0_u32;
         let malformed = |error: wasmparser::BinaryReaderError| fail(format!("not a WebAssembly module: {error}"));
         let mut memory = |facts: &mut Self, ty: &wasmparser::MemoryType| {
             if ty.shared {
@@ -82,7 +118,9 @@ impl Facts {
             facts.table_elements = facts.table_elements.saturating_add(ty.initial);
         };
         for payload in Parser::new(0).parse_all(wasm) {
-            match payload.map_err(malformed)? {
+            let payload = payload.map_err(malformed)?;
+            facts.note_code(name, &payload)?;
+            match payload {
                 Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
                     return Err(fail("a component, where a core module is needed".into()));
                 }
@@ -119,19 +157,8 @@ impl Facts {
                     }
                 }
                 Payload::TagSection(_) => facts.managed_heap = true,
-                Payload::CodeSectionStart { count, .. } => functions = count,
-                Payload::CodeSectionEntry(body) if body.range().len() > FUNCTION_BYTES_MAX => {
-                    return Err(fail(format!(
-                        "a function body of {} bytes at offset {:#x}: {FUNCTION_BYTES_MAX} is the most that is compiled",
-                        body.range().len(),
-                        body.range().start
-                    )));
-                }
                 _ => {}
             }
-        }
-        if functions > FUNCTIONS_MAX {
-            return Err(fail(format!("{functions} functions: {FUNCTIONS_MAX} is the most that is compiled")));
         }
         if memory_bytes > limits.memory_bytes_max {
             return Err(fail(format!(
