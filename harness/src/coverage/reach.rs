@@ -123,8 +123,7 @@ fn walk(body: &FunctionBody<'_>, sites: &[(Site, u64)]) -> Result<Vec<(u32, u64)
             | O::BrOnNonNull { relative_depth }
             | O::BrOnCast { relative_depth, .. }
             | O::BrOnCastFail { relative_depth, .. } => {
-                // Only the way on is counted; the way out may have been taken whenever this was reached.
-                branch(&mut open, relative_depth, now);
+                branch(&mut open, relative_depth, count(offset, SiteKind::Taken).unwrap_or(now));
                 now = count(offset, SiteKind::NotTaken).unwrap_or(now);
             }
             O::Return

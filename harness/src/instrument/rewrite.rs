@@ -507,12 +507,14 @@ impl<'a> Rewriter<'a> {
                     }
                 });
             }
-            O::BrOnNull { .. } => {
-                // What goes on has a type that only the validator knows: the other side stays uncounted.
+            O::BrOnNull { .. } if self.options.edges => {
+                // What goes on has a type that only the validator knows, so there is no way around it to count the other:
+                // the branch is counted as taken, and that is taken back where it was not.
+                let taken = self.own(self.layout.counters.start + self.edges.len() as u32);
+                self.count(out, site(SiteKind::Taken));
                 out.bytes.extend_from_slice(raw);
-                if self.options.edges {
-                    self.count(out, site(SiteKind::NotTaken));
-                }
+                out.sink().i32_const(0).i32_const(0).i32_load8_u(taken).i32_const(1).i32_sub().i32_store8(taken);
+                self.count(out, site(SiteKind::NotTaken));
             }
             O::LocalSet { local_index } | O::LocalTee { local_index } => {
                 out.bytes.extend_from_slice(raw);

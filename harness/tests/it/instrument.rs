@@ -855,7 +855,7 @@ fn branches_on_references_count_both_sides() {
             "cast" => "taken=1 not=2",
             "fail" => "taken=1 not=2",
             "some" => "taken=2 not=1",
-            _ => "not=2",
+            _ => "taken=1 not=2",
         };
         assert_eq!(own, expected, "{name}: {counts}");
     }
