@@ -4,6 +4,7 @@
 mod bench;
 mod corpora;
 mod facts;
+mod findings;
 mod fuzz;
 mod home;
 mod inputs;

@@ -101,7 +101,8 @@ pub struct Fuzz {
     /// Time for the whole run, shared fairly: 30s, 10m, 2h
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub time: Duration,
-    /// Stop each entry after this many executions (and ignore --time unless it is given too)
+    /// Stop each entry after this many executions (and ignore --time unless it is given too); 0: run every input of the
+    /// corpus and the seeds once, without mutation
     #[arg(long)]
     pub runs: Option<u64>,
     /// Processes that fuzz at the same time

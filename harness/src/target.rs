@@ -1,11 +1,14 @@
 //! What is under test: one folder in `targets/`, or one `.wasm`/`.wat` file.
 
+mod calls;
 mod detect;
 mod manifest;
 
+pub use calls::{Calls, Number};
 pub use detect::{ALLOC_NAMES, Component, ComponentFunction, Core, FREE_NAMES, Function, Param, Reach, Returns, Shape};
 pub use manifest::manifest_for;
 
+use crate::corpus::hex;
 use crate::error::HarnessError;
 use crate::limits::{Limits, Overrides, Profile, ResolvedLimit};
 use serde::Deserialize;
@@ -181,6 +184,8 @@ pub struct Found {
     pub manifest: Result<Manifest, HarnessError>,
 }
 
+/// Entry of the ABI [`Abi::Numeric`] that stands for all exports.
+pub const EVERY_EXPORT: &str = "*";
 /// File that makes a folder a target.
 pub const MANIFEST_FILE: &str = "target.toml";
 /// Folder of the targets, below the root.
@@ -291,6 +296,15 @@ impl Target {
             Abi::Bytes => OutputKind::Packed,
             _ => OutputKind::None,
         })
+    }
+
+    /// Functions that an input of the ABI [`Abi::Numeric`] calls through `entry`, in the order that it counts them in.
+    pub fn called(&self, entry: &str) -> Vec<Function> {
+        match &*self.shape {
+            Shape::Core(core) if entry == EVERY_EXPORT => core.numeric().into_iter().cloned().collect(),
+            Shape::Core(core) => core.function(entry).into_iter().cloned().collect(),
+            Shape::Component(_) => Vec::new(),
+        }
     }
 
     fn resolve(
@@ -485,10 +499,6 @@ fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
     }
     let scored = candidates.filter(|name| name.len() <= CHARS_MAX).map(|name| (strsim::jaro_winkler(word, name), name));
     scored.filter(|(score, _)| *score >= ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

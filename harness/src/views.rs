@@ -3,7 +3,7 @@
 //! bounded, and nothing in it acts on a terminal.
 
 use crate::symbols::printable;
-use crate::target::Abi;
+use crate::target::{Abi, Calls, Function, Number};
 use std::fmt::Write;
 
 /// Longest value of one field or string shown, bytes of input.
@@ -28,6 +28,24 @@ pub fn decode(format: Option<&str>, abi: Abi, input: &[u8], chars_max: usize) ->
         let _ = writeln!(out.text, "\n… {} of {} bytes not shown", input.len() - at.min(input.len()), input.len());
     }
     Some(out.text)
+}
+
+/// The calls that an input of the ABI `numeric` makes, one per line, as a programmer would write them.
+pub fn calls(functions: &[Function], input: &[u8], chars_max: usize) -> String {
+    let mut out = Out { text: String::new(), chars_max };
+    let (mut calls, mut arguments) = (Calls::new(input), Vec::new());
+    while let Some(index) = calls.next_call(functions, &mut arguments) {
+        let arguments: Vec<String> = arguments.iter().map(Number::to_string).collect();
+        let line = format!("{}({})\n", visible(functions[index].name.as_bytes()), arguments.join(", "));
+        if out.push(&line, 0).is_err() {
+            out.text.push_str("… more calls not shown\n");
+            break;
+        }
+    }
+    if out.text.is_empty() {
+        out.text.push_str("⟨no calls⟩\n");
+    }
+    out.text
 }
 
 /// Rows of 16 bytes: offset, hex, text.
@@ -397,6 +415,22 @@ mod tests {
             shown.contains("a/b") && shown.contains("4294967295 bytes claimed") && shown.contains("3 bytes from"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn numbers_are_shown_as_calls() {
+        let function = |name: &str, params: &[wasmparser::ValType]| Function {
+            name: name.to_owned(),
+            params: params.to_vec(),
+            results: Vec::new(),
+        };
+        use wasmparser::ValType::{F64, I32};
+        let functions = [function("dose", &[I32, F64]), function("re\x1b\nset", &[])];
+        let input = b"\x00\x02\x04\x01\x00\xff\x67\x12\0\0\x08";
+        let shown = "dose(-1, 0.5)\nre\\u{1b}\\u{a}set()\ndose(4711, inf)\n";
+        assert_eq!(calls(&functions, input, 1000), shown);
+        assert_eq!(calls(&functions, input, 20), "dose(-1, 0.5)\n… more calls not shown\n");
+        assert_eq!(calls(&functions, b"", 1000), "⟨no calls⟩\n");
     }
 
     #[test]

@@ -123,7 +123,9 @@ pub fn coverage(flags: &cli::Coverage) -> anyhow::Result<u8> {
     let longest = u64::from(target.limits.input_bytes_max);
     let mut corpus = Vec::new();
     if flags.input.is_empty() {
-        corpus = Store::open(&home.unit(&target, &entry).corpus(), longest)?.import()?;
+        let unit = home.unit(&target, &entry);
+        corpus = Store::open(&unit.corpus(), longest)?.import()?;
+        corpus.extend(super::findings::open_inputs(&unit, longest));
         if corpus.is_empty() {
             corpus = inputs::seeds(&home, target.manifest.format.as_deref(), &target.limits)?;
         }

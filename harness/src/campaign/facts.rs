@@ -4,9 +4,13 @@ use super::home::Home;
 use super::run_folder::RunFolder;
 use crate::cli::{self, Format, printable};
 use crate::target::{Abi, Target};
+use crate::views;
 use autoclave_reports::record::LimitRow;
 use autoclave_reports::{Finding, Record};
 use std::collections::BTreeMap;
+
+/// Characters of a decoded view.
+const DECODED_CHARS_MAX: usize = 16_000;
 
 /// Unit and reason of every limit, by field name of `Limits`.
 const LIMITS: &[(&str, &str, &str)] = &[
@@ -79,15 +83,11 @@ pub fn limit_rows(target: &Target) -> Vec<LimitRow> {
     target.limit_origins.iter().map(row).collect()
 }
 
-/// The ABI's name in `target.toml`.
-pub fn abi_name(abi: Abi) -> &'static str {
-    match abi {
-        Abi::Bytes => "bytes",
-        Abi::Libfuzzer => "libfuzzer",
-        Abi::WasmBindgen => "wasm-bindgen",
-        Abi::Wasi => "wasi",
-        Abi::Numeric => "numeric",
-        Abi::Component => "component",
+/// An input as people read it: by its format, or as the calls that it makes.
+pub fn decoded(target: &Target, entry: &str, input: &[u8]) -> Option<String> {
+    match target.abi {
+        Abi::Numeric => Some(views::calls(&target.called(entry), input, DECODED_CHARS_MAX)),
+        abi => views::decode(target.manifest.format.as_deref(), abi, input, DECODED_CHARS_MAX),
     }
 }
 

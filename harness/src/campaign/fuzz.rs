@@ -290,7 +290,7 @@ impl<'a> Campaign<'a> {
                 manifest_path: manifest.map(|path| self.home.relative(&path)),
                 sha256: unit.target.sha256.clone(),
                 bytes: unit.target.wasm.len() as u64,
-                abi: facts::abi_name(unit.target.abi).into(),
+                abi: unit.target.abi.name().into(),
                 format: unit.target.manifest.format.clone(),
                 limits: facts::limit_rows(&unit.target),
                 ..TargetRecord::default()

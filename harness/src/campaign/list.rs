@@ -1,6 +1,6 @@
 //! `list`, `add`, `explain`: what there is, one more of it, and what it means.
 
-use super::facts;
+use super::findings::{self, State};
 use super::home::{Home, write_whole};
 use crate::cli::{self, Format, printable_name};
 use crate::error::HarnessError;
@@ -25,11 +25,12 @@ pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
         let name = printable_name(&row.name);
         cli::print(
             format!(
-                "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings  {}\n",
+                "{name:width$}  {:12}  {:9}  {:>5} inputs  {:>2} findings{}  {}\n",
                 printable_name(&row.abi),
                 printable_name(&row.format),
                 row.corpus,
                 row.findings,
+                row.more_findings(),
                 printable_name(&row.state)
             )
             .as_bytes(),
@@ -48,8 +49,22 @@ struct Row {
     format: String,
     entries: Vec<String>,
     corpus: usize,
+    /// Open: the module as it is shows them.
     findings: usize,
+    /// Repaired.
+    fixed: usize,
+    /// Made with another module than the one that is there, and not looked at since.
+    unchecked: usize,
     state: String,
+}
+
+impl Row {
+    fn more_findings(&self) -> String {
+        let (mut parts, count) = (Vec::new(), |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}")));
+        parts.extend(count(self.unchecked, "from before the module changed"));
+        parts.extend(count(self.fixed, "fixed"));
+        if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    }
 }
 
 fn row(home: &Home, found: &target::Found) -> Row {
@@ -60,6 +75,8 @@ fn row(home: &Home, found: &target::Found) -> Row {
         entries: Vec::new(),
         corpus: 0,
         findings: 0,
+        fixed: 0,
+        unchecked: 0,
         state: String::new(),
     };
     match &found.manifest {
@@ -71,11 +88,18 @@ fn row(home: &Home, found: &target::Found) -> Row {
     }
     match Target::load(&home.root, &found.name, &Overrides::default()) {
         Ok(target) => {
-            row.abi = facts::abi_name(target.abi).into();
+            row.abi = target.abi.name().into();
             for entry in &target.entries {
                 let unit = home.unit(&target, entry);
-                row.corpus += count(&unit.corpus(), "");
-                row.findings += count(&unit.findings(), ".json");
+                row.corpus += count(&unit.corpus());
+                for kept in findings::all(&unit) {
+                    match kept.state {
+                        State::Aside => {}
+                        State::Fixed => row.fixed += 1,
+                        State::Open if kept.sha256 == target.sha256 => row.findings += 1,
+                        State::Open => row.unchecked += 1,
+                    }
+                }
             }
             row.entries = target.entries;
         }
@@ -85,15 +109,9 @@ fn row(home: &Home, found: &target::Found) -> Row {
     row
 }
 
-fn count(folder: &std::path::Path, ending: &str) -> usize {
+fn count(folder: &std::path::Path) -> usize {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    files
-        .filter(|file| {
-            let name = file.file_name();
-            let name = name.to_string_lossy();
-            !name.starts_with('.') && name.ends_with(ending)
-        })
-        .count()
+    files.filter(|file| !file.file_name().to_string_lossy().starts_with('.')).count()
 }
 
 /// Registers a prebuilt module.
@@ -123,7 +141,7 @@ pub fn add(flags: &cli::Add) -> anyhow::Result<u8> {
     eprintln!(
         "{}: {} with {}; `cargo xtask fuzz {}` fuzzes it",
         home.relative(&manifest),
-        facts::abi_name(loaded.abi),
+        loaded.abi.name(),
         printable_name(&loaded.entries.join(", ")),
         flags.name
     );

@@ -22,8 +22,9 @@ pub fn stints(units: usize, jobs: u32, time: Option<Duration>, runs: Option<u64>
         return Vec::new();
     }
     let jobs = jobs.max(1) as usize;
-    let workers_per_unit =
-        |unit: usize| if units >= jobs { 1 } else { jobs / units + usize::from(unit < jobs % units) };
+    // No runs: one worker goes through what is there already.
+    let alone = units >= jobs || runs == Some(0);
+    let workers_per_unit = |unit: usize| if alone { 1 } else { jobs / units + usize::from(unit < jobs % units) };
     let total = time.map(|time| time.as_secs_f64() * jobs as f64 / units as f64);
     let mut stints = Vec::new();
     for unit in 0..units {
@@ -65,6 +66,7 @@ mod tests {
         let plan = stints(1, 3, None, Some(100));
         assert_eq!(plan.iter().filter_map(|stint| stint.runs).sum::<u64>(), 100);
         assert!(plan.iter().all(|stint| stint.seconds.is_none()));
+        assert_eq!(stints(1, 3, None, Some(0)).len(), 1);
         assert!(stints(0, 2, None, None).is_empty());
     }
 }

@@ -1,27 +1,35 @@
 //! `repro`: a finding shown again on the module as deployed: outcome, limits, frames with source lines, decoded input.
 
 use super::facts;
+use super::findings::{self, Kept};
 use super::home::Home;
-use super::triage::Kept;
 use crate::cli::{self, Format, printable, printable_name};
 use crate::confirm;
 use crate::executors::{Engine, component};
 use crate::oracles::{self, Case};
 use crate::symbols::Symbols;
 use crate::target::Target;
-use crate::{triage, views};
+use crate::triage;
 use anyhow::Context;
 use autoclave_reports::rules;
 use std::path::{Path, PathBuf};
 
-/// Characters of the decoded view.
-const DECODED_CHARS_MAX: usize = 16_000;
+/// Findings listed where an id means several.
+const CHOICES_MAX: usize = 10;
+
+/// An input to show, and where.
+struct Shown {
+    target: Target,
+    entry: Option<String>,
+    file: PathBuf,
+    /// Hash of the module that the finding was made with, if the module is another one now.
+    made_with: Option<String>,
+}
 
 /// Shows one input's fate; 1 if it is a finding, 0 if not.
 pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
     let home = Home::find()?;
-    let (target, entry, file) = resolve(&home, flags)?;
-    let target = Target::load(&home.root, &target, &flags.limits.overrides())?;
+    let Shown { target, entry, file, made_with } = resolve(&home, flags)?;
     let entry = match entry.or_else(|| flags.entry.clone()) {
         Some(entry) if target.entries.contains(&entry) => entry,
         Some(entry) => anyhow::bail!("{} has no entry {entry}; it has {}", target.name, target.entries.join(", ")),
@@ -53,12 +61,10 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
         )?;
     } else {
         let say = |line: &str| eprintln!("{}", printable_name(line));
-        say(&format!(
-            "target    {}::{entry}  ({}, sha-256 {})",
-            target.name,
-            facts::abi_name(target.abi),
-            target.sha256
-        ));
+        say(&format!("target    {}::{entry}  ({}, sha-256 {})", target.name, target.abi.name(), target.sha256));
+        if let Some(sha256) = made_with {
+            say(&format!("          the module has changed since the finding was made with sha-256 {sha256}"));
+        }
         say(&format!("input     {} ({} bytes)", home.relative(&file), input.len()));
         say(&format!("outcome   {}", execution.outcome.name()));
         if let Some(bucket) = &bucket {
@@ -84,8 +90,7 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
             say(&format!("  #{number:<3} {}{inlined}", record.function));
             say(&format!("       {place}"));
         }
-        let format = target.manifest.format.as_deref();
-        if let Some(decoded) = views::decode(format, target.abi, &input, DECODED_CHARS_MAX) {
+        if let Some(decoded) = facts::decoded(&target, &entry, &input) {
             eprintln!("\n{}", printable(&decoded));
         }
     }
@@ -93,49 +98,70 @@ pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
 }
 
 /// Target, entry and file that the words mean.
-fn resolve(home: &Home, flags: &cli::Repro) -> anyhow::Result<(String, Option<String>, PathBuf)> {
+fn resolve(home: &Home, flags: &cli::Repro) -> anyhow::Result<Shown> {
+    let load = |which: &str| Target::load(&home.root, which, &flags.limits.overrides());
     let path = Path::new(&flags.what);
     if path.is_file() {
-        let target = flags.target.clone().context("an input file needs --target NAME")?;
-        return Ok(match target.rsplit_once("::") {
-            Some((target, entry)) if !Path::new(&target).is_file() => {
-                (target.to_owned(), Some(entry.to_owned()), path.to_owned())
-            }
-            _ => (target, None, path.to_owned()),
-        });
+        let which = flags.target.clone().context("an input file needs --target NAME")?;
+        let (which, entry) = match which.rsplit_once("::") {
+            Some((target, entry)) if !Path::new(&which).is_file() => (target, Some(entry.to_owned())),
+            _ => (which.as_str(), None),
+        };
+        return Ok(Shown { target: load(which)?, entry, file: path.to_owned(), made_with: None });
     }
-    let (file, kept) = find(home, &flags.what)?;
-    Ok((flags.target.clone().unwrap_or(kept.target), Some(kept.entry), file.with_extension("bin")))
-}
-
-/// The finding of that id (or its beginning) in the state folders.
-fn find(home: &Home, id: &str) -> anyhow::Result<(PathBuf, Kept)> {
-    let mut found = Vec::new();
-    let folders = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    for target in folders(&home.state().join("state")) {
-        for unit in folders(&target) {
-            for file in folders(&unit.join("findings")) {
-                let matches = file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(id));
-                if matches && file.extension().is_some_and(|ending| ending == "json") {
-                    found.push(file);
-                }
+    let (file, kept) = find(home, &flags.what, flags.target.as_deref(), flags.entry.as_deref())?;
+    let shown = |target, made_with| Shown {
+        target,
+        entry: Some(kept.entry.clone()),
+        file: file.with_extension("bin"),
+        made_with,
+    };
+    match &flags.target {
+        // Another module is meant than the one that the finding was made with.
+        Some(which) if *which != kept.target => Ok(shown(load(which)?, None)),
+        _ => {
+            let target = load(&findings::loadable(home, &kept.target)?)?;
+            let changed = !kept.sha256.is_empty() && kept.sha256 != target.sha256;
+            if changed && target.folder.is_none() {
+                anyhow::bail!(
+                    "{}: is another module than the one that the finding was made with (sha-256 {} now, {} then); \
+                     to try the finding in it, name it with --target",
+                    kept.target,
+                    target.sha256,
+                    kept.sha256
+                );
             }
+            Ok(shown(target, changed.then(|| kept.sha256.clone())))
         }
     }
-    found.sort();
+}
+
+/// The one finding whose id begins like that; target and entry choose where several do.
+fn find(home: &Home, id: &str, target: Option<&str>, entry: Option<&str>) -> anyhow::Result<(PathBuf, Kept)> {
+    let mut found = findings::by_id(home, id)?;
+    if target.is_some_and(|target| found.iter().any(|(_, kept)| kept.target == target)) {
+        found.retain(|(_, kept)| target == Some(kept.target.as_str()));
+    }
+    if entry.is_some_and(|entry| found.iter().any(|(_, kept)| kept.entry == entry)) {
+        found.retain(|(_, kept)| entry == Some(kept.entry.as_str()));
+    }
     match found.as_slice() {
         [] => anyhow::bail!("no finding is called {id:?} here; `list` counts them, and a file needs --target"),
-        [file, ..] => {
-            let text = std::fs::read(file).with_context(|| format!("{}: not readable", file.display()))?;
-            let kept = serde_json::from_slice(&text).with_context(|| format!("{}: not a finding", file.display()))?;
-            Ok((file.clone(), kept))
+        [only] => Ok(only.clone()),
+        several => {
+            let words = |(_, kept): &(PathBuf, Kept)| {
+                let (target, entry) = (facts::shell_word(&kept.target), facts::shell_word(&kept.entry));
+                format!("{} --target {target} --entry {entry}", kept.finding.id)
+            };
+            let choices: Vec<String> = several.iter().take(CHOICES_MAX).map(words).collect();
+            anyhow::bail!("{} findings begin like that; say which:\n  {}", several.len(), choices.join("\n  "))
         }
     }
 }
 
 /// What a finding means.
 pub fn explain_finding(home: &Home, id: &str) -> anyhow::Result<u8> {
-    let (_, kept) = find(home, id)?;
+    let (_, kept) = find(home, id, None, None)?;
     let finding = kept.finding;
     let rule = rules::rule(&finding.oracle, &finding.outcome);
     cli::print(

@@ -1,7 +1,7 @@
 //! Triage of one unit's finds: judged, bucketed, minimised, confirmed in a fresh process. Runs in a worker of its own.
 
 use super::facts;
-use super::home::write_whole;
+use super::findings::{self, Kept, State};
 use super::protocol::Message;
 use super::worker::Ready;
 use crate::confirm::{self, Replay, Replayed, Request};
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::minimise::{self, Minimised};
 use crate::oracles::{self, Case};
 use crate::symbols::{Frame, Symbols};
-use crate::{triage, views};
+use crate::triage;
 use autoclave_reports::record::{Bucket, Confirmation, FoundAt, HostCallRecord, Reproducer};
 use autoclave_reports::{Finding, rules};
 use std::collections::BTreeMap;
@@ -31,8 +31,6 @@ pub const SLOW_TRIES_MAX: u64 = 300;
 const SLOW_FUEL_PART: u64 = 20;
 /// Frames that a finding shows.
 const FRAMES_MAX: usize = 40;
-/// Characters of a decoded view.
-const DECODED_CHARS_MAX: usize = 16_000;
 
 /// Raw finds that turned out to have one cause.
 struct Group {
@@ -57,8 +55,9 @@ pub fn run(ready: &Ready, tell: &mut dyn FnMut(&Message)) -> Result<(), HarnessE
     let mut finds = Store::open(&ready.unit.finds(), u64::from(ready.target.limits.input_bytes_max))?;
     let raw = finds.import()?;
     let mut fuzzed = None;
-    let (groups, strays) = group(ready, &symbols, &raw, until, &mut fuzzed)?;
-    for group in groups {
+    let (mut groups, strays) = group(ready, &symbols, &raw, until, &mut fuzzed)?;
+    look_again(ready, &symbols, &mut groups, until, tell)?;
+    for group in groups.into_values() {
         let (finding, raw) = finish(ready, &symbols, group, until, &mut fuzzed)?;
         tell(&Message::Finding { finding: Box::new(finding), raw });
     }
@@ -74,15 +73,18 @@ pub fn run(ready: &Ready, tell: &mut dyn FnMut(&Message)) -> Result<(), HarnessE
     covered(ready, &symbols, tell)
 }
 
-/// One group per bucket, and what the judge does not see.
+/// One group per bucket.
+type Groups = BTreeMap<Bucket, Group>;
+
+/// Groups, and what the judge does not see.
 fn group(
     ready: &Ready,
     symbols: &Symbols,
     raw: &[Vec<u8>],
     until: Instant,
     fuzzed: &mut Option<Executor>,
-) -> Result<(Vec<Group>, Vec<Stray>), HarnessError> {
-    let mut groups: BTreeMap<Bucket, Group> = BTreeMap::new();
+) -> Result<(Groups, Vec<Stray>), HarnessError> {
+    let mut groups = Groups::new();
     let mut strays = Vec::new();
     for (index, input) in raw.iter().enumerate().take(RAW_MAX) {
         if index > 0 && (Instant::now() > until || ready.stop.load(Ordering::SeqCst)) {
@@ -91,7 +93,10 @@ fn group(
         let replay = confirm::replay_in(&ready.engine, &ready.target, &ready.job.entry, input)?;
         let Some((bucket, frames)) = judged(ready, symbols, input, &replay) else {
             let seen = fast(ready, fuzzed)?.run(input);
-            strays.push((seen, input.clone()));
+            // What neither build shows any more was repaired.
+            if seen.is_finding() {
+                strays.push((seen, input.clone()));
+            }
             continue;
         };
         let id = crate::corpus::InputId::of(input).hex();
@@ -109,7 +114,54 @@ fn group(
         }
         group.raw.push(id);
     }
-    Ok((groups.into_values().collect(), strays))
+    Ok((groups, strays))
+}
+
+/// Judges the findings of earlier runs by their own inputs: some are repaired, others have moved to another place.
+fn look_again(
+    ready: &Ready,
+    symbols: &Symbols,
+    groups: &mut Groups,
+    until: Instant,
+    tell: &mut dyn FnMut(&Message),
+) -> Result<(), HarnessError> {
+    let input_bytes_max = u64::from(ready.target.limits.input_bytes_max);
+    for kept in findings::all(&ready.unit) {
+        if Instant::now() > until || ready.stop.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if kept.state == State::Aside || groups.keys().any(|bucket| bucket.id() == kept.finding.id) {
+            continue;
+        }
+        let Some(input) = findings::input(&ready.unit, &kept, input_bytes_max) else { continue };
+        let replay = confirm::replay_in(&ready.engine, &ready.target, &ready.job.entry, &input)?;
+        let outcome = replay.execution.outcome;
+        let id = match judged(ready, symbols, &input, &replay) {
+            Some((bucket, frames)) => {
+                let id = bucket.id();
+                groups.entry(bucket.clone()).or_insert_with(|| Group {
+                    bucket,
+                    outcome,
+                    frames,
+                    message: replay.execution.message,
+                    smallest: input,
+                    raw: Vec::new(),
+                });
+                Some(id)
+            }
+            None => None,
+        };
+        if id.as_ref() == Some(&kept.finding.id) {
+            continue;
+        }
+        if kept.state == State::Open {
+            let (id, title) = (&kept.finding.id, &kept.finding.title);
+            tell(&Message::Note { text: format!("{id} ({title}) does not happen any more: {}", outcome.name()) });
+        }
+        let fixed = Kept { state: State::Fixed, sha256: ready.target.sha256.clone(), ..kept };
+        fixed.describe(&ready.unit).map_err(|error| HarnessError::Engine(format!("{error:#}")))?;
+    }
+    Ok(())
 }
 
 /// The bucket of what the judge saw, if any oracle calls it a finding.
@@ -160,8 +212,11 @@ fn finish(
     };
     let id = bucket.id();
     let rule = rules::rule(&bucket.oracle, &bucket.outcome);
-    let format = ready.target.manifest.format.as_deref();
-    let which = facts::shell_word(&ready.home.relative(std::path::Path::new(&ready.job.target)));
+    let which = findings::stored_name(&ready.home, &ready.target, &ready.job.target);
+    let mut repro = format!("cargo xtask repro {id} --target {}", facts::shell_word(&which));
+    if ready.target.entries.len() > 1 {
+        repro += &format!(" --entry {}", facts::shell_word(&ready.job.entry));
+    }
     let finding = Finding {
         id: id.clone(),
         oracle: bucket.oracle.clone(),
@@ -171,34 +226,23 @@ fn finish(
         message: String::from_utf8_lossy(&message).into_owned(),
         frames: triage::without_machinery(&frames).iter().take(FRAMES_MAX).map(Frame::to_record).collect(),
         reproducer: Reproducer::new(format!("{id}.bin"), &input, smallest.len() as u64),
-        decoded: views::decode(format, ready.target.abi, &input, DECODED_CHARS_MAX),
-        repro: format!("cargo xtask repro {id} --target {which}"),
+        decoded: facts::decoded(&ready.target, &ready.job.entry, &input),
+        repro,
         libfuzzer: None,
         found_at: FoundAt::default(),
-        hits: raw.len() as u64,
+        hits: raw.len().max(1) as u64,
         confirmed,
         limits: Vec::new(),
         bucket,
     };
-    let folder = ready.unit.findings();
-    let write = |name: String, bytes: &[u8]| {
-        write_whole(&folder.join(&name), bytes).map_err(|error| HarnessError::Engine(format!("{error:#}")))
+    let state = match finding.confirmed {
+        Confirmation::Reproduced | Confirmation::NotTried(_) => State::Open,
+        Confirmation::NotReproduced(_) => State::Aside,
     };
-    write(format!("{id}.bin"), &input)?;
-    let kept = Kept { target: ready.job.target.clone(), entry: ready.job.entry.clone(), finding: finding.clone() };
-    write(format!("{id}.json"), &serde_json::to_vec_pretty(&kept).unwrap_or_default())?;
+    let (entry, sha256) = (ready.job.entry.clone(), ready.target.sha256.clone());
+    let kept = Kept { target: which, entry, sha256, state, finding: finding.clone() };
+    kept.write(&ready.unit, &input).map_err(|error| HarnessError::Engine(format!("{error:#}")))?;
     Ok((finding, raw))
-}
-
-/// A finding as it lies in the state folder, with what `repro` needs to find its target again.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub struct Kept {
-    /// As on the command line.
-    pub target: String,
-    /// Entry.
-    pub entry: String,
-    /// The finding.
-    pub finding: Finding,
 }
 
 /// The smallest input found that the judge puts into the same bucket.
@@ -248,10 +292,12 @@ fn fast<'a>(ready: &Ready, fuzzed: &'a mut Option<Executor>) -> Result<&'a mut E
     Ok(fuzzed.as_mut().expect("made above"))
 }
 
-/// Coverage of the corpus by function, and what the module asked of the host.
+/// Coverage of the corpus and of what the findings' own inputs reach, by function, and what the module asked of the host.
 fn covered(ready: &Ready, symbols: &Symbols, tell: &mut dyn FnMut(&Message)) -> Result<(), HarnessError> {
     let mut corpus = Store::open(&ready.unit.corpus(), u64::from(ready.target.limits.input_bytes_max))?;
-    let inputs = corpus.import()?;
+    let mut inputs = corpus.import()?;
+    let (entries, bytes) = (inputs.len() as u64, inputs.iter().map(|input| input.len() as u64).sum());
+    inputs.extend(findings::open_inputs(&ready.unit, ready.target.limits.input_bytes_max.into()));
     let measured = coverage::measure(&ready.engine, &ready.target, &ready.job.entry, &inputs, symbols)?;
     let mut calls: BTreeMap<String, u64> = BTreeMap::new();
     for call in &measured.host_calls {
@@ -261,8 +307,8 @@ fn covered(ready: &Ready, symbols: &Symbols, tell: &mut dyn FnMut(&Message)) -> 
         functions: measured.functions(),
         edges_found: measured.edges_found(),
         edges_total: measured.edges_total(),
-        entries: inputs.len() as u64,
-        bytes: inputs.iter().map(|input| input.len() as u64).sum(),
+        entries,
+        bytes,
         host_calls: calls
             .into_iter()
             .map(|(import, count)| HostCallRecord { import, answer: "seeded".into(), count })

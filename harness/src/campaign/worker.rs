@@ -83,6 +83,9 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
     let seeds = if job.seeds { inputs::seeds(home, format, &target.limits)? } else { Vec::new() };
     let input_bytes_max = job.max_len.unwrap_or(inputs::FUZZ_BYTES_MAX).min(target.limits.input_bytes_max) as usize;
     let begun_with = (known + seeds.len()) as u64;
+    if job.runs == Some(0) {
+        return rerun(ready, &mut subject, &seeds);
+    }
     let options = Options {
         seed: job.seed,
         input_bytes_max,
@@ -117,6 +120,43 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
         execs_since_new_edge: stats.last.executions_since_edge,
         seeds: begun_with,
     });
+    Ok(())
+}
+
+/// `--runs 0`: what is there already, each input once, and nothing else.
+fn rerun(ready: &Ready, subject: &mut engine::Guest<'_>, seeds: &[Vec<u8>]) -> Result<(), HarnessError> {
+    let Ready { unit, target, stop, .. } = ready;
+    let input_bytes_max = u64::from(target.limits.input_bytes_max);
+    let mut inputs = crate::corpus::Store::open(&unit.corpus(), input_bytes_max)?.import()?;
+    inputs.extend_from_slice(seeds);
+    let mut finds = crate::corpus::Store::open(&unit.finds(), input_bytes_max)?;
+    let mut incidence = vec![0_u32; engine::Subject::edges(subject)];
+    let mut seen = std::collections::BTreeSet::new();
+    let started = std::time::Instant::now();
+    let mut sample = Sample { corpus: (inputs.len() - seeds.len()) as u64, ..Sample::default() };
+    let until = ready.job.seconds.map(Duration::from_secs_f64);
+    for input in &inputs {
+        if stop.load(Ordering::SeqCst) || until.is_some_and(|until| started.elapsed() > until) {
+            break;
+        }
+        let outcome = engine::Subject::run(subject, input)?;
+        sample.execs += 1;
+        for (count, counter) in incidence.iter_mut().zip(engine::Subject::counters(subject)) {
+            *count += u32::from(*counter > 0);
+        }
+        if outcome.is_finding() && seen.insert(crate::triage::quick_key(&subject.executor().execution())) {
+            finds.add(input)?;
+            sample.finds += 1;
+            let file = unit.finds().join(crate::corpus::InputId::of(input).hex());
+            tell(&Message::Find { outcome: outcome.name().into(), file, execs: sample.execs });
+        }
+    }
+    sample.edges = incidence.iter().filter(|count| **count > 0).count() as u64;
+    sample.seconds = started.elapsed().as_secs_f64();
+    sample.cpu_seconds = facts::own_cpu_seconds();
+    sample.rss_bytes = facts::rss_bytes();
+    let sampled = sample.execs;
+    tell(&Message::Done { sample, incidence, sampled, execs_since_new_edge: 0, seeds: inputs.len() as u64 });
     Ok(())
 }
 

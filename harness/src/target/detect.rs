@@ -267,7 +267,7 @@ impl Core {
             }
             Abi::Numeric => match fitting(&takes_numbers).is_empty() {
                 true => Vec::new(),
-                false => vec!["*".to_owned()],
+                false => vec![super::EVERY_EXPORT.to_owned()],
             },
             _ => Vec::new(),
         }
@@ -275,7 +275,9 @@ impl Core {
 
     /// Exports that the `numeric` ABI calls.
     pub fn numeric(&self) -> Vec<&Function> {
-        self.functions.iter().filter(|f| takes_numbers(f) && !is_plumbing(&f.name)).collect()
+        // One without parameters is no entry by itself, but a step of a sequence: it may reset, commit or tell.
+        let is_step = |f: &&Function| f.params.iter().chain(&f.results).all(is_number) && !is_plumbing(&f.name);
+        self.functions.iter().filter(is_step).collect()
     }
 
     /// Whether results of several words come back through a pointer in front of the arguments: so it is in modules

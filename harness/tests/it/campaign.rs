@@ -311,6 +311,113 @@ fn a_second_run_begins_where_the_first_ended() {
 }
 
 #[test]
+fn a_run_without_runs_goes_through_what_is_there() {
+    let place = Place::tree(&[("notes", "format = 'notes'\n[build]\nkind = 'wat'\n", PLANTED)]);
+    for (name, seed) in [("a", "MHx"), ("b", "MHG"), ("c", ""), ("d", "MHG too")] {
+        place.write(&format!("corpora/notes/seeds/{name}"), seed);
+    }
+    let record = place.report(1, "fuzz notes --runs 0 --jobs 2");
+    assert_eq!((record.targets[0].execs, record.targets[0].findings.len()), (4, 1), "{:#?}", record.targets[0]);
+    assert!(record.targets[0].edges_found > 0 && place.files("/corpus/").is_empty());
+    // Nothing to run is no pass.
+    let record = place.report(3, "fuzz notes --runs 0 --no-seeds --fresh");
+    assert_eq!(record.targets[0].execs, 0);
+    let fuzzed = place.report(1, "fuzz notes --runs 20000 --jobs 1");
+    let again = place.report(1, "fuzz notes --runs 0");
+    assert_eq!(again.targets[0].execs, fuzzed.targets[0].corpus.entries + 4);
+    assert_eq!(ids(&again), ids(&fuzzed));
+}
+
+#[test]
+fn calls_are_shown_as_calls() {
+    let doses = r#"(module (global $sum (mut i32) (i32.const 0))
+        (func (export "give") (param i32 f64) (global.set $sum (i32.add (global.get $sum) (local.get 0))))
+        (func (export "total") (result i32)
+            (if (i32.eq (global.get $sum) (i32.const 7)) (then unreachable))
+            (global.get $sum)))"#;
+    let place = Place::with(&[("doses.wat", doses)]);
+    let record = place.report(1, "fuzz doses.wat --runs 20000 --jobs 1");
+    let finding = record.findings().next().unwrap().1;
+    let calls = finding.decoded.clone().unwrap();
+    assert!(calls.starts_with("give(7, ") && calls.ends_with(")\ntotal()\n"), "{calls}");
+    let shown = place.expect(1, &format!("repro {}", finding.id));
+    assert!(shown.stderr.contains(&calls), "{}", shown.stderr);
+    let pages = place.files("index.html");
+    assert!(pages.values().any(|page| String::from_utf8_lossy(page).contains("total()")));
+}
+
+/// From any folder of the project, without a word about where the module lies; and what is repaired is not open any more.
+#[test]
+fn findings_know_their_module() {
+    let place = Place::tree(&[("notes", "[build]\nkind = 'wat'\n", PLANTED)]);
+    place.write("vendor/a/module.wat", PLANTED);
+    std::fs::create_dir_all(place.path("vendor/deep/er")).unwrap();
+    let found = place.report(1, &format!("fuzz vendor/a/module.wat {ENOUGH}"));
+    let (_, finding) = found.findings().next().unwrap();
+    let line = finding.repro.strip_prefix("cargo xtask ").unwrap();
+    assert!(line.ends_with("--target vendor/a/module.wat"), "{line}");
+    let short = format!("repro {}", finding.id);
+    for (folder, line) in [("vendor/deep/er", line), ("vendor/deep/er", &short), ("", line), ("", &short)] {
+        let shown = place.start_in(folder, line).wait();
+        assert_eq!(shown.code, Some(1), "{folder}: {line}: {}", shown.stderr);
+        assert!(shown.stderr.contains(&finding.outcome));
+    }
+    // Another module in its place is not judged under its name, and none is said to be gone.
+    place.write("vendor/a/module.wat", CLEAN);
+    let changed = place.expect(2, &short);
+    assert!(changed.stderr.contains("is another module") && changed.stderr.contains("--target"), "{}", changed.stderr);
+    place.write("vendor/b.wat", PLANTED);
+    place.expect(1, &format!("{short} --target vendor/b.wat"));
+    std::fs::remove_file(place.path("vendor/a/module.wat")).unwrap();
+    let gone = place.expect(2, &short);
+    assert!(gone.stderr.contains("vendor/a/module.wat") && gone.stderr.contains("is gone"), "{}", gone.stderr);
+
+    // The same bucket in two places: a word decides.
+    let named = place.report(1, &format!("fuzz notes {ENOUGH}"));
+    assert_eq!(ids(&named), ids(&found));
+    let either = place.expect(2, &short);
+    assert!(either.stderr.contains("--target notes") && either.stderr.contains("--target vendor/a/module.wat"));
+    place.expect(1, &format!("{short} --target notes"));
+    let row = |place: &Place| {
+        let rows: serde_json::Value = serde_json::from_slice(&place.expect(0, "list --format json").stdout).unwrap();
+        ["findings", "fixed", "unchecked"].map(|name| rows[0][name].as_u64().unwrap())
+    };
+    assert_eq!(row(&place), [4, 0, 0]);
+    let repaired = PLANTED.replace("(func $give_up unreachable)", "(func $give_up)");
+    place.write("targets/notes/module.wat", &repaired);
+    assert_eq!(row(&place), [0, 0, 4]);
+    let shown = place.run(&format!("{short} --target notes"));
+    assert!(shown.stderr.contains("the module has changed"), "{}", shown.stderr);
+    let after = place.report(1, "fuzz notes --runs 100 --jobs 1");
+    assert_eq!(after.targets[0].findings.len(), 3);
+    let notes = &after.targets[0].notes;
+    assert!(notes.len() == 1 && notes[0].contains("does not happen any more"), "{notes:?}");
+    assert_eq!(row(&place), [3, 1, 0]);
+    let human = String::from_utf8(place.expect(0, "list").stdout).unwrap();
+    assert!(human.contains("3 findings (1 fixed)"), "{human}");
+    // And back again: it is found at once, by its own input.
+    place.write("targets/notes/module.wat", PLANTED);
+    assert_eq!(place.report(1, "fuzz notes --runs 100 --jobs 1").targets[0].findings.len(), 4);
+    assert_eq!(row(&place), [4, 0, 0]);
+}
+
+#[test]
+fn what_only_findings_reach_is_covered() {
+    let place = Place::with(&[("planted.wat", PLANTED)]);
+    let record = place.report(1, &format!("fuzz planted.wat {ENOUGH}"));
+    let reached = |name: &str| {
+        let row = record.targets[0].functions.iter().find(|row| row.name == name).unwrap();
+        row.edges_found
+    };
+    for function in ["divide_dose", "read_beyond", "give_up", "call_nothing"] {
+        assert_eq!(reached(function), 1, "{function}");
+    }
+    place.expect(0, "coverage planted.wat --out coverage");
+    let page = String::from_utf8(std::fs::read(place.path("coverage/coverage.html")).unwrap()).unwrap();
+    assert!(page.contains("give_up"));
+}
+
+#[test]
 fn an_interrupted_run_still_reports() {
     let place = Place::with(&[("planted.wat", PLANTED)]);
     let running = place.start("fuzz planted.wat --time 600s --jobs 2 --format json");

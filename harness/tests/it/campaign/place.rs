@@ -101,11 +101,16 @@ impl Place {
     }
 
     pub fn start(&self, line: &str) -> Running {
+        self.start_in("", line)
+    }
+
+    /// Starts it in a folder of this place.
+    pub fn start_in(&self, folder: &str, line: &str) -> Running {
         let scratch = |name: &str| self.folder.path().join(name);
         let (stdout, stderr) = (scratch("stdout"), scratch("stderr"));
         let child = Command::new(env!("CARGO_BIN_EXE_autoclave"))
             .args(line.split_whitespace())
-            .current_dir(self.root())
+            .current_dir(self.path(folder))
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
