@@ -2,6 +2,7 @@
 //! is one line of JSON and the input's bytes on standard input; the answer is one line of JSON on standard output.
 
 use crate::HarnessError;
+use crate::corpus::{hex, unhex};
 use crate::execution::{Execution, HostCall, Limit, Outcome, RawFrame};
 use crate::executors::{Engine, Judge};
 use crate::limits::{Limits, Overrides};
@@ -296,16 +297,6 @@ impl Wire {
             samples: self.samples.into_iter().map(frames).collect(),
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]

@@ -103,10 +103,11 @@ pub fn cover(candidates: &[Candidate]) -> Vec<usize> {
 /// fuzzers since AFL tell counts apart. Sorted.
 pub fn features(counters: &[u8]) -> Vec<u32> {
     let counted = counters.iter().enumerate().filter(|(_, count)| **count > 0);
-    counted.map(|(index, count)| index as u32 * 8 + count_class(*count)).collect()
+    counted.map(|(index, count)| index as u32 * 8 + u32::from(count_class(*count))).collect()
 }
 
-fn count_class(count: u8) -> u32 {
+/// AFL's class of a count above 0, from 0 to 7.
+pub(crate) const fn count_class(count: u8) -> u8 {
     match count {
         0..=1 => 0,
         2 => 1,

@@ -3,13 +3,12 @@
 use super::{File, Measured};
 use crate::symbols::SourceFile;
 use autoclave_reports::escape::line as safe;
+use autoclave_reports::formats::html::head;
 use autoclave_reports::record::FunctionCoverage;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Holds even if escaping failed somewhere: nothing runs, nothing is fetched, nothing is sent.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 const STYLE: &str = include_str!("style.css");
 /// Rows of each table.
 const ROWS_MAX: usize = 500;
@@ -30,15 +29,7 @@ pub fn page(measured: &Measured, root: &Path) -> Vec<u8> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&title, STYLE))
             body {
                 h1 { (title) }
                 p {

@@ -3,6 +3,8 @@
 //! One pass over the counters of an execution classifies hit counts, compares them with all that was seen before, and
 //! clears them. A word whose raw value is the one it had at its last look cannot be new, so most words cost one compare.
 
+use crate::minimise;
+
 /// What an execution added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Novelty {
@@ -121,16 +123,7 @@ const CLASS: [u8; 256] = {
     let mut class = [0; 256];
     let mut count = 1;
     while count < 256 {
-        class[count] = match count {
-            1 => 1,
-            2 => 2,
-            3 => 4,
-            4..=7 => 8,
-            8..=15 => 16,
-            16..=31 => 32,
-            32..=127 => 64,
-            _ => 128,
-        };
+        class[count] = 1 << minimise::count_class(count as u8);
         count += 1;
     }
     class

@@ -41,17 +41,25 @@ impl Incidence {
     }
 
     pub(crate) fn estimate(&self) -> Saturation {
-        let of = |wanted| self.counts.iter().filter(|count| **count == wanted).count() as u64;
-        let seen = self.counts.iter().filter(|count| **count > 0).count() as f64;
+        Saturation::of(&self.counts, self.samples)
+    }
+}
+
+impl Saturation {
+    /// From the number of samples that hit each edge. Good–Turing (I. J. Good, 1953); Chao1 (A. Chao, 1984; bias-corrected
+    /// form); M. Böhme, "STADS" (TOSEM 2018), carries both over to fuzzing.
+    pub fn of<C: Copy + Into<u64>>(counts: &[C], samples: u64) -> Self {
+        let of = |wanted| counts.iter().filter(|count| (**count).into() == wanted).count() as u64;
+        let seen = counts.len() as f64 - of(0) as f64;
         let (singletons, doubletons) = (of(1), of(2));
         let (one, two) = (singletons as f64, doubletons as f64);
         // The bias-corrected form, defined without doubletons too.
         let unseen = one * (one - 1.0).max(0.0) / (2.0 * (two + 1.0));
         Saturation {
-            samples: self.samples,
+            samples,
             singletons,
             doubletons,
-            next_is_new: if self.samples == 0 { 1.0 } else { (one / self.samples as f64).min(1.0) },
+            next_is_new: if samples == 0 { 1.0 } else { (one / samples as f64).min(1.0) },
             reachable_edges: seen + unseen,
         }
     }

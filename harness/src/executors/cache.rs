@@ -2,6 +2,7 @@
 
 use super::raw;
 use crate::HarnessError;
+use crate::corpus::hex;
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
@@ -98,12 +99,4 @@ fn write(path: &Path, key: &[u8; 32], code: &[u8]) -> std::io::Result<()> {
     file.write_all(code)?;
     file.persist(path)?;
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

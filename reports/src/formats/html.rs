@@ -33,20 +33,28 @@ pub fn render(record: &Record) -> Vec<u8> {
     page(record).into_string().into_bytes()
 }
 
+/// The head of a page that holds everything in itself; `style` is trusted.
+pub fn head(title: &str, style: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="no-referrer";
+            title { (title) }
+            style { (PreEscaped(style)) }
+        }
+    }
+}
+
 fn page(record: &Record) -> Markup {
+    let title = format!("{} · {} · Autoclave", record.verdict.name(), text(&record.run.command));
     let findings: usize = record.targets.iter().map(|target| target.findings.len()).sum();
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                title { (record.verdict.name()) " · " (text(&record.run.command)) " · Autoclave" }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&title, STYLE))
             body {
                 (masthead(record))
                 (banner(record))
