@@ -292,9 +292,15 @@ pub struct Selftest {
 pub struct Bench {
     /// Targets; none = a standard set
     pub targets: Vec<String>,
-    /// CPU seconds for each whole-loop cell
+    /// CPU seconds for each whole-loop cell, in each of three rounds
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
+    /// Longest input of a whole loop, bytes
+    #[arg(long, value_name = "BYTES")]
+    pub max_len: Option<u32>,
+    /// Folder of native libFuzzer programs, named as the targets whose source they share (cargo xtask bench builds it)
+    #[arg(long, value_name = "FOLDER")]
+    pub native: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,

@@ -1,6 +1,6 @@
 //! Commands of the `autoclave` binary: makes what they need, builds the binary, becomes it.
 
-use crate::{EXIT_NOT_JUDGED, guests, manifest, process};
+use crate::{EXIT_NOT_JUDGED, guests, manifest, native, process};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -62,7 +62,16 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
         }
     }
     let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
-    become_program(Command::new(program).arg(name).args(words))
+    let mut command = Command::new(program);
+    command.arg(name).args(words);
+    if name == "bench" && !asks_for_help && !words.iter().any(|word| word.to_string_lossy().starts_with("--native")) {
+        // Without them, `bench` says what is not measured.
+        match native::build(root) {
+            Ok(folder) => drop(command.arg("--native").arg(folder)),
+            Err(error) => process::say("build", &format!("native libFuzzer programs are NOT BUILT: {error:#}")),
+        }
+    }
+    become_program(&mut command)
 }
 
 #[derive(Debug, PartialEq, Eq)]

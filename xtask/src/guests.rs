@@ -9,7 +9,7 @@ use crate::fingerprint::Fingerprint;
 use crate::manifest::{self, Guest, Kind};
 use crate::process::{self, run, say, shown, state, write_whole};
 use crate::setup::{self, Found, Machine, Mode, Tool};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,20 @@ pub fn build(root: &Path, names: &[String]) -> Result<Summary> {
         }
     }
     Ok(summary)
+}
+
+/// The wasm-bindgen guests' own tests, on wasm32 in Node. Returns lines worth showing.
+pub fn test(root: &Path) -> Result<Vec<String>> {
+    let wanted = [Tool::RustWasm, Tool::Node];
+    let machine = setup::ready(root, &wanted.into(), Mode::Implicit)?;
+    for tool in wanted {
+        machine.tool(tool).map_err(|reason| anyhow!(reason))?;
+    }
+    let mut lines = Vec::new();
+    for guest in manifest::guests(root)?.iter().filter(|guest| guest.build.kind == Kind::WasmBindgen) {
+        lines.extend(Site { root, machine: &machine, guest }.test()?);
+    }
+    Ok(lines)
 }
 
 /// Two builds at once would write the same files; the second one waits.
@@ -226,6 +240,56 @@ impl Site<'_> {
         Ok(Made { module, commands: vec![shown(&build)], sources })
     }
 
+    /// Runs the guest's tests; a run without tests is an error. What passed is not run again until something changes.
+    fn test(&self) -> Result<Vec<String>> {
+        let rust = self.machine.tool(Tool::RustWasm).map_err(|reason| anyhow!(reason))?;
+        let node = self.machine.tool(Tool::Node).map_err(|reason| anyhow!(reason))?;
+        let runner_sources = self.targets().join("bindgen-test-runner");
+        let mut print = Fingerprint::new();
+        print.word(self.sources_hash()?.as_bytes());
+        print.folder(&runner_sources)?;
+        print.word(toolchain_line(&[rust, node]).as_bytes());
+        let (passed, log) = (self.log_folder().join("tests-passed"), self.log("tests"));
+        if fs::read_to_string(&passed).is_ok_and(|known| known == print.hex()) {
+            return Ok(test_results(&fs::read_to_string(&log).unwrap_or_default()));
+        }
+        let runner_target = state(self.root, &["guests", "bindgen-test-runner"]);
+        let mut runner = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // Without optimisation, as with componentize.
+        runner.args(["build", "--locked", "--manifest-path"]).arg(runner_sources.join("Cargo.toml"));
+        runner.arg("--target-dir").arg(&runner_target);
+        if !runner_target.exists() {
+            say("test", "building the runner of wasm-bindgen's tests (the first time takes a minute or two)");
+        }
+        run(&mut runner, &self.log("test-runner"), BUILD_LIMIT)?;
+        let mut test = self.guest_cargo(rust);
+        test.arg("test");
+        if rust.way == "build-std" {
+            test.arg("-Zbuild-std=std,panic_abort");
+        }
+        test.args([
+            "--release",
+            "--locked",
+            "--target",
+            RUST_TARGET,
+            "--package",
+            &self.package()?.0,
+            "--manifest-path",
+        ]);
+        test.arg(self.targets().join("Cargo.toml"));
+        // Apart from the guests' folder: tests turn on features that the guests are built without.
+        test.arg("--target-dir").arg(state(self.root, &["guests", &format!("{}-tests", rust.way)]));
+        test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner_target.join("debug/bindgen-test-runner"));
+        test.env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
+        run(&mut test, &log, BUILD_LIMIT)?;
+        let lines = test_results(&fs::read_to_string(&log)?);
+        if !lines.iter().any(|line| line.starts_with("test result: ok. ") && !line.starts_with("test result: ok. 0 ")) {
+            bail!("no test was run; {}", log.display());
+        }
+        write_whole(&passed, print.hex().as_bytes())?;
+        Ok(lines)
+    }
+
     /// Cargo for guests: the user's own flags for native code must not reach them.
     fn guest_cargo(&self, rust: &Found) -> Command {
         let mut command = Command::new(rust.programs.first().map_or(Path::new("cargo"), PathBuf::as_path));
@@ -360,7 +424,11 @@ impl Site<'_> {
     }
 
     fn log(&self, step: &str) -> PathBuf {
-        state(self.root, &["build", &self.guest.name, &format!("{step}.log")])
+        self.log_folder().join(format!("{step}.log"))
+    }
+
+    fn log_folder(&self) -> PathBuf {
+        state(self.root, &["build", &self.guest.name])
     }
 
     /// How the module was made, for the report and for doing it again.
@@ -384,17 +452,29 @@ impl Site<'_> {
     }
 }
 
+/// The lines of a test log that say how a program's tests ended.
+fn test_results(log: &str) -> Vec<String> {
+    log.lines()
+        .filter(|line| line.starts_with("test result: ") && !line.contains(" 0 passed; 0 failed"))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// One line that changes when the toolchain does.
 fn toolchain_line(tools: &[&Found]) -> String {
     tools.iter().map(|tool| format!("{} {}", tool.way, tool.version)).collect::<Vec<_>>().join("; ")
 }
+
+/// Packages beside the targets that no guest is made of.
+const APART: [&str; 2] = ["bindgen-test-runner", "native"];
 
 /// Folders that are no targets themselves but parts of them, such as the library that Rust guests share.
 fn helper_folders(targets: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(targets)? {
         let path = entry?.path();
-        if path.join("Cargo.toml").is_file() && !path.join("target.toml").is_file() {
+        let apart = APART.iter().any(|name| path.ends_with(name));
+        if !apart && path.join("Cargo.toml").is_file() && !path.join("target.toml").is_file() {
             folders.push(path);
         }
     }

@@ -5,6 +5,7 @@ mod fingerprint;
 mod forward;
 mod guests;
 mod manifest;
+mod native;
 mod process;
 mod setup;
 mod suite;
@@ -46,7 +47,8 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<u8> {
         }
         Some(("test", flags)) => {
             let depth = if flags.get_flag("quick") { suite::Depth::Quick } else { suite::Depth::Full };
-            suite::command(&root, depth)
+            let names: Vec<String> = flags.get_many("steps").into_iter().flatten().cloned().collect();
+            suite::command(&root, depth, &names)
         }
         Some((name, flags)) => {
             let words: Vec<std::ffi::OsString> = flags.get_many("words").into_iter().flatten().cloned().collect();
@@ -68,7 +70,14 @@ fn command_line() -> Command {
         ),
         Command::new("test")
             .about("Everything that must hold: format, lints, tests, guests, replay, canaries, docs")
-            .arg(flag("quick", "Only what needs no guest: format, lints, tests, docs")),
+            .arg(flag("quick", "Without canaries, replay, docs and deny"))
+            .arg(
+                Arg::new("steps")
+                    .value_name("STEP")
+                    .num_args(0..)
+                    .value_parser(suite::names())
+                    .help("Only these steps; none = all of them"),
+            ),
     ];
     let forwarded = forward::COMMANDS.iter().map(|entry| {
         Command::new(entry.name).about(entry.about).disable_help_flag(true).arg(

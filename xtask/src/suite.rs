@@ -2,7 +2,8 @@
 //! output in `.autoclave/logs`, and goes on to the next even if it failed, so that one run shows all that is wrong.
 
 use crate::process::{self, say, shown, state};
-use crate::{forward, guests, setup};
+use crate::setup::{self, Tool};
+use crate::{forward, guests};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,20 +45,30 @@ const STEPS: &[Step] = &[
     Step { name: "lints", depth: Depth::Quick, run: lints },
     Step { name: "guests", depth: Depth::Quick, run: build_guests },
     Step { name: "tests", depth: Depth::Quick, run: tests },
+    Step { name: "wasm-tests", depth: Depth::Quick, run: |site| guests::test(site.root).map(Done::Counted) },
     Step { name: "canaries", depth: Depth::Full, run: |site| harness(site, &["selftest"]) },
     Step { name: "replay", depth: Depth::Full, run: |site| harness(site, &["replay"]) },
     Step { name: "docs", depth: Depth::Full, run: docs },
     Step { name: "deny", depth: Depth::Full, run: deny },
 ];
 
-/// Runs the steps.
-pub fn command(root: &Path, depth: Depth) -> Result<u8> {
+/// Names of the steps.
+pub fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
+
+/// Runs the steps: the named ones, or all of that depth.
+pub fn command(root: &Path, depth: Depth, names: &[String]) -> Result<u8> {
+    let wanted = |step: &&Step| match names {
+        [] => depth == Depth::Full || step.depth == Depth::Quick,
+        names => names.iter().any(|name| name == step.name),
+    };
     let start = Instant::now();
     // Some tests start these tools; where one is missing they fail and name the remedy.
     setup::ready(root, &setup::ALL.into(), setup::Mode::Implicit)?;
     let site = Site { root };
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
-    for step in STEPS.iter().filter(|step| depth == Depth::Full || step.depth == Depth::Quick) {
+    for step in STEPS.iter().filter(wanted) {
         let start = Instant::now();
         let result = (step.run)(&site);
         let seconds = start.elapsed().as_secs_f32();
@@ -179,14 +190,26 @@ fn docs(site: &Site) -> Result<Done> {
     site.run("docs", command.env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-/// Advisories need a database from the network; duplicates and licences are also held by tidy tests, without the tool.
+/// `deny.toml` for the house, and what of it concerns guests: they are data, two versions of a crate harm nobody.
+/// Advisories need a database from the network and are left out: what is known tomorrow says nothing about a change.
 fn deny(site: &Site) -> Result<Done> {
-    if process::find(&["cargo-deny"]).is_none() {
-        return Ok(Done::Skipped(
-            "cargo-deny is not installed (the tidy tests check deny.toml's bans and licences)".into(),
-        ));
+    let machine = setup::ready(site.root, &[Tool::Deny].into(), setup::Mode::Implicit)?;
+    let found = match machine.tool(Tool::Deny) {
+        Ok(found) => found,
+        // Its most important rules are tidy tests, too.
+        Err(reason) => return Ok(Done::Skipped(reason)),
+    };
+    let [program, ..] = found.programs.as_slice() else { bail!("cargo-deny has no program") };
+    for (name, manifest, checks) in [
+        ("deny", "Cargo.toml", &["--deny", "unmatched-skip", "bans", "licenses", "sources"][..]),
+        ("deny-guests", "targets/Cargo.toml", &["licenses", "sources"]),
+    ] {
+        let mut command = Command::new(program);
+        command.current_dir(site.root).args(["--offline", "--config", "deny.toml", "--manifest-path", manifest]);
+        command.args(["check", "--hide-inclusion-graph"]);
+        site.run(name, command.args(checks))?;
     }
-    site.run("deny", &mut site.cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
+    Ok(Done::Passed)
 }
 
 #[cfg(test)]

@@ -302,7 +302,7 @@ fn second_versions_of_a_crate_have_a_reason() {
         assert!(reason.len() > 10, "{entry}: give the reason");
         excused.insert(entry["crate"].as_str().unwrap().to_owned());
     }
-    let versions = versions(&read("Cargo.lock"));
+    let versions = linked_versions();
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for (name, versions) in versions.iter().filter(|(_, versions)| versions.len() > 1) {
@@ -497,14 +497,22 @@ fn subcommands(cli: &str) -> BTreeSet<String> {
     commands
 }
 
-fn versions(lock: &str) -> BTreeMap<String, Vec<String>> {
-    let table: toml::Table = toml::from_str(lock).unwrap();
-    let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for package in table["package"].as_array().unwrap() {
-        let text = |key: &str| package[key].as_str().unwrap().to_owned();
-        versions.entry(text("name")).or_default().push(text("version"));
+/// Versions of each crate that some feature or platform links, as cargo-deny counts them; the lock file names more.
+fn linked_versions() -> BTreeMap<String, Vec<String>> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(["tree", "--locked", "--workspace", "--all-features", "--target=all"]);
+    let output = cargo.args(["--edges=all", "--prefix=none", "--format={p}"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        if let [name, version, ..] = line.split(' ').collect::<Vec<_>>()[..]
+            && let Some(version) = version.strip_prefix('v')
+        {
+            versions.entry(name.to_owned()).or_default().insert(version.to_owned());
+        }
     }
-    versions
+    assert!(versions.len() > 100, "cargo tree names only {} crates", versions.len());
+    versions.into_iter().map(|(name, versions)| (name, versions.into_iter().collect())).collect()
 }
 
 /// Whether `version` is in cargo-deny's short form `wanted`: `0.26.1` in `0.26`, `2.0.119` in `2`.

@@ -108,13 +108,22 @@ pub fn own_cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// From /proc where there is one: user and system time of children that were waited for, in ticks of 1/100 s.
-fn children_cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(13) + ticks(14)) / 100.0
+/// Processor seconds of the children that were waited for; 0 where there is no /proc.
+pub fn children_cpu_seconds() -> f64 {
+    ticks_of("self", [13, 14]).unwrap_or(0.0) / 100.0
+}
+
+/// Processor seconds of another process; `None` if the system does not say.
+pub fn cpu_seconds_of(process: u32) -> Option<f64> {
+    Some(ticks_of(&process.to_string(), [11, 12])? / 100.0)
+}
+
+/// The sum of two fields of a process's `stat`, counted after its name: user and system time, in ticks of 1/100 s.
+fn ticks_of(process: &str, fields: [usize; 2]) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let after_name = stat.rsplit(')').next()?;
+    let words: Vec<&str> = after_name.split_whitespace().collect();
+    fields.into_iter().map(|field| words.get(field)?.parse::<f64>().ok()).sum()
 }
 
 /// Resident memory of this process, bytes; 0 where the system does not say.
