@@ -125,6 +125,28 @@ struct Program {
     warm_up_bytes: u32,
 }
 
+/// Why there is no instance.
+enum Refusal {
+    /// It could not be made, or its start function did not come back.
+    Instantiation(HarnessError),
+    /// What a host runs before the first input failed, the warm-up included.
+    Initialisation(HarnessError),
+}
+
+impl From<HarnessError> for Refusal {
+    fn from(error: HarnessError) -> Self {
+        Refusal::Instantiation(error)
+    }
+}
+
+impl From<Refusal> for HarnessError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Instantiation(error) | Refusal::Initialisation(error) => error,
+        }
+    }
+}
+
 /// What was compiled.
 enum Code {
     /// A core module.
@@ -188,7 +210,7 @@ impl Executor {
             .map_err(|error| HarnessError::Engine(format!("no memory for the counters: {error}")))?;
         let live = match program.instantiate(&mut pages, reset, Vec::new()) {
             // An allocator that dies of the warm-up has to do without.
-            Err(_) if program.warm_up_bytes > 0 => {
+            Err(Refusal::Initialisation(_)) if program.warm_up_bytes > 0 => {
                 program.warm_up_bytes = 0;
                 program.instantiate(&mut pages, reset, Vec::new())?
             }
@@ -372,7 +394,9 @@ impl Executor {
                     self.live = live;
                     return;
                 }
-                Err(error) if attempt >= REVIVALS_MAX => panic!("no fresh instance after the first one: {error}"),
+                Err(error) if attempt >= REVIVALS_MAX => {
+                    panic!("no fresh instance after the first one: {}", HarnessError::from(error))
+                }
                 Err(_) => std::thread::sleep(std::time::Duration::from_millis(EPOCH_MS)),
             }
         }
@@ -592,11 +616,11 @@ impl Program {
     }
 
     /// A fresh instance, initialised, with its snapshots: those of an earlier instance, where there are any.
-    fn instantiate(&self, pages: &mut Pages, reset: Reset, buffers: Vec<Box<[u8]>>) -> Result<Live, HarnessError> {
+    fn instantiate(&self, pages: &mut Pages, reset: Reset, buffers: Vec<Box<[u8]>>) -> Result<Live, Refusal> {
         let name = self.target.name.as_str();
         let (module, linker, pre, unwrapped) = match &self.code {
             Code::Core { module, linker, pre, unwrapped } => (module, linker, pre, unwrapped),
-            Code::Whole { whole, .. } => return self.instantiate_whole(whole),
+            Code::Whole { whole, .. } => return Ok(self.instantiate_whole(whole)?),
         };
         let mut store = self.store();
         let instance = match pre {
@@ -624,10 +648,11 @@ impl Program {
         store.data_mut().begin();
         driver
             .prepare(&mut store, self.warm_up_bytes)
-            .map_err(|error| self.refusal("initialisation", error, &store))?;
+            .map_err(|error| Refusal::Initialisation(self.refusal("initialisation", error, &store)))?;
         let limiter = &store.data().limiter;
         if self.warm_up_bytes > 0 && limiter.memory_denied > 0 {
-            return Err(HarnessError::module(name, "the warm-up asked for more memory than the limit"));
+            let error = HarnessError::module(name, "the warm-up asked for more memory than the limit");
+            return Err(Refusal::Initialisation(error));
         }
         let memory_bytes = limiter.memory_bytes;
         let mut live = Live {

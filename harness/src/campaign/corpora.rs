@@ -1,5 +1,6 @@
 //! `cmin`, `tmin`, `coverage`: a corpus made small, an input made small, and what a corpus reaches.
 
+use super::facts;
 use super::home::{Home, write_whole};
 use super::inputs;
 use crate::cli::{self, printable, printable_name};
@@ -22,12 +23,7 @@ fn one(home: &Home, name: &str, entry: Option<&str>) -> anyhow::Result<(Target, 
         _ => (name, entry),
     };
     let target = Target::load(&home.root, name, &Overrides::default())?;
-    let entry = match (entry, target.entries.as_slice()) {
-        (Some(entry), entries) if entries.iter().any(|known| known == entry) => entry.to_owned(),
-        (Some(entry), entries) => anyhow::bail!("{name} has no entry {entry}; it has {}", entries.join(", ")),
-        (None, [only]) => only.clone(),
-        (None, entries) => anyhow::bail!("{name} has several entries: name one with --entry: {}", entries.join(", ")),
-    };
+    let entry = facts::one_entry(&target, entry)?;
     Ok((target, entry))
 }
 

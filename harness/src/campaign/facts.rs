@@ -83,6 +83,25 @@ pub fn limit_rows(target: &Target) -> Vec<LimitRow> {
     target.limit_origins.iter().map(row).collect()
 }
 
+/// The entry that is meant: the one that is named, or the only one.
+pub fn one_entry(target: &Target, wanted: Option<&str>) -> anyhow::Result<String> {
+    let (name, entries) = (&target.name, &target.entries);
+    match (wanted, entries.as_slice()) {
+        (Some(entry), entries) if entries.iter().any(|known| known == entry) => Ok(entry.to_owned()),
+        (Some(entry), entries) => anyhow::bail!("{name} has no entry {entry}; it has {}", listed(entries)),
+        (None, [only]) => Ok(only.clone()),
+        (None, entries) => anyhow::bail!("{name} has several entries: name one with --entry: {}", listed(entries)),
+    }
+}
+
+/// Names of entries for an error message, as many as one can take in.
+fn listed(entries: &[String]) -> String {
+    const SHOWN_MAX: usize = 20;
+    let shown: Vec<String> = entries.iter().take(SHOWN_MAX).map(|entry| entry.chars().take(100).collect()).collect();
+    let more = entries.len().saturating_sub(SHOWN_MAX);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
 /// An input as people read it: by its format, or as the calls that it makes.
 pub fn decoded(target: &Target, entry: &str, input: &[u8]) -> Option<String> {
     match target.abi {

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 const TICK: Duration = Duration::from_millis(100);
 /// Wall time that triage of one unit may take before it is cut short, seconds.
 const TRIAGE_SECONDS: f64 = 120.0;
+/// Entries of one target that are fuzzed unless they are named: each costs a worker's start and a triage.
+const ENTRIES_MAX: usize = 64;
 /// Samples kept for a unit's plots.
 const SERIES_MAX: usize = 2_000;
 
@@ -472,10 +474,18 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
         match Target::load(&home.root, which, &overrides) {
             Ok(target) => {
                 let target = Arc::new(target);
-                let entries: Vec<_> =
-                    target.entries.iter().filter(|entry| only.is_none_or(|only| only == *entry)).collect();
-                if let (Some(only), true) = (only, entries.is_empty()) {
-                    anyhow::bail!("{which} has no entry {only}; it has {}", target.entries.join(", "));
+                let named = only.map(|only| facts::one_entry(&target, Some(only))).transpose()?;
+                let entries: Vec<_> = match &named {
+                    Some(entry) => vec![entry],
+                    None => target.entries.iter().take(ENTRIES_MAX).collect(),
+                };
+                if named.is_none() && target.entries.len() > ENTRIES_MAX {
+                    let error = HarnessError::module(
+                        &target.name,
+                        format!("{} entries: the first {ENTRIES_MAX} are fuzzed", target.entries.len()),
+                    );
+                    let remedy = format!("name those that matter: cargo xtask fuzz {which}::ENTRY …");
+                    not_tested.push(NotTested { remedy, ..gap(word, &error) });
                 }
                 for entry in entries {
                     let unit = Unit::new(home, target.clone(), which, entry);

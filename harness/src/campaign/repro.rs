@@ -30,16 +30,7 @@ struct Shown {
 pub fn run(flags: &cli::Repro) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let Shown { target, entry, file, made_with } = resolve(&home, flags)?;
-    let entry = match entry.or_else(|| flags.entry.clone()) {
-        Some(entry) if target.entries.contains(&entry) => entry,
-        Some(entry) => anyhow::bail!("{} has no entry {entry}; it has {}", target.name, target.entries.join(", ")),
-        None => match target.entries.as_slice() {
-            [only] => only.clone(),
-            several => {
-                anyhow::bail!("{} has several entries: name one with --entry: {}", target.name, several.join(", "))
-            }
-        },
-    };
+    let entry = facts::one_entry(&target, entry.or_else(|| flags.entry.clone()).as_deref())?;
     let input = read(&file, &target)?;
     let engine = Engine::new(Some(&home.cache()))?;
     let replay = confirm::replay_in(&engine, &target, &entry, &input)?;

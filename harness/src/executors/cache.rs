@@ -37,8 +37,17 @@ pub fn load_or_compile(
 ) -> Result<wasmtime::Module, HarnessError> {
     let key = key(engine, wasm_hash);
     let path = dir.map(|dir| dir.join(format!("{}.cwasm", hex(&key))));
-    if let Some(code) = path.as_deref().and_then(|path| read(path, &key))
-        && let Ok(module) = raw::deserialize(engine, &code)
+    let load = || {
+        let code = read(path.as_deref()?, &key)?;
+        raw::deserialize(engine, &code).ok()
+    };
+    if let Some(module) = load() {
+        return Ok(module);
+    }
+    // Jobs begin together: the first one compiles, the others take what it made.
+    let turn = path.as_deref().and_then(Turn::take);
+    if turn.as_ref().is_some_and(|turn| turn.waited)
+        && let Some(module) = load()
     {
         return Ok(module);
     }
@@ -50,6 +59,40 @@ pub fn load_or_compile(
         let _ = write(&path, &key, &code);
     }
     Ok(module)
+}
+
+/// The right to compile one module. Nothing but time depends on it: a killed holder gives it back, and where locks do not
+/// work everybody compiles.
+struct Turn {
+    file: std::fs::File,
+    path: PathBuf,
+    waited: bool,
+}
+
+impl Turn {
+    fn take(code: &Path) -> Option<Self> {
+        let path = code.with_extension("turn");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(libc_nofollow())
+            .open(&path)
+            .ok()?;
+        let waited = file.try_lock().is_err();
+        if waited {
+            file.lock().ok()?;
+        }
+        Some(Self { file, path, waited })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+        let _ = self.file.unlock();
+    }
 }
 
 /// Module, engine version and configuration in one hash.

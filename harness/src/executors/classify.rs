@@ -37,11 +37,16 @@ fn error_outcome(error: &wasmtime::Error) -> Outcome {
     if error.is::<wasmtime::ThrownException>() {
         return Outcome::Trap(Trap::UncaughtException);
     }
+    // Managed objects live on a heap of the host's, which cannot say no to the guest: what it has no room for ends the run.
+    if error.is::<wasmtime::GcHeapOutOfMemory<()>>() {
+        return Outcome::Limit(Limit::OomAbort);
+    }
     let Some(trap) = error.downcast_ref::<wasmtime::Trap>() else { return Outcome::Trap(Trap::Other) };
     Outcome::Trap(match trap {
         wasmtime::Trap::OutOfFuel => return Outcome::Limit(Limit::Fuel),
         wasmtime::Trap::Interrupt => return Outcome::Limit(Limit::Deadline),
         wasmtime::Trap::StackOverflow => return Outcome::Limit(Limit::Stack),
+        wasmtime::Trap::AllocationTooLarge => return Outcome::Limit(Limit::OomAbort),
         wasmtime::Trap::UnreachableCodeReached => Trap::Unreachable,
         wasmtime::Trap::MemoryOutOfBounds => Trap::MemoryOutOfBounds,
         wasmtime::Trap::HeapMisaligned => Trap::HeapMisaligned,

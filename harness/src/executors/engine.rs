@@ -202,7 +202,11 @@ fn config(key: Key) -> Config {
     config
         .epoch_interruption(true)
         .consume_fuel(key.kind.purpose == Purpose::Judge)
-        .max_wasm_stack(key.native_stack_bytes as usize)
+        .max_wasm_stack(match key.kind.effort {
+            Effort::Optimised => key.native_stack_bytes,
+            // Frames of code that is not optimised are larger than those that a deployed host makes.
+            Effort::Quick => NATIVE_STACK_BYTES_MAX,
+        } as usize)
         .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX))
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
         // Two runs of one input agree to the bit, on every machine.

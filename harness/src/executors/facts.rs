@@ -5,14 +5,13 @@ use crate::HarnessError;
 use crate::limits::Limits;
 use wasmparser::{CompositeInnerType, Parser, Payload, TypeRef};
 
-/// Functions of a module. Twenty times the largest that we know (browsers stop at a million); each costs compile time.
-const FUNCTIONS_MAX: u32 = 500_000;
+/// Functions of a module. Several times the largest that we know (browsers stop at a million); each costs time and memory
+/// to compile: as many as these about a gibibyte.
+const FUNCTIONS_MAX: u32 = 200_000;
 /// One function's body, bytes. Compilers need more than linear time and memory for one function; interpreters' largest stay below.
 const FUNCTION_BYTES_MAX: usize = 4 << 20;
-
 /// One function's body, bytes, up to which modules are optimised: ten times the largest that compilers make of sources.
 const FUNCTION_BYTES_OPTIMISED_MAX: usize = 128 << 10;
-
 /// Globals, elements and data segments up to which modules are optimised: their initialisers are compiled as one function.
 const INITIALISERS_OPTIMISED_MAX: u32 = 5_000;
 

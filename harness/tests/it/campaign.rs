@@ -537,6 +537,92 @@ fn killed_at_any_moment_nothing_found_is_lost() {
     assert_eq!(corpus as usize, left.keys().filter(|path| path.contains("/corpus/")).count());
 }
 
+/// Through the command line as users have it: every module ends in a report or an error, soon, in bounded memory.
+#[test]
+fn hostile_modules_harm_nobody() {
+    const MEMORY_BYTES_MAX: u64 = 1 << 30;
+    let module = |fields: &str, body: &str| {
+        format!(
+            r#"(module (memory (export "memory") 2) {fields}
+                (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+                (func (export "parse") (param $p i32) (param $n i32) (result i32) {body} i32.const 0))"#
+        )
+    };
+    let times = |count: usize, text: &str| text.repeat(count);
+    let grow = "(loop $l (drop (memory.grow (i32.const 100))) (br $l))";
+    let touch = "(loop $l (drop (memory.grow (i32.const 64)))
+        (memory.fill (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 65536)))
+        (br_if $l (i32.lt_u (memory.size) (i32.const 2000))))";
+    let garbage: String = ["info", "line", "abbrev", "str"]
+        .iter()
+        .map(|name| format!("(@custom \".debug_{name}\" \"{}\")", times(20_000, "\\00\\ff\\7f")))
+        .collect();
+    let exports: String = (0..1_000).map(|n| format!("(export \"e{n}\" (func 1))")).collect();
+    let names: String = (0..2_000).map(|n| format!("(func $\"<{n}>\")")).collect();
+    // What `fuzz` and `repro` come to, where it is known.
+    let cases: &[(&str, String, Option<(i32, i32)>)] = &[
+        ("endless-start", module("(func $s (loop $l (br $l))) (start $s)", ""), Some((3, 2))),
+        ("growing-start", module(&format!("(func $s {grow}) (start $s)"), ""), Some((3, 2))),
+        ("recursive-start", module("(func $s call $s) (start $s)", ""), Some((3, 2))),
+        ("growth", module("", grow), Some((1, 1))),
+        ("growth-in-use", module("", touch), Some((1, 1))),
+        (
+            "recursion",
+            module("(func $f (result i32) (i32.add (call $f) (i32.const 1)))", "(drop (call $f))"),
+            Some((1, 1)),
+        ),
+        ("table", module("(table 4000000000 funcref)", ""), Some((3, 2))),
+        ("tables", module(&times(90, "(table 1000 funcref)"), ""), Some((3, 2))),
+        (
+            "growing-table",
+            module("(table $t 1 funcref)", "(loop $l (drop (table.grow $t (ref.null func) (i32.const 99))) (br $l))"),
+            Some((1, 1)),
+        ),
+        (
+            "objects",
+            module("(type $a (array i8))", "(loop $l (drop (array.new_default $a (i32.const 99999999))) (br $l))"),
+            Some((1, 1)),
+        ),
+        ("nesting", module("", &format!("{}{}", times(20_000, "block "), times(20_000, "end "))), Some((0, 0))),
+        ("branches", module("", &format!("block {} end", times(20_000, "local.get 1 br_if 0 "))), Some((0, 0))),
+        ("switch", module("", &format!("block local.get 1 br_table {} end", times(60_000, "0 "))), Some((0, 0))),
+        ("locals", module("", &format!("(local {})", times(49_990, "i64 "))), None),
+        ("segments", module(&times(20_000, r#"(data (i32.const 9) "abc")"#), ""), Some((0, 0))),
+        (
+            "globals",
+            module(&times(20_000, "(global (mut i32) (i32.const 1))"), "(global.set 7 (local.get 1))"),
+            Some((0, 0)),
+        ),
+        ("data", module(&format!(r#"(data (i32.const 0) "{}")"#, times(100_000, "x")), ""), Some((0, 0))),
+        ("debug-info", module(&garbage, "unreachable"), Some((1, 1))),
+        ("functions", module(&names, ""), Some((0, 0))),
+        ("entries", module(&exports, ""), Some((3, 2))),
+        ("half-a-text", times(100_000, "(module (func "), Some((2, 2))),
+        ("nothing", String::new(), Some((2, 2))),
+    ];
+    let place = Place::new();
+    place.write("input", "MHG and more");
+    let limits = "--limit wall_ms_max=50 --limit fuel_base=1000000 --limit fuel_per_byte=0";
+    for (name, text, expected) in cases {
+        place.write(&format!("{name}.wat"), text);
+        let fuzzed = place.run(&format!("fuzz {name}.wat --runs 30 --jobs 2 --format json {limits}"));
+        let shown = place.run(&format!("repro input --target {name}.wat {limits}"));
+        place.run(&format!("coverage {name}.wat --input input --out coverage"));
+        let codes = (fuzzed.code.unwrap_or(-1), shown.code.unwrap_or(-1));
+        assert!([0, 1, 2, 3].contains(&codes.0) && [0, 1, 2].contains(&codes.1), "{name}: {}", fuzzed.stderr);
+        if let Some(expected) = expected {
+            assert_eq!(codes, *expected, "{name}\n{}\n{}", fuzzed.stderr, shown.stderr);
+        }
+        assert!(fuzzed.stderr.len() + shown.stderr.len() < 20_000, "{name}: {}", fuzzed.stderr);
+        if codes.0 != 2 {
+            let record = Record::from_json(&fuzzed.stdout).unwrap();
+            assert!(record.timing.memory_bytes_peak < Some(MEMORY_BYTES_MAX), "{name}: {:?}", record.timing);
+            assert!(!fuzzed.stderr.contains("worker ended with"), "{name}: {}", fuzzed.stderr);
+        }
+    }
+    place.nobody_left();
+}
+
 #[test]
 fn hostile_names_stay_text() {
     let payload = r#"\1b[2J<script>alert(1)</script>\0a::error::x]]>&quot;,=cmd|'/c calc'!A0\e2\80\ae"#;

@@ -70,6 +70,11 @@ fn every_outcome_is_told_apart() {
         ),
         ("", "i32.const 1 ref.i31 ref.cast (ref struct) drop i32.const 0", trap(Trap::CastFailure)),
         ("(tag $t)", "throw $t", trap(Trap::UncaughtException)),
+        (
+            "(rec (type $n (struct (field (ref null $n))))) (global $list (mut (ref null $n)) (ref.null $n))",
+            "(loop $l (global.set $list (struct.new $n (global.get $list))) (br $l)) i32.const 0",
+            limit(Limit::OomAbort),
+        ),
         ("", "(loop $l (br $l)) i32.const 0", limit(Limit::Fuel)),
         ("(func $f (result i32) call $f i32.const 1 i32.add)", "call $f", limit(Limit::Stack)),
         ("", "i32.const 1000 memory.grow", limit(Limit::GracefulOom)),
