@@ -3,15 +3,17 @@
 use super::engine::Effort;
 use crate::HarnessError;
 use crate::limits::Limits;
-use wasmparser::{CompositeInnerType, Parser, Payload, TypeRef};
+use wasmparser::{CompositeInnerType, FunctionBody, Parser, Payload, TypeRef};
 
 /// Functions of a module. Several times the largest that we know (browsers stop at a million); each costs time and memory
 /// to compile: as many as these about a gibibyte.
 const FUNCTIONS_MAX: u32 = 200_000;
 /// One function's body, bytes. Compilers need more than linear time and memory for one function; interpreters' largest stay below.
 const FUNCTION_BYTES_MAX: usize = 4 << 20;
-/// One function's body, bytes, up to which modules are optimised: ten times the largest that compilers make of sources.
-const FUNCTION_BYTES_OPTIMISED_MAX: usize = 128 << 10;
+/// One function up to which modules are optimised, bytes and branches: beyond, some passes take time that is quadratic in
+/// them. Interpreters' main loops stay below.
+const FUNCTION_BYTES_OPTIMISED_MAX: usize = 512 << 10;
+const FUNCTION_BRANCHES_OPTIMISED_MAX: usize = 10_000;
 /// Globals, elements and data segments up to which modules are optimised: their initialisers are compiled as one function.
 const INITIALISERS_OPTIMISED_MAX: u32 = 5_000;
 
@@ -81,7 +83,7 @@ impl Facts {
                     );
                     return Err(HarnessError::module(name, message));
                 }
-                self.giant_function |= range.len() > FUNCTION_BYTES_OPTIMISED_MAX;
+                self.giant_function |= range.len() > FUNCTION_BYTES_OPTIMISED_MAX || has_many_branches(body);
             }
             Payload::GlobalSection(section) => self.note_initialisers(section.count()),
             Payload::ElementSection(section) => self.note_initialisers(section.count()),
@@ -172,5 +174,53 @@ impl Facts {
             )));
         }
         Ok(facts)
+    }
+}
+
+/// Counts only where there is room for so many.
+fn has_many_branches(body: &FunctionBody<'_>) -> bool {
+    use wasmparser::Operator as O;
+    if body.range().len() < 2 * FUNCTION_BRANCHES_OPTIMISED_MAX {
+        return false;
+    }
+    let Ok(operators) = body.get_operators_reader() else { return true };
+    let branches = operators.into_iter().map_while(Result::ok).map(|operator| match operator {
+        O::BrTable { targets } => targets.len() as usize + 1,
+        O::BrIf { .. } | O::If { .. } | O::Loop { .. } | O::Block { .. } => 1,
+        _ => 0,
+    });
+    branches.sum::<usize>() > FUNCTION_BRANCHES_OPTIMISED_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_the_compiler_too_long_is_compiled_quickly() {
+        let effort = |fields: &str, body: String| {
+            let wasm = wat::parse_str(format!("(module {fields} (func (param i32) {body}))")).unwrap();
+            Facts::read("text", &wasm, &Limits::default()).unwrap().effort()
+        };
+        let branches = |count: usize| format!("block {} end", "local.get 0 br_if 0 ".repeat(count));
+        let cases = [
+            ("", "nop ".repeat(500_000), Effort::Optimised),
+            ("", "nop ".repeat(600_000), Effort::Quick),
+            ("", branches(9_000), Effort::Optimised),
+            ("", branches(11_000), Effort::Quick),
+            ("", format!("block local.get 0 br_table {} end", "0 ".repeat(20_000)), Effort::Quick),
+            (&"(global i32 (i32.const 1))".repeat(4_000), String::new(), Effort::Optimised),
+            (&"(global i32 (i32.const 1))".repeat(6_000), String::new(), Effort::Quick),
+        ];
+        for (case, (fields, body, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(effort(fields, body), expected, "case {case}");
+        }
+    }
+
+    #[test]
+    fn functions_of_all_modules_of_a_component_are_counted() {
+        let mut facts = Facts::default();
+        let mut note = |count| facts.note_code("text", &Payload::CodeSectionStart { count, range: 0..0, size: 0 });
+        assert!(note(FUNCTIONS_MAX - 1).is_ok() && note(1).is_ok() && note(1).is_err());
     }
 }
