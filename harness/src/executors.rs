@@ -27,8 +27,8 @@ use crate::target::{Abi, Target};
 use abi::{Driver, Returned};
 use engine::{Allocation, EPOCH_MS, Kind, Purpose};
 use facts::Facts;
-use host::HostState;
-use raw::{Attached, Pages};
+use host::{HostState, enlarge, guest_bytes};
+use raw::{Attached, Locked, Pages, Room};
 use std::sync::Arc;
 use wasmtime::{ExternType, Global, Instance, InstancePre, Linker, Memory, Module, Store, Val};
 
@@ -45,6 +45,8 @@ pub const MESSAGE_EXPORT: &str = "AUTOCLAVE_MESSAGE";
 const LOADING_TIMES: u64 = 10;
 /// The judge may take this many times the wall-clock limit: a busy machine must not make a finding.
 const JUDGE_TIMES: u64 = 20;
+/// What 32 bits can address.
+const MEMORY32_BYTES: u64 = 1 << 32;
 /// Attempts at a new instance, where the first one worked.
 const REVIVALS_MAX: u32 = 3;
 
@@ -175,6 +177,8 @@ impl Code {
 struct Live {
     /// Declared first: has to be dropped before the store whose memory it lies over.
     _attached: Option<Attached>,
+    /// So has this.
+    _locked: Option<Locked>,
     driver: Driver,
     store: Store<HostState>,
     memories: Vec<Memory>,
@@ -261,7 +265,7 @@ impl Executor {
         let restorable = self.outcome.came_back()
             && !flags.unrestorable
             && !state.limiter.table_grown
-            && state.limiter.memory_bytes == self.live.memory_bytes;
+            && (state.limiter.room.is_some() || state.limiter.memory_bytes == self.live.memory_bytes);
         self.condition = match self.reset {
             Reset::Fresh => Condition::Spent,
             Reset::Dirty | Reset::Never if restorable => Condition::Used,
@@ -343,7 +347,7 @@ impl Executor {
 
     /// Contents of guest memory number `index` as the last run left it.
     pub fn memory(&self, index: usize) -> Option<&[u8]> {
-        Some(self.live.memories.get(index)?.data(&self.live.store))
+        Some(guest_bytes(*self.live.memories.get(index)?, &self.live.store))
     }
 
     /// Values of the mutable globals as the last run left them, as bits.
@@ -360,7 +364,7 @@ impl Executor {
         self.get_ready();
         self.condition = Condition::Ready;
         for (index, (memory, snapshot)) in self.live.memories.iter().zip(&self.live.snapshots).enumerate() {
-            let data = memory.data(&self.live.store);
+            let data = guest_bytes(*memory, &self.live.store);
             if data.len() != snapshot.len() {
                 return Some(Err(format!("memory {index} has {} bytes, not {}", data.len(), snapshot.len())));
             }
@@ -485,7 +489,7 @@ pub fn judge(
 impl Live {
     /// What the guest wrote before it died.
     fn last_words(&self) -> Option<Vec<u8>> {
-        let memory = self.memories.first()?.data(&self.store);
+        let memory = guest_bytes(*self.memories.first()?, &self.store);
         let words = memory.get(self.message_address? as usize..)?;
         let (length, text) = words.split_first_chunk::<4>()?;
         let length = (u32::from_le_bytes(*length) as usize).min(host::MESSAGE_BYTES_MAX);
@@ -604,6 +608,7 @@ impl Program {
         store.data_mut().limiter.instantiated(0);
         Ok(Live {
             _attached: None,
+            _locked: None,
             driver: Driver::Whole(entry),
             memories: Vec::new(),
             globals: Vec::new(),
@@ -639,6 +644,12 @@ impl Program {
             }
             _ => None,
         };
+        if let Some(memory) = self.memory_of_virtual_growth(&mut store, &instance) {
+            // A start function may have made it grow; what it noted lies under the pages that have just been mapped.
+            let beyond = memory.size(&store) - memory.ty(&store).minimum();
+            let growth = self.instrumented.layout.growth;
+            pages.region_mut(growth).copy_from_slice(&(beyond as u32).to_le_bytes());
+        }
         let driver = match unwrapped {
             Some(inner) => {
                 component::Lifted::resolve(&mut store, &instance, &self.target, inner).map(Driver::Lifted)?
@@ -657,6 +668,7 @@ impl Program {
         let memory_bytes = limiter.memory_bytes;
         let mut live = Live {
             _attached: attached,
+            _locked: None,
             driver,
             memories: self.memories(&mut store, &instance),
             globals: self.globals(&mut store, &instance),
@@ -667,6 +679,9 @@ impl Program {
             memory_bytes,
         };
         if reset == Reset::Dirty {
+            if let Some(memory) = self.memory_of_virtual_growth(&mut live.store, &instance) {
+                live.make_room(memory, pages, &self.instrumented.layout);
+            }
             live.snapshot(pages, &self.instrumented.layout.dirty, buffers);
         }
         Ok(live)
@@ -690,6 +705,12 @@ impl Program {
         names.filter_map(|name| instance.get_memory(&mut *store, &name)).collect()
     }
 
+    /// The memory that may be larger than the guest knows.
+    fn memory_of_virtual_growth(&self, store: &mut Store<HostState>, instance: &Instance) -> Option<Memory> {
+        let virtually = self.instrumented.layout.growth_is_virtual();
+        virtually.then(|| instance.get_memory(store, &format!("{}0", instrument::GUEST_MEMORY_EXPORT_PREFIX)))?
+    }
+
     /// Mutable globals and the values that they have now.
     fn globals(&self, store: &mut Store<HostState>, instance: &Instance) -> Vec<(Global, Val)> {
         let mut globals = Vec::new();
@@ -710,17 +731,40 @@ impl Program {
 }
 
 impl Live {
+    /// Makes a memory as large as it may ever get, out of the guest's sight: so it can grow in each run, and be what it
+    /// was before the next. Where the system has no such memory, growth costs the instance.
+    fn make_room(&mut self, memory: Memory, pages: &mut Pages, layout: &Layout) {
+        let floor = memory.data_size(&self.store) as u64;
+        let ty = memory.ty(&self.store);
+        let declared = ty.maximum().map_or(MEMORY32_BYTES, |pages| pages << 16);
+        let mapped = u64::from(layout.dirty[0].len) * instrument::DIRTY_PAGE_BYTES;
+        let end =
+            floor.saturating_add(self.store.data().limiter.memory_bytes_left()).min(declared).min(mapped) >> 16 << 16;
+        // Of a whole address space there is no address that would be out of bounds.
+        if end <= floor || end >= MEMORY32_BYTES || !enlarge(memory, &mut self.store, (end - floor) >> 16) {
+            return;
+        }
+        let base = memory.data_ptr(&self.store);
+        let room = Room::new(base, floor as usize, end as usize, pages, layout.growth, ty.minimum() as usize);
+        // From here on the engine knows another size than the guest: without the room nothing would be right.
+        let (room, locked) = room.expect("a part of a mapping can be protected");
+        self.store.data_mut().limiter.room = Some(room);
+        self._locked = Some(locked);
+    }
+
     /// Takes over or makes copies of the memories, and lets the host's writes be marked from here on.
     fn snapshot(&mut self, pages: &mut Pages, dirty: &[Region], buffers: Vec<Box<[u8]>>) {
         let mut buffers = buffers.into_iter();
         let mut maps = raw::DirtyMaps::default();
         for (memory, region) in self.memories.iter().zip(dirty) {
             pages.region_mut(*region).fill(0);
-            let data = memory.data(&self.store);
+            let data = guest_bytes(*memory, &self.store);
             // Same module, same steps, same imports: a later instance begins as the first did (`verify` compares).
             let kept = buffers.next().filter(|buffer| buffer.len() == data.len());
             self.snapshots.push(kept.unwrap_or_else(|| data.into()));
-            maps.push(memory.data_ptr(&self.store), data.len(), pages, *region);
+            // The only memory with room has a map of all that it may grow to.
+            let reach = memory.data_size(&self.store);
+            maps.push(memory.data_ptr(&self.store), data.len(), reach, pages, *region);
         }
         self.store.data_mut().dirty = maps;
     }
@@ -728,13 +772,15 @@ impl Live {
     /// Whether the shadow stack pointer points below address 0 or beyond the memory: recursion took it there.
     fn shadow_stack_left(&mut self) -> bool {
         let pointer = self.shadow_stack_pointer.map(|global| imports::raw_bits(&global.get(&mut self.store)));
-        let memory_len = self.memories.first().map_or(0, |memory| memory.data_size(&self.store) as u64);
+        let memory_len = self.memories.first().map_or(0, |memory| guest_bytes(*memory, &self.store).len() as u64);
         pointer.is_some_and(|pointer| pointer > memory_len)
     }
 
     #[inline]
     fn restore(&mut self) {
-        self.store.data_mut().dirty.restore(&self.snapshots);
+        let HostState { dirty, limiter, .. } = self.store.data_mut();
+        dirty.restore(&self.snapshots, limiter.room.as_mut());
+        limiter.memory_bytes = self.memory_bytes;
         for (global, value) in &self.globals {
             global.set(&mut self.store, *value).expect("the value came from this global");
         }

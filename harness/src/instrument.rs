@@ -80,8 +80,19 @@ pub struct Layout {
     /// Compare log, written and described in `instrument/compare.rs`, read by [`read_log`]. Before a run the host clears
     /// its first four bytes; nothing else of it needs clearing.
     pub log: Region,
+    /// Pages that guest memory 0 has beyond its minimum, as the guest sees it (u32, little-endian), where its growth is
+    /// virtual: see [`Layout::growth_is_virtual`].
+    pub growth: Region,
     /// Size of the memory, wasm pages.
     pub pages: u32,
+}
+
+impl Layout {
+    /// Whether `memory.size` and `memory.grow` of the module's only memory go by [`Layout::growth`]: then a host may make
+    /// the memory larger than the guest knows, refuse every real growth, and grant it by writing there.
+    pub fn growth_is_virtual(&self) -> bool {
+        self.growth.len > 0
+    }
 }
 
 /// A piece of the added memory.

@@ -1,7 +1,7 @@
 //! How bytes get in and out: one driver per ABI, resolved once per instance, called once per input.
 
 use super::component::{Entry, Lifted};
-use super::host::{Exit, HostState, read_guest, write_guest};
+use super::host::{Exit, HostState, guest_bytes_mut, read_guest, write_guest};
 use super::numeric::Numeric;
 use super::wbindgen::Wbindgen;
 use crate::HarnessError;
@@ -145,8 +145,9 @@ impl Bytes {
             write_guest(&mut *store, self.memory, place.into(), &[0; 16])?;
             initialise.call(&mut *store, (place, place + 8))?;
         }
-        // Without `free` the warm-up would take the memory away for good.
-        if warm_up_bytes > 0 && self.free.is_some() {
+        // Without `free` the warm-up would take the memory away for good: one byte makes most allocators get some.
+        let warm_up_bytes = if self.free.is_some() { warm_up_bytes } else { warm_up_bytes.min(1) };
+        if warm_up_bytes > 0 {
             let place = self.alloc.call(&mut *store, warm_up_bytes)?;
             if place != 0 {
                 self.release(store, place, warm_up_bytes)?;
@@ -194,7 +195,7 @@ impl Bytes {
     /// Reads and frees `pointer << 32 | len`.
     fn take_output(&self, store: &mut Store<HostState>, packed: u64) -> wasmtime::Result<()> {
         let (place, len) = ((packed >> 32) as u32, packed as u32);
-        let (data, state) = self.memory.data_and_store_mut(&mut *store);
+        let (data, state) = guest_bytes_mut(self.memory, &mut *store);
         match read_guest(data, place.into(), len.into()) {
             Ok(bytes) => state.push_output(bytes)?,
             // Nobody said that it is a pointer and a length: then it is a number.

@@ -1,10 +1,10 @@
 //! What the host keeps beside one instance: the limiter, the log of host calls, the random stream, bytes in and out.
 
-use super::raw::DirtyMaps;
+use super::raw::{DirtyMaps, Room};
 use crate::execution::{HostCall, Limit};
 use crate::limits::Limits;
 use std::fmt;
-use wasmtime::{AsContextMut, Memory, ResourceLimiter};
+use wasmtime::{AsContextMut, Memory, ResourceLimiter, Store, StoreContextMut};
 
 /// Bytes of a dying guest's last words that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
@@ -80,6 +80,33 @@ impl HostState {
     }
 }
 
+/// The guest's memory, as large as the guest knows it.
+pub fn guest_bytes(memory: Memory, store: &Store<HostState>) -> &[u8] {
+    let data = memory.data(store);
+    &data[..store.data().limiter.accessible(data)]
+}
+
+/// The guest's memory, as large as the guest knows it, and the host's state.
+pub fn guest_bytes_mut<'a>(
+    memory: Memory,
+    store: impl Into<StoreContextMut<'a, HostState>>,
+) -> (&'a mut [u8], &'a mut HostState) {
+    let (data, state) = memory.data_and_store_mut(store);
+    let len = state.limiter.accessible(data);
+    (&mut data[..len], state)
+}
+
+/// Makes a memory larger, out of the account that limits keep. Says whether the system had the memory.
+pub(super) fn enlarge(memory: Memory, store: &mut Store<HostState>, pages: u64) -> bool {
+    let limiter = &mut store.data_mut().limiter;
+    let before = (limiter.memory_bytes_max, limiter.memory_bytes, limiter.memory_bytes_peak, limiter.memory_denied);
+    limiter.memory_bytes_max = u64::MAX;
+    let grown = memory.grow(&mut *store, pages).is_ok();
+    let limiter = &mut store.data_mut().limiter;
+    (limiter.memory_bytes_max, limiter.memory_bytes, limiter.memory_bytes_peak, limiter.memory_denied) = before;
+    grown
+}
+
 /// Copies bytes into guest memory on the host's behalf and notes the pages for the reset.
 /// Out of bounds is the guest's fault (it named the address) and therefore the guest's trap.
 pub fn write_guest(
@@ -88,7 +115,7 @@ pub fn write_guest(
     address: u64,
     bytes: &[u8],
 ) -> wasmtime::Result<()> {
-    let (data, state) = memory.data_and_store_mut(&mut store);
+    let (data, state) = guest_bytes_mut(memory, &mut store);
     let place = usize::try_from(address)
         .ok()
         .and_then(|start| data.get_mut(start..start.checked_add(bytes.len())?))
@@ -157,6 +184,8 @@ pub struct Limiter {
     pub table_denied: u32,
     /// Tables grew in this run.
     pub table_grown: bool,
+    /// Where memory 0 grows into without the engine's knowledge.
+    pub(super) room: Option<Room>,
 }
 
 impl Limiter {
@@ -172,6 +201,7 @@ impl Limiter {
             memory_denied: 0,
             table_denied: 0,
             table_grown: false,
+            room: None,
         }
     }
 
@@ -188,6 +218,19 @@ impl Limiter {
         self.memory_bytes = self.memory_bytes.saturating_sub(added_bytes);
     }
 
+    /// Bytes that the limit leaves.
+    pub(super) fn memory_bytes_left(&self) -> u64 {
+        self.memory_bytes_max.saturating_sub(self.memory_bytes)
+    }
+
+    /// Bytes of a memory that may be touched.
+    fn accessible(&self, data: &[u8]) -> usize {
+        match &self.room {
+            Some(room) if room.is_of(data.as_ptr()) => room.granted().min(data.len()),
+            _ => data.len(),
+        }
+    }
+
     fn deny(&mut self) -> wasmtime::Result<bool> {
         if self.memory_denied.saturating_add(self.table_denied) > self.denials_max {
             return Err(Stop(Limit::HardDeny).into());
@@ -198,14 +241,20 @@ impl Limiter {
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current) as u64);
-        if total > self.memory_bytes_max || maximum.is_some_and(|maximum| desired > maximum) {
+        let added = desired.saturating_sub(current);
+        let total = self.memory_bytes.saturating_add(added as u64);
+        let desired = self.room.as_ref().map_or(desired, |room| room.granted().saturating_add(added));
+        if total > self.memory_bytes_max
+            || maximum.is_some_and(|maximum| desired > maximum)
+            || self.room.as_mut().is_some_and(|room| !room.grant(desired))
+        {
             self.memory_denied += 1;
             return self.deny();
         }
         self.memory_bytes = total;
         self.memory_bytes_peak = self.memory_bytes_peak.max(total);
-        Ok(true)
+        // Where there is room, the engine is to change nothing: the guest sees that it was granted all the same.
+        Ok(self.room.is_none())
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {

@@ -4,7 +4,7 @@
 //! their types, within the limits.
 
 use super::component::STREAM_BYTES;
-use super::host::{Exit, HostState, Thrown, write_guest};
+use super::host::{Exit, HostState, Thrown, guest_bytes_mut, write_guest};
 use super::wasi;
 use crate::HarnessError;
 use wasmtime::{
@@ -227,7 +227,7 @@ impl Answer {
 fn guest_memory<'a>(caller: &'a mut Caller<'_, HostState>) -> (&'a [u8], &'a mut HostState) {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => {
-            let (bytes, state) = memory.data_and_store_mut(caller);
+            let (bytes, state) = guest_bytes_mut(memory, caller);
             (bytes, state)
         }
         _ => (&[], caller.data_mut()),

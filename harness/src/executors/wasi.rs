@@ -1,7 +1,7 @@
 //! WASI preview 1, deterministic and closed: standard streams, a clock that steps, a seeded random stream; no files,
 //! no sockets, no environment. Every pointer is the guest's word and is checked against its memory.
 
-use super::host::{Exit, HostState};
+use super::host::{Exit, HostState, guest_bytes_mut};
 use wasmtime::{Caller, Error, Extern, FuncType, ValType};
 
 /// Import modules that these functions answer for.
@@ -121,7 +121,7 @@ impl Function {
         };
         let mut guest = match memory {
             Some(memory) => {
-                let (memory, state) = memory.data_and_store_mut(caller);
+                let (memory, state) = guest_bytes_mut(memory, caller);
                 Guest { memory, state }
             }
             // Without a memory every pointer is wild.

@@ -6,7 +6,7 @@
 //! values are read with care: a pair that points nowhere is two numbers.
 
 use super::abi::{Returned, guest_memory, initialisers, typed};
-use super::host::{HostState, Thrown, read_guest, write_guest};
+use super::host::{HostState, Thrown, guest_bytes, guest_bytes_mut, read_guest, write_guest};
 use crate::HarnessError;
 use crate::target::{InputKind, Shape, Target};
 use std::borrow::Cow;
@@ -142,7 +142,7 @@ impl Wbindgen {
         let results = &mut results[..self.results.len()];
         self.entry.call(&mut *store, &arguments[..count], results)?;
         let Some(place) = return_pointer else { return self.read_results(store, results) };
-        let words = read_guest(self.memory.data(&*store), u64::from(place as u32), RETURN_BYTES as u64)?;
+        let words = read_guest(guest_bytes(self.memory, store), u64::from(place as u32), RETURN_BYTES as u64)?;
         let mut values = [Val::I32(0); 4];
         for (value, word) in values.iter_mut().zip(words.chunks_exact(4)) {
             *value = Val::I32(i32::from_le_bytes(word.try_into().expect("four bytes")));
@@ -197,7 +197,7 @@ impl Wbindgen {
         if place == 0 || len == 0 {
             return Ok(());
         }
-        let (data, state) = self.memory.data_and_store_mut(&mut *store);
+        let (data, state) = guest_bytes_mut(self.memory, &mut *store);
         let Ok(bytes) = read_guest(data, place.into(), len.into()) else {
             state.push_output(&place.to_le_bytes())?;
             return state.push_output(&len.to_le_bytes());

@@ -22,6 +22,10 @@ pub(super) enum Helper {
     LogStrings,
     /// `(site, bytes) -> address or 0`: room for a record.
     Reserve,
+    /// `memory.grow` of guest memory 0, where its growth is virtual.
+    Grow,
+    /// `(address, length) -> address`: one that is surely out of bounds where the range is, as the guest sees its memory.
+    Bound,
 }
 
 /// What the texts speak of.
@@ -29,6 +33,8 @@ pub(super) struct Context<'a> {
     pub layout: &'a Layout,
     /// Index of the added memory.
     pub own: u32,
+    /// Minimum of guest memory 0, pages, where its growth is virtual.
+    pub virtual_pages_min: Option<u64>,
     /// For each guest memory: whether it is a 64-bit one, and log2 of its page size.
     pub memories: Vec<(bool, u32)>,
     /// Number of compare sites.
@@ -44,7 +50,7 @@ impl Helper {
     /// Helpers that it calls.
     pub fn needs(self) -> &'static [Helper] {
         match self {
-            Helper::MarkRange(_) | Helper::Distance | Helper::Reserve => &[],
+            Helper::MarkRange(_) | Helper::Distance | Helper::Reserve | Helper::Grow | Helper::Bound => &[],
             Helper::Log | Helper::LogStrings => &[Helper::Reserve],
             Helper::LogSwitch => &[Helper::Log],
         }
@@ -58,7 +64,8 @@ impl Helper {
             Helper::Distance | Helper::Log => (&["i32", "i32", "i64", "i64"], false),
             Helper::LogSwitch => (&["i32", "i32", "i64", "i64", "i32"], false),
             Helper::LogStrings => (&["i32", "i64", "i64", "i32"], false),
-            Helper::Reserve => (&["i32", "i32"], true),
+            Helper::Reserve | Helper::Bound => (&["i32", "i32"], true),
+            Helper::Grow => (&["i32"], true),
         }
     }
 
@@ -86,6 +93,11 @@ impl Helper {
         let (records, capacity) = (log + first_record, context.records_bytes);
         let (reserve, log_numbers) = (context.reserve, context.log);
         let last_mask = LAST - 1;
+        let (growth, flags) = (context.layout.growth.start, context.layout.flags.start);
+        let size = match context.virtual_pages_min {
+            Some(min) => format!("(i32.add (i32.load {own} offset={growth} (i32.const 0)) (i32.const {min}))"),
+            None => "(memory.size 0)".to_owned(),
+        };
         match self {
             Helper::MarkRange(memory) => {
                 let region = context.layout.dirty[memory as usize];
@@ -191,9 +203,26 @@ impl Helper {
                     (br_if 0 (local.get $slots)))
                 (i32.store {own} (local.get $state) (i32.add (local.get $n) (i32.const 1)))"
             ),
+            // The host answers a growth by making it real, or by refusing and yet writing the new size where it stands.
+            Helper::Grow => format!(
+                "(param $delta i32) (result i32) (local $old i32)
+                (local.set $old {size})
+                (if (i32.ne (memory.grow 0 (local.get $delta)) (i32.const -1)) (then
+                    (i32.store {own} offset={growth} (i32.const 0)
+                        (i32.add (i32.load {own} offset={growth} (i32.const 0)) (local.get $delta)))
+                    (if (local.get $delta) (then (i32.store8 {own} offset={flags} (i32.const 0) (i32.const 1))))
+                    (return (local.get $old))))
+                (select (i32.const -1) (local.get $old) (i32.eq (local.get $old) {size}))"
+            ),
+            Helper::Bound => format!(
+                "(param $address i32) (param $len i32) (result i32)
+                (select (i32.const -1) (local.get $address) (i64.gt_u
+                    (i64.add (i64.extend_i32_u (local.get $address)) (i64.extend_i32_u (local.get $len)))
+                    (i64.shl (i64.extend_i32_u {size}) (i64.const 16))))"
+            ),
             Helper::LogStrings => {
                 let (memory64, page_log2) = context.memories[0];
-                let size = if memory64 { "(memory.size 0)" } else { "(i64.extend_i32_u (memory.size 0))" };
+                let size = if memory64 { size } else { format!("(i64.extend_i32_u {size})") };
                 let source = |name: &str| {
                     if memory64 { format!("(local.get ${name})") } else { format!("(i32.wrap_i64 (local.get ${name}))") }
                 };

@@ -20,6 +20,7 @@ pub(super) fn plan(
     edges: u64,
     compares: u64,
     per_site_bytes: u64,
+    virtual_growth: bool,
 ) -> Result<Layout, u64> {
     let mut end = 0u64;
     let mut region = |len: u64, reserve: u64| {
@@ -28,6 +29,7 @@ pub(super) fn plan(
         (start, len)
     };
     let flags = region(if options.dirty || options.shadow_stack_guard { 8 } else { 0 }, 64);
+    let growth = region(if virtual_growth { 4 } else { 0 }, 0);
     let counters = region(if options.edges { edges } else { 0 }, 0);
     let closeness = region(if options.distance { 2 * compares } else { 0 }, 0);
     let log = region(
@@ -67,6 +69,7 @@ pub(super) fn plan(
         closeness: region(closeness),
         dirty: dirty.into_iter().map(region).collect(),
         flags: region(flags),
+        growth: region(growth),
         log: region(log),
         pages: pages as u32,
     })

@@ -43,6 +43,9 @@ pub(super) struct Module {
     pub functions: Vec<u32>,
     pub functions_imported: u32,
     pub memories: Vec<MemoryType>,
+    pub memories_imported: u32,
+    /// Whether `memory.atomic.wait` or `notify` occurs: accesses that engines check against the memory's real size.
+    pub waits_or_notifies: bool,
     pub globals: Vec<Global>,
     /// Function bodies: the range that the size field describes.
     pub bodies: Vec<Range<usize>>,
@@ -165,6 +168,12 @@ impl Module {
                 | Operator::BrOnCastFail { .. } => (2, 0, 0),
                 Operator::TryTable { try_table } => (try_table.catches.len() as u64, 0, 0),
                 Operator::BrTable { targets } => (0, u64::from(targets.len()) + 1, 1),
+                Operator::MemoryAtomicNotify { .. }
+                | Operator::MemoryAtomicWait32 { .. }
+                | Operator::MemoryAtomicWait64 { .. } => {
+                    self.waits_or_notifies = true;
+                    (0, 0, 0)
+                }
                 Operator::Call { .. } => (0, 0, 1),
                 Operator::I32Sub | Operator::I32Xor | Operator::I64Sub | Operator::I64Xor => (0, 0, 2),
                 other if super::analysis::compare(other).is_some() => (0, 0, 2),
@@ -196,7 +205,10 @@ impl Module {
                             self.functions.push(ty);
                             self.functions_imported += 1;
                         }
-                        TypeRef::Memory(ty) => self.memories.push(ty),
+                        TypeRef::Memory(ty) => {
+                            self.memories.push(ty);
+                            self.memories_imported += 1;
+                        }
                         TypeRef::Global(ty) => self.globals.push(Global { ty, initial: None }),
                         TypeRef::Table(_) | TypeRef::Tag(_) => {}
                     }

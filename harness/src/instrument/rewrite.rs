@@ -47,6 +47,7 @@ pub(super) fn rewrite(
         edges_max,
         module.compares_max,
         u64::from(compare::STATE_BYTES),
+        options.dirty && has_virtual_growth(module),
     )
     .map_err(|bytes| {
         HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB"))
@@ -83,6 +84,15 @@ pub(super) fn rewrite(
         )?;
     }
     rewriter.finish(code)
+}
+
+/// Whether the guest may be told another size of its memory than it has: where it has one, of the plain kind, and nobody
+/// else sees its size: no importer, no instruction that the engine checks by other means than protected pages.
+fn has_virtual_growth(module: &Module) -> bool {
+    let plain = |memory: &wasmparser::MemoryType| {
+        !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log2| log2 == 16)
+    };
+    module.memories_imported == 0 && !module.waits_or_notifies && matches!(&module.memories[..], [memory] if plain(memory))
 }
 
 /// The global that is the shadow stack pointer: by name, else the mutable i32 global that most prologues subtract from.
@@ -581,7 +591,17 @@ impl<'a> Rewriter<'a> {
             self.mark_address(out, memory, address, write.memarg.offset);
             return;
         }
+        let growth_is_virtual = self.layout.growth_is_virtual();
         match operator {
+            O::MemorySize { .. } if growth_is_virtual => {
+                let min = self.module.memories[0].initial as i32;
+                let memarg = self.own(self.layout.growth.start);
+                out.sink().i32_const(0).i32_load(memarg).i32_const(min).i32_add();
+            }
+            O::MemoryGrow { .. } if growth_is_virtual => {
+                let helper = self.helper(Helper::Grow);
+                out.sink().call(helper);
+            }
             O::MemoryGrow { mem } => {
                 let memory64 = self.module.memories[*mem as usize].memory64;
                 let ty = if memory64 { ValType::I64 } else { ValType::I32 };
@@ -609,7 +629,9 @@ impl<'a> Rewriter<'a> {
                 });
                 let (from, len) =
                     (out.temporary(Temporary::First(ValType::I32)), out.temporary(Temporary::Second(ValType::I32)));
-                out.sink().local_set(len).local_set(from).local_tee(address).local_get(from).local_get(len);
+                out.sink().local_set(len).local_set(from).local_tee(address);
+                self.bound(out, len);
+                out.sink().local_get(from).local_get(len);
                 out.bytes.extend_from_slice(raw);
                 self.mark_range(out, *mem, address, len, ValType::I32);
             }
@@ -769,9 +791,24 @@ impl<'a> Rewriter<'a> {
         };
         let address = out.temporary(if target == ValType::I64 { Temporary::Address64 } else { Temporary::Address32 });
         let (middle, len) = (out.temporary(Temporary::First(middle)), out.temporary(Temporary::Second(len_type)));
-        out.sink().local_set(len).local_set(middle).local_tee(address).local_get(middle).local_get(len);
+        out.sink().local_set(len).local_set(middle).local_tee(address);
+        self.bound(out, len);
+        out.sink().local_get(middle);
+        if source.is_some() {
+            self.bound(out, len);
+        }
+        out.sink().local_get(len);
         out.bytes.extend_from_slice(raw);
         self.mark_range(out, memory, address, len, len_type);
+    }
+
+    /// Makes the address on the stack one that traps where the range is out of bounds as the guest sees its memory. The
+    /// engine checks bulk instructions against the real size.
+    fn bound(&mut self, out: &mut Output, len: u32) {
+        if self.layout.growth_is_virtual() {
+            let helper = self.helper(Helper::Bound);
+            out.sink().local_get(len).call(helper);
+        }
     }
 
     fn mark_range(&mut self, out: &mut Output, memory: u32, address: u32, len: u32, len_type: ValType) {
@@ -833,6 +870,7 @@ impl<'a> Rewriter<'a> {
         let context = Context {
             layout: &self.layout,
             own: self.own_memory,
+            virtual_pages_min: self.layout.growth_is_virtual().then(|| module.memories[0].initial),
             memories: memories.clone(),
             sites: self.compares.len() as u32,
             records_bytes: layout::LOG_BYTES,

@@ -258,7 +258,23 @@ fn state_does_not_survive_a_run() {
             "(table.size $t) (drop (table.grow $t (ref.null func) (i32.const 1)))",
             Kept::None,
         ),
-        ("a memory's size", "", "(memory.size) (drop (memory.grow (i32.const 1)))", Kept::None),
+        ("a memory's size", "", "(memory.size) (drop (memory.grow (i32.const 1)))", Kept::All),
+        (
+            "what a memory has grown by",
+            "",
+            // Zeroes first, then something: by a store over the old end, in a new page, and in bulk.
+            "(drop (memory.grow (i32.const 2)))
+             (i32.or (i64.ne (i64.load (i32.const 65532)) (i64.const 0)) (i32.load (i32.const 150000)))
+             (i64.store (i32.const 65532) (i64.const -1)) (i32.store8 (i32.const 131072) (i32.const 4))
+             (memory.fill (i32.const 140000) (i32.const 5) (i32.const 56608))",
+            Kept::All,
+        ),
+        (
+            "the size of a memory that another instruction sees",
+            "(memory $m 1)",
+            "(memory.size $m) (drop (memory.grow $m (i32.const 1)))",
+            Kept::None,
+        ),
         (
             "a dropped segment",
             r#"(data $d "state") (global $done (mut i32) (i32.const 0))"#,
@@ -384,6 +400,64 @@ fn growth_in_every_run_is_reset() {
         assert_eq!(executor.run(b"x"), Outcome::Returned);
         assert_eq!(executor.memory(0).unwrap().len(), 3 << 16);
         assert_eq!(executor.execution().memory_bytes_peak, 3 << 16);
+    }
+}
+
+#[test]
+fn a_memory_ends_where_the_guest_knows_it_to_end() {
+    // After growing from one page to two, what lies behind is as far away as if there were nothing.
+    let grown = "(drop (memory.grow (i32.const 1)))";
+    let cases: &[(&str, bool)] = &[
+        ("(i32.store (i32.const 131068) (i32.const 1))", true),
+        ("(i32.store (i32.const 131069) (i32.const 1))", false),
+        ("(drop (i32.load8_u (i32.const 131072)))", false),
+        ("(drop (v128.load offset=131000 (i32.const 57)))", false),
+        ("(drop (i32.load (i32.const 0x7fffffff)))", false),
+        ("(memory.fill (i32.const 65536) (i32.const 1) (i32.const 65536))", true),
+        ("(memory.fill (i32.const 65536) (i32.const 1) (i32.const 65537))", false),
+        ("(memory.fill (i32.const 131072) (i32.const 1) (i32.const 0))", true),
+        ("(memory.fill (i32.const 131073) (i32.const 1) (i32.const 0))", false),
+        ("(memory.copy (i32.const 131064) (i32.const 0) (i32.const 8))", true),
+        ("(memory.copy (i32.const 131065) (i32.const 0) (i32.const 8))", false),
+        ("(memory.copy (i32.const 0) (i32.const 131065) (i32.const 8))", false),
+        ("(memory.copy (i32.const 0) (i32.const -1) (i32.const -1))", false),
+        ("(memory.init $d (i32.const 131070) (i32.const 0) (i32.const 2))", true),
+        ("(memory.init $d (i32.const 131071) (i32.const 0) (i32.const 2))", false),
+        ("(drop (memory.atomic.notify (i32.const 131068) (i32.const 1)))", true),
+        ("(drop (memory.atomic.notify (i32.const 131072) (i32.const 1)))", false),
+        ("(drop (i32.atomic.load (i32.const 131072)))", false),
+    ];
+    for (access, fine) in cases {
+        let target = target(&module(r#"(data $d "state")"#, &format!("{grown} {access} i32.const 0")));
+        let verified = verify(engine(), &target, "entry", [&b"one"[..], b"two"], &small_limits()).unwrap();
+        assert_eq!(verified.differences, [], "{access}");
+        let mut executor =
+            Executor::new(engine(), &target, "entry", Build::Compare, Reset::Dirty, &small_limits()).unwrap();
+        let expected = if *fine { Outcome::Returned } else { Outcome::Trap(Trap::MemoryOutOfBounds) };
+        for _ in 0..3 {
+            assert_eq!(executor.run(b"x"), expected, "{access}");
+        }
+    }
+    // The same without growing: nothing of the room is to be seen.
+    let target = target(&module("", "(drop (i32.load8_u (i32.const 65536))) i32.const 0"));
+    let mut executor = Executor::new(engine(), &target, "entry", Build::Fuzz, Reset::Dirty, &small_limits()).unwrap();
+    assert_eq!(executor.run(b"x"), Outcome::Trap(Trap::MemoryOutOfBounds));
+}
+
+#[test]
+fn growth_is_denied_alike_whether_it_is_virtual_or_not() {
+    for body in [
+        // Up to a limit, up to a declared maximum, by nothing, by far too much; sizes are what is returned.
+        "(loop $l (br_if $l (i32.ge_s (memory.grow (i32.const 3)) (i32.const 0)))) (memory.size)",
+        "(i32.add (memory.grow (i32.const 0)) (i32.mul (memory.grow (i32.const 65536)) (memory.size)))",
+        "(drop (memory.grow (i32.const -1))) (drop (memory.grow (i32.const 1))) (memory.grow (i32.const 2))",
+    ] {
+        for maximum in ["", "2", "5"] {
+            let wat = module("", body).replace("\"memory\") 1)", &format!("\"memory\") 1 {maximum})"));
+            let target = target(&wat);
+            let verified = verify(engine(), &target, "entry", [&b"one"[..], b"two"], &small_limits()).unwrap();
+            assert_eq!(verified.differences, [], "{wat}");
+        }
     }
 }
 

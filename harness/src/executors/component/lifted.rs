@@ -4,7 +4,7 @@ use super::unwrap::Unwrapped;
 use super::{Piece, pieces};
 use crate::HarnessError;
 use crate::executors::abi::{Returned, initialisers, typed};
-use crate::executors::host::{HostState, read_guest, write_guest};
+use crate::executors::host::{HostState, guest_bytes, guest_bytes_mut, read_guest, write_guest};
 use crate::target::{Returns, Target};
 use wasmparser::PrimitiveValType;
 use wasmtime::{Func, Instance, Memory, Store, TypedFunc, Val};
@@ -57,7 +57,7 @@ impl Lifted {
         if warm_up_bytes > 1 {
             let place = self.realloc.call(&mut *store, (0, 0, 1, warm_up_bytes))?;
             // An allocator that does not look where its memory ends would hand out what is not there from now on.
-            read_guest(self.memory.data(&*store), place.into(), warm_up_bytes.into())?;
+            read_guest(guest_bytes(self.memory, store), place.into(), warm_up_bytes.into())?;
             self.realloc.call(&mut *store, (place, warm_up_bytes, 1, 1))?;
         }
         Ok(())
@@ -104,7 +104,7 @@ impl Lifted {
     }
 
     fn read(&self, store: &mut Store<HostState>, result: u32) -> wasmtime::Result<Returned> {
-        let (data, state) = self.memory.data_and_store_mut(&mut *store);
+        let (data, state) = guest_bytes_mut(self.memory, &mut *store);
         let pair = |at: u32| -> wasmtime::Result<&[u8]> {
             let words = read_guest(data, at.into(), 8)?;
             let word = |at: usize| u32::from_le_bytes(words[at..at + 4].try_into().expect("four bytes"));
