@@ -25,6 +25,8 @@ pub(crate) struct Feedback {
     last: Vec<u64>,
     edges: usize,
     found: usize,
+    /// What the last look that found anything new found: edges and classes of counts.
+    fresh: Vec<(u32, u8)>,
 }
 
 const WORD: usize = 8;
@@ -34,7 +36,7 @@ const BLOCK: usize = 8 * WORD;
 impl Feedback {
     pub(crate) fn new(edges: usize) -> Self {
         let words = edges.div_ceil(WORD);
-        Self { seen: vec![0; words], last: vec![0; words], edges, found: 0 }
+        Self { seen: vec![0; words], last: vec![0; words], edges, found: 0, fresh: Vec::new() }
     }
 
     /// Edges hit at least once.
@@ -52,10 +54,16 @@ impl Feedback {
         self.seen.get(edge / WORD).is_some_and(|word| word.to_le_bytes()[edge % WORD] != 0)
     }
 
+    /// Edges and classes of counts that were new to the last call of [`Feedback::judge`].
+    pub(crate) fn fresh(&self) -> &[(u32, u8)] {
+        &self.fresh
+    }
+
     /// Judges the counters of one execution, remembers them, and clears them.
     pub(crate) fn judge(&mut self, counters: &mut [u8]) -> Novelty {
         debug_assert_eq!(counters.len(), self.edges);
         let mut novelty = Novelty::None;
+        self.fresh.clear();
         for (block, bytes) in counters.chunks_mut(BLOCK).enumerate() {
             if is_zero(bytes) {
                 continue;
@@ -84,10 +92,18 @@ impl Feedback {
     fn remember(&mut self, at: usize, new: u64) -> Novelty {
         let first =
             new.to_le_bytes().iter().zip(self.seen[at].to_le_bytes()).filter(|(n, s)| **n != 0 && *s == 0).count();
+        for (edge, class) in (at * WORD..).zip(new.to_le_bytes()).filter(|(_, class)| *class != 0) {
+            self.fresh.push((edge as u32, class));
+        }
         self.seen[at] |= new;
         self.found += first;
         if first > 0 { Novelty::Edge } else { Novelty::Count }
     }
+}
+
+/// Whether counters show all of these edges, with these classes of counts.
+pub(crate) fn shows(counters: &[u8], features: &[(u32, u8)]) -> bool {
+    features.iter().all(|(edge, class)| CLASS[counters[*edge as usize] as usize] & class != 0)
 }
 
 /// Calls `hit` with every edge that was hit and the class of its count.

@@ -1,7 +1,7 @@
 //! The loop itself: run, judge, keep, tell; visit entries by turns.
 
 use super::facts::Trace;
-use super::feedback::{Feedback, Novelty, for_each_hit};
+use super::feedback::{Feedback, Novelty, for_each_hit, shows};
 use super::havoc::{Havoc, PRINTABLE, nested_mutants};
 use super::saturation::Incidence;
 use super::schedule::{Entry, Schedule};
@@ -22,9 +22,18 @@ use std::time::{Duration, Instant};
 const STICKY_EXECUTIONS: u32 = 4_096;
 /// Mutants made of an entry before the next one's turn.
 const HAVOC_BURST: u32 = 256;
-/// Executions that study may be ahead of mutation, and its share of the rest: as many as mutation's.
-const STUDY_AHEAD: u64 = 20_000;
-const STUDY_SHARE: u64 = 1;
+/// What study may cost before anything is known of its yield: nanoseconds, or executions where no clock may decide.
+const STUDY_AHEAD: [u64; 2] = [300_000_000, 20_000];
+/// Bounds of the share of all that study may cost. What it is worth between them, its yield so far tells.
+const STUDY_SHARES: [f64; 2] = [0.08, 0.75];
+/// What opens new code is worth so many inputs that only count differently.
+const EDGE_WORTH: u64 = 4;
+/// Entries of up to so many bytes are short enough.
+const TRIMMED_BYTES_MIN: usize = 16;
+/// Smallest part that trimming tries to leave out: one of so many.
+const TRIMMED_PARTS: usize = 32;
+/// Measurements of an entry's cost, where the first one says that it is slow.
+const SLOW_MEASUREMENTS: usize = 3;
 /// Steps of the byte stage before the next entry's turn.
 const BYTE_SLICE: usize = 1_024;
 /// Longest entry that the byte stage takes on.
@@ -70,23 +79,34 @@ pub(super) enum Tried {
 /// How productive a stage is, with older executions counting less.
 #[derive(Debug, Clone, Copy)]
 struct Yield {
-    executions: f64,
+    cost: f64,
     kept: f64,
+    /// From this cost on, what is known is halved.
+    memory: f64,
 }
 
 impl Yield {
-    fn note(&mut self, executions: u64, kept: u64) {
-        const MEMORY_EXECUTIONS: f64 = 200_000.0;
-        self.executions += executions as f64;
+    /// By executions.
+    const BY_EXECUTIONS: Self = Self { cost: 0.0, kept: 0.0, memory: 200_000.0 };
+    /// By nanoseconds, or by executions where no clock may decide.
+    const BY_COST: [Self; 2] = [Self { memory: 4e9, ..Self::BY_EXECUTIONS }, Self::BY_EXECUTIONS];
+
+    fn note(&mut self, cost: u64, kept: u64) {
+        self.cost += cost as f64;
         self.kept += kept as f64;
-        if self.executions > MEMORY_EXECUTIONS {
-            self.executions /= 2.0;
+        if self.cost > self.memory {
+            self.cost /= 2.0;
             self.kept /= 2.0;
         }
     }
 
     fn rate(&self) -> f64 {
-        (self.kept + 0.5) / (self.executions + 1_000.0)
+        (self.kept + 0.5) / (self.cost + self.memory / 200.0)
+    }
+
+    /// Part of the sum of two rates.
+    fn share(&self, other: &Self) -> f64 {
+        self.rate() / (self.rate() + other.rate())
     }
 }
 
@@ -99,10 +119,13 @@ pub(super) struct Run<'a, S: ?Sized> {
     pub(super) schedule: Schedule,
     pub(super) solver: Solver,
     pub(super) trace: Trace,
-    /// Entries that the compare stage has not seen yet.
-    pending: Vec<usize>,
-    /// Executions spent on studying entries.
+    /// Entries that the compare stage has not seen yet: those that count differently, and those that opened new code.
+    pending: [Vec<usize>; 2],
+    /// Cost of studying entries so far, and of everything.
     studied: u64,
+    cost: u64,
+    study_yield: Yield,
+    mutation_yield: Yield,
     incidence: Incidence,
     corpus: Option<Store>,
     findings: Option<Store>,
@@ -113,6 +136,10 @@ pub(super) struct Run<'a, S: ?Sized> {
     pub(super) executions: u64,
     pub(super) traced: u64,
     kept: u64,
+    /// Whether what is kept is trimmed first.
+    trims: bool,
+    /// Inputs kept that opened new code.
+    edge_finders: u64,
     last_outcome_hung: bool,
     /// Inputs of other jobs, not run yet.
     imports: Vec<Vec<u8>>,
@@ -160,18 +187,23 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             schedule: Schedule::new(edges),
             solver: Solver::new(options.clock),
             trace: Trace::default(),
-            pending: Vec::new(),
+            pending: Default::default(),
             studied: 0,
+            cost: 0,
+            study_yield: Yield::BY_COST[options.clock as usize],
+            mutation_yield: Yield::BY_COST[options.clock as usize],
             incidence: Incidence::new(edges),
             corpus: open(&options.corpus_folder)?,
             findings: open(&options.findings_folder)?,
             finding_keys: HashSet::new(),
-            byte_yield: Yield { executions: 0.0, kept: 0.0 },
-            havoc_yield: Yield { executions: 0.0, kept: 0.0 },
-            edit_yield: Yield { executions: 0.0, kept: 0.0 },
+            byte_yield: Yield::BY_EXECUTIONS,
+            havoc_yield: Yield::BY_EXECUTIONS,
+            edit_yield: Yield::BY_EXECUTIONS,
             executions: 0,
             traced: 0,
             kept: 0,
+            trims: false,
+            edge_finders: 0,
             last_outcome_hung: false,
             imports: Vec::new(),
             finds: 0,
@@ -214,26 +246,33 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             // Nothing came back with a counter set: every seed trapped, or there is nothing to count. Mutate on anyway.
             self.keep(&[], Novelty::None)?;
         }
+        // The last one kept is the first one studied: let that be a short one.
+        self.pending.iter_mut().for_each(|pending| pending.reverse());
+        self.trims = true;
         Ok(())
     }
 
     /// One turn of the loop: study what is new, then mutate one entry for a while.
     fn turn(&mut self) -> Result<(), HarnessError> {
         for input in std::mem::take(&mut self.imports) {
+            self.trims = false;
             self.try_input(&input)?;
+            self.trims = true;
         }
         // What is new is studied at once, but not for ever: entries found by study are studied as well, and where a module
         // keeps giving new ones, nothing else would ever run.
-        while self.studied <= STUDY_AHEAD + STUDY_SHARE * (self.executions - self.studied)
-            && let Some(index) = self.pending.pop()
+        self.charge();
+        while !self.stopped
+            && self.may_study()
+            && let Some(index) = self.pending[1].pop().or_else(|| self.pending[0].pop())
         {
-            if self.stopped {
-                return Ok(());
-            }
-            let before = self.executions;
+            let before = self.worth();
             self.study(index)?;
-            self.studied += self.executions - before;
+            let cost = self.charge();
+            self.studied += cost;
+            self.study_yield.note(cost, self.worth() - before);
         }
+        let before = self.worth();
         let index = self.schedule.pick(self.havoc.rand());
         self.schedule.entries[index].visits += 1;
         if self.schedule.entries[index].visits == 1 {
@@ -243,11 +282,34 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             self.byte_stage(index)?;
         }
         self.havoc_stage(index)?;
+        let cost = self.charge();
+        self.mutation_yield.note(cost, self.worth() - before);
         if !self.stopped {
             self.search()?;
             self.restudy()?;
         }
         Ok(())
+    }
+
+    /// Adds up what was spent since the last call, and returns it.
+    fn charge(&mut self) -> u64 {
+        let now = match self.options.clock {
+            Clock::Used => self.cpu_nanoseconds(),
+            Clock::Ignored => self.executions,
+        };
+        let spent = now - self.cost;
+        self.cost = now;
+        spent
+    }
+
+    fn may_study(&self) -> bool {
+        let share = self.study_yield.share(&self.mutation_yield).clamp(STUDY_SHARES[0], STUDY_SHARES[1]);
+        self.studied <= STUDY_AHEAD[self.options.clock as usize] + (share * self.cost as f64) as u64
+    }
+
+    /// What was found so far, in inputs that count differently.
+    fn worth(&self) -> u64 {
+        self.kept + (EDGE_WORTH - 1) * self.edge_finders
     }
 
     fn wants_bytes(&mut self, index: usize) -> bool {
@@ -258,15 +320,18 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         if entry.input.len() <= 16 {
             return true;
         }
-        let (bytes, havoc) = (self.byte_yield.rate(), self.havoc_yield.rate());
-        let share = (bytes / (bytes + havoc)).clamp(0.05, 0.8) / BYTE_SLICE as f64 * f64::from(HAVOC_BURST) * 2.0;
+        let share = self.byte_yield.share(&self.havoc_yield).clamp(0.05, 0.8) / BYTE_SLICE as f64
+            * f64::from(HAVOC_BURST)
+            * 2.0;
         (self.havoc.next() >> 11) as f64 / (1u64 << 53) as f64 <= share
     }
 
     /// Whole values of nested text, one change each: once for each entry, when it is first picked.
     fn value_stage(&mut self, index: usize) -> Result<(), HarnessError> {
         let base = Rc::clone(&self.schedule.entries[index].input);
-        for mutant in nested_mutants(&base) {
+        let mutants = nested_mutants(&base);
+        let fair = self.schedule.fair(index, mutants.len() as u32) as usize;
+        for mutant in mutants.into_iter().take(fair) {
             if self.stopped || (self.try_input(&mutant)? == Tried::Ended && self.hung()) {
                 break;
             }
@@ -277,11 +342,12 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
     /// A slice of the deterministic byte stage: every value at every place, insertions, deletions.
     fn byte_stage(&mut self, index: usize) -> Result<(), HarnessError> {
         let before = (self.executions, self.kept);
+        let fair_slice = self.schedule.fair(index, BYTE_SLICE as u32) as usize;
         let entry = &mut self.schedule.entries[index];
         let base = Rc::clone(&entry.input);
         let steps = byte_steps(entry);
         let from = entry.byte_step;
-        let to = steps.min(from + BYTE_SLICE);
+        let to = steps.min(from + fair_slice);
         let exhaustive = is_exhaustive(entry, base.len());
         entry.byte_step = to;
         let mut input = Vec::with_capacity(base.len() + 1);
@@ -309,13 +375,15 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
 
     fn havoc_stage(&mut self, index: usize) -> Result<(), HarnessError> {
         let before = (self.executions, self.kept);
+        let burst = self.schedule.fair(index, HAVOC_BURST);
         let entry = &mut self.schedule.entries[index];
         let base = Rc::clone(&entry.input);
         let pairs = Rc::clone(&entry.pairs);
+        // As many executions as it had turns for, whether or not they were made.
         entry.sticky = entry.sticky.saturating_sub(HAVOC_BURST);
         let mut input = BytesInput::new(Vec::with_capacity(base.len() * 2 + 64));
         let mut result = Ok(());
-        for _ in 0..HAVOC_BURST {
+        for _ in 0..burst {
             let bytes: &mut Vec<u8> = input.as_mut();
             bytes.clear();
             bytes.extend_from_slice(&base);
@@ -392,22 +460,74 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         Ok(Tried::Kept)
     }
 
+    /// Leaves out what an input does not need to show what is new about it: halves first, then smaller parts, from the
+    /// end on.
+    fn trim(&mut self, input: &[u8]) -> Result<Vec<u8>, HarnessError> {
+        let features = self.feedback.fresh().to_vec();
+        let mut best = input.to_vec();
+        let mut shorter = Vec::with_capacity(input.len());
+        let mut parts = 2;
+        while parts <= TRIMMED_PARTS && best.len() > TRIMMED_BYTES_MIN {
+            let part = best.len().div_ceil(parts);
+            let mut end = best.len();
+            while end > 0 && best.len() > TRIMMED_BYTES_MIN {
+                let start = end.saturating_sub(part);
+                shorter.clear();
+                shorter.extend_from_slice(&best[..start]);
+                shorter.extend_from_slice(&best[end..]);
+                end = start;
+                self.executions += 1;
+                let outcome = self.subject.run(&shorter)?;
+                if self.executions >= self.next_check {
+                    self.check()?;
+                }
+                let same = outcome.came_back() && shows(self.subject.counters(), &features);
+                self.subject.counters().fill(0);
+                if same {
+                    std::mem::swap(&mut best, &mut shorter);
+                } else if !outcome.came_back() {
+                    self.ended(&shorter, outcome)?;
+                    if self.hung() {
+                        return Ok(best);
+                    }
+                }
+                if self.stopped {
+                    return Ok(best);
+                }
+            }
+            parts *= 2;
+        }
+        Ok(best)
+    }
+
     /// Takes an input into the corpus: on disk first, then in memory.
     #[cold]
     fn keep(&mut self, input: &[u8], novelty: Novelty) -> Result<(), HarnessError> {
+        // What people chose stays as it is.
+        let trimmed = if self.trims && input.len() > TRIMMED_BYTES_MIN { Some(self.trim(input)?) } else { None };
+        let input = trimmed.as_deref().unwrap_or(input);
         self.kept += 1;
         if novelty == Novelty::Edge {
             self.last_edge_at = self.executions;
+            self.edge_finders += 1;
         }
         if let Some(corpus) = &mut self.corpus {
             corpus.add(input)?;
         }
         (self.events)(Event::NewEntry { input, new_edge: novelty == Novelty::Edge });
         // A second run tells which edges it hits, what it costs, and sees to it that nothing depends on the run before.
-        let timer = Instant::now();
-        self.executions += 1;
-        self.subject.run(input)?;
-        let nanoseconds = timer.elapsed().as_nanos() as u64;
+        let mut nanoseconds = u64::MAX;
+        for _ in 0..SLOW_MEASUREMENTS {
+            self.subject.counters().fill(0);
+            let timer = Instant::now();
+            self.executions += 1;
+            self.subject.run(input)?;
+            nanoseconds = nanoseconds.min(timer.elapsed().as_nanos() as u64);
+            // Another program may have had its turn meanwhile.
+            if self.options.clock == Clock::Ignored || nanoseconds <= self.schedule.usual_cost() * 4 {
+                break;
+            }
+        }
         let mut edges = Vec::new();
         let mut hits = 0;
         let counters = self.subject.counters();
@@ -415,7 +535,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             edges.push(edge);
             hits += u64::from(class);
         });
-        counters.fill(0);
+        self.feedback.judge(counters);
         let cost = match self.options.clock {
             Clock::Used => nanoseconds,
             Clock::Ignored => hits,
@@ -434,7 +554,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             studies: 0,
             pairs: Rc::new([]),
         });
-        self.pending.push(index);
+        self.pending[usize::from(novelty == Novelty::Edge)].push(index);
         Ok(())
     }
 

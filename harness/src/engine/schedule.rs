@@ -46,12 +46,16 @@ pub(crate) struct Schedule {
     holders: Vec<u32>,
     /// Running sums of weights.
     sums: Vec<u64>,
+    /// Median cost of an entry.
+    usual_cost: u64,
     stale: bool,
     picks: u32,
     /// Newest entries with sticky executions left, newest last.
     newest: Vec<u32>,
 }
 
+/// An entry may cost so many times what is usual before its turns get shorter.
+const FAIR_COSTS: u64 = 4;
 /// Weights are computed again after so many picks.
 const PICKS_PER_WEIGHING: u32 = 128;
 
@@ -62,6 +66,7 @@ impl Schedule {
             witness: vec![u32::MAX; edges],
             holders: vec![0; edges],
             sums: Vec::new(),
+            usual_cost: 0,
             stale: true,
             picks: 0,
             newest: Vec::new(),
@@ -109,6 +114,19 @@ impl Schedule {
         self.sums.partition_point(|sum| *sum <= at)
     }
 
+    /// Median cost of an entry at the last weighing; 0 before the first.
+    pub(crate) fn usual_cost(&self) -> u64 {
+        self.usual_cost
+    }
+
+    /// How many of `executions` an entry gets: all, or fewer where it is slow, so that its turn takes no longer than those
+    /// of others do.
+    pub(crate) fn fair(&self, index: usize, executions: u32) -> u32 {
+        let cost = self.entries[index].cost.max(1);
+        let of_usual = u64::from(executions).saturating_mul(self.usual_cost * FAIR_COSTS) / cost;
+        of_usual.max(u64::from(executions / 32).max(1)).min(executions.into()) as u32
+    }
+
     /// Favoured entries, in order.
     pub(crate) fn favoured(&mut self) -> Vec<usize> {
         self.weigh();
@@ -121,20 +139,18 @@ impl Schedule {
         for entry in &mut self.entries {
             entry.favoured = false;
         }
-        let mut cost_sum = 0;
         for &witness in &self.witness {
             if witness != u32::MAX {
                 self.entries[witness as usize].favoured = true;
             }
         }
-        for entry in &self.entries {
-            cost_sum += entry.cost;
-        }
-        let cost_mean = (cost_sum / self.entries.len().max(1) as u64).max(1);
+        let mut costs: Vec<u64> = self.entries.iter().map(|entry| entry.cost).collect();
+        let middle = costs.len() / 2;
+        self.usual_cost = (*costs.select_nth_unstable(middle).1).max(1);
         self.sums.clear();
         let mut sum = 0;
         for entry in &self.entries {
-            sum += weight(entry, cost_mean, &self.holders);
+            sum += weight(entry, self.usual_cost, &self.holders);
             self.sums.push(sum);
         }
     }
@@ -145,7 +161,7 @@ fn rank(entry: &Entry) -> u64 {
     entry.cost.max(1).saturating_mul(entry.input.len() as u64 + 16)
 }
 
-fn weight(entry: &Entry, cost_mean: u64, holders: &[u32]) -> u64 {
+fn weight(entry: &Entry, usual_cost: u64, holders: &[u32]) -> u64 {
     let mut weight: u64 = if entry.favoured { 1 << 16 } else { 1 << 11 };
     if entry.new_edge {
         weight *= 2;
@@ -153,7 +169,7 @@ fn weight(entry: &Entry, cost_mean: u64, holders: &[u32]) -> u64 {
     let rarest = entry.edges.iter().map(|edge| holders[*edge as usize]).min().unwrap_or(1);
     weight = weight * 8 / (7 + u64::from(rarest.min(57)));
     // Fast entries are worth more executions, but not all of them.
-    weight = (weight * cost_mean.clamp(entry.cost / 4, entry.cost * 4) / entry.cost.max(1)).max(1);
+    weight = (weight * usual_cost.clamp(entry.cost / 4, entry.cost * 4) / entry.cost.max(1)).max(1);
     let visits = u64::from(entry.visits);
     weight = weight * 8 / (8 + visits.min(1 << 10));
     (weight >> (2 * entry.hangs).min(12)).max(1)

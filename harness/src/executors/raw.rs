@@ -329,7 +329,8 @@ fn protect(base: *mut u8, start: usize, end: usize, flags: MprotectFlags) -> std
     }
     // SAFETY: the callers' ranges lie in the linear memory of a live instance, at multiples of the system's page; bytes
     // that are forbidden are reached by nobody but guest code, whose accesses then trap.
-    Ok(unsafe { mprotect(base.add(start).cast(), end - start, flags)? })
+    unsafe { mprotect(base.add(start).cast(), end - start, flags) }?;
+    Ok(())
 }
 
 /// Loads machine code that [`wasmtime::Module::serialize`] gave in this or an earlier run of ours.

@@ -92,7 +92,9 @@ fn has_virtual_growth(module: &Module) -> bool {
     let plain = |memory: &wasmparser::MemoryType| {
         !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log2| log2 == 16)
     };
-    module.memories_imported == 0 && !module.waits_or_notifies && matches!(&module.memories[..], [memory] if plain(memory))
+    module.memories_imported == 0
+        && !module.waits_or_notifies
+        && matches!(&module.memories[..], [memory] if plain(memory))
 }
 
 /// The global that is the shadow stack pointer: by name, else the mutable i32 global that most prologues subtract from.
