@@ -1,7 +1,9 @@
 //! The bodies of the fuzz targets, without libFuzzer: tests and plain programs replay inputs through the same functions.
 
+#[cfg(any(test, feature = "libfuzzer"))]
 pub mod contract;
 pub mod documents;
+#[cfg(any(test, feature = "libfuzzer"))]
 pub mod libfuzzer;
 pub mod native;
 

@@ -205,6 +205,13 @@ fn a_crash_is_minimised() {
 }
 
 #[test]
+fn a_crash_in_a_forked_worker_ends_the_run() {
+    let at = folder(&[("corpus/input", b"BA")]);
+    run(&at, "beyond", &["-fork=1", "-seed=1", &format!("-runs={RUNS_MAX}"), "corpus"]).exits(77);
+    assert!(artifact(at.path(), "crash-").starts_with(b"B"));
+}
+
+#[test]
 fn a_copy_beside_a_module_fuzzes_that_module() {
     let at = folder(&[]);
     let copy = at.path().join("x");
