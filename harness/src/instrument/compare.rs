@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use wasmparser::{BinaryReader, FunctionBody, Operator, OperatorsReader, ValType};
 
 /// Pairs kept from the start of a run, per site.
-pub(super) const FIRST: u32 = 12;
+pub(crate) const FIRST: u32 = 12;
 /// Pairs kept from its end, per site.
 pub(super) const LAST: u32 = 4;
 /// Header of the log, bytes.
@@ -246,13 +246,19 @@ pub(super) fn plan<'w>(
     while !reader.eof() {
         let operator = reader.read()?;
         ordinal += 1;
-        let mut pair = |values: &Values<'_>, loads: &BTreeMap<u32, u64>, plan: &mut Plan| -> Option<Loaded> {
+        // Bytes may be compared in any way; of words only equality says that more of them may follow: an index below a
+        // length stands in a structure.
+        let mut pair = |values: &Values<'_>,
+                        loads: &BTreeMap<u32, u64>,
+                        equality: bool,
+                        plan: &mut Plan|
+         -> Option<Loaded> {
             let (Origin::Load { ordinal: left, bytes }, Origin::Load { ordinal: right, bytes: other }) =
                 (values.definition(1), values.definition(0))
             else {
                 return None;
             };
-            if bytes != other || left == right {
+            if bytes != other || left == right || (bytes > 1 && !equality) {
                 return None;
             }
             let mut slot = |ordinal: u32| {
@@ -277,7 +283,7 @@ pub(super) fn plan<'w>(
                         ValType::I64
                     };
                     let compare = Compare { ty, with_zero: false, equality: true, signed: false };
-                    let loaded = pair(&values, &loads, &mut plan);
+                    let loaded = pair(&values, &loads, xor, &mut plan);
                     let listen = numbers(compare, left, right, 0, loaded);
                     // The difference of two loaded values is made to be looked at, here or by the caller.
                     if loaded.is_some() {
@@ -301,6 +307,16 @@ pub(super) fn plan<'w>(
                 };
                 let distance = values.value(0).entropy >= ENTROPY_BITS_MIN;
                 plan.sites.insert(ordinal, Listen::Switch { base, distance });
+            }
+            // Differences that are collected are looked at together, in the end.
+            Operator::I32Or | Operator::I64Or => {
+                for depth in 0..2 {
+                    if let Origin::Difference { ordinal } = values.definition(depth)
+                        && let Some(listen) = differences.remove(&ordinal)
+                    {
+                        plan.sites.insert(ordinal, listen);
+                    }
+                }
             }
             Operator::Call { function_index } => {
                 if let Some(comparer) = comparers.get(function_index) {
@@ -329,7 +345,7 @@ pub(super) fn plan<'w>(
                         let (left, right) = (values.value(1), values.value(0));
                         let constant = matches!(right.origin, Origin::Constant(_));
                         if !(constant && matches!(left.origin, Origin::Constant(_))) {
-                            let loaded = pair(&values, &loads, &mut plan);
+                            let loaded = pair(&values, &loads, compare.equality, &mut plan);
                             let bias = if constant { bias(values.definition(1)) } else { 0 };
                             plan.sites.insert(ordinal, numbers(compare, left, right, bias, loaded));
                         }
@@ -467,7 +483,8 @@ fn shape(module: &Module, function: u32, body: &FunctionBody<'_>, parameters: u3
     let mut reader = operators();
     while !reader.eof() {
         let operator = reader.read()?;
-        if analysis::load(&operator).is_some() {
+        // Only what is read byte by byte is a string: words behind a pointer are fields of a structure.
+        if analysis::load(&operator).is_some_and(|(_, bytes)| bytes == 1) {
             let from = values.value(0).parameters;
             if from.count_ones() == 1 {
                 pointers |= from;
