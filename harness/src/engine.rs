@@ -9,6 +9,7 @@
 
 mod facts;
 mod feedback;
+mod guards;
 mod guest;
 mod havoc;
 mod run;
@@ -16,6 +17,7 @@ mod saturation;
 mod schedule;
 mod solve;
 mod subject;
+mod sums;
 #[cfg(test)]
 mod tests;
 

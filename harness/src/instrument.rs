@@ -18,6 +18,7 @@ mod module;
 mod rewrite;
 
 use crate::error::HarnessError;
+pub(crate) use compare::FIRST as COMPARES_FROM_THE_START;
 pub use compare::{BytesCompare, CompareLog, Compared, IntCompare, read_log, visit_log};
 use wasmparser::WasmFeatures;
 

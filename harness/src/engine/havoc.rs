@@ -234,12 +234,18 @@ impl Havoc {
     /// Works on a whole value of nested text (JSON and its like): an object, an array, a string, with all that is in it.
     /// Emptied, removed with the comma beside it, doubled, replaced by another value of the input or by a plain one.
     fn nested(&mut self, bytes: &mut Vec<u8>) {
-        const PLAIN: &[&[u8]] =
-            &[b"null", b"true", b"0", b"-1", b"1.0", b"\"\"", b"[]", b"{}", b"[null]", b"[[]]", b"[{}]"];
         let start = self.below(bytes.len());
         // Strings are many and their ends look like beginnings: brackets have to be asked for.
         let opens: &[u8] = if self.below(4) > 0 { b"[{" } else { b"\"[{(" };
-        let Some(span) = next_value(bytes, start, opens).or_else(|| next_value(bytes, 0, opens)) else { return };
+        let Some(span) = next_value(bytes, start, opens).or_else(|| next_value(bytes, 0, opens)) else {
+            if let Some(completed) = completed(bytes) {
+                *bytes = completed;
+            }
+            return;
+        };
+        if bytes[span.start] == b'{' && self.below(4) == 0 {
+            return self.member(bytes, &span);
+        }
         match self.below(5) {
             0 => drop(bytes.drain(span.start + 1..span.end - 1)),
             1 => {
@@ -269,6 +275,40 @@ impl Havoc {
                 }
             }
         }
+    }
+
+    /// Gives an object one member more, first or last: a word of the dictionary and a plain value.
+    fn member(&mut self, bytes: &mut Vec<u8>, object: &Range<usize>) {
+        let Some(token) = self.any_token() else { return };
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'@' | b'$');
+        let Some(from) = token.iter().position(is_word) else { return };
+        let word: Vec<u8> = token[from..].iter().copied().take_while(is_word).collect();
+        let plain = PLAIN[self.below(PLAIN.len())];
+        let mut member = Vec::with_capacity(word.len() + plain.len() + 4);
+        let is_empty = object.len() == 2;
+        let last = !is_empty && self.below(2) == 0;
+        if last {
+            member.push(b',');
+        }
+        member.push(b'"');
+        member.extend_from_slice(&word);
+        member.extend_from_slice(b"\":");
+        member.extend_from_slice(plain);
+        if !is_empty && !last {
+            member.push(b',');
+        }
+        let at = if last { object.end - 1 } else { object.start + 1 };
+        if bytes.len() + member.len() <= self.len_max {
+            bytes.splice(at..at, member);
+        }
+    }
+
+    /// A token of either rank, both ranks alike.
+    fn any_token(&mut self) -> Option<&[u8]> {
+        let (preferred, others) = (self.preferred.len(), self.tokens.len());
+        let first_rank = preferred > 0 && (others == 0 || self.below(2) == 0);
+        let index = self.below(if first_rank { preferred } else { others });
+        if first_rank { Some(&self.preferred[index]) } else { self.tokens.tokens().get(index).map(Vec::as_slice) }
     }
 
     /// Deletes or doubles what stands between two equal delimiters: a field, a member, an element, a line.
@@ -326,6 +366,59 @@ pub(super) fn nested_mutants(input: &[u8]) -> Vec<Vec<u8>> {
         at = if is_text { span.end } else { inner.start };
     }
     mutants
+}
+
+/// Plain values of nested text.
+const PLAIN: &[&[u8]] = &[b"null", b"true", b"0", b"-1", b"1.0", b"\"\"", b"[]", b"{}", b"[null]", b"[[]]", b"[{}]"];
+
+/// Nested text with everything closed that it leaves open, and a value where one is due: what a parser stopped at the end
+/// of goes on to what it does with a whole document.
+pub(crate) fn completed(input: &[u8]) -> Option<Vec<u8>> {
+    const DEPTH_MAX: usize = 64;
+    let mut open: Vec<(u8, bool)> = Vec::new();
+    let (mut quoted, mut escaped) = (false, false);
+    let mut last = 0;
+    for &byte in input.iter().take(NESTED_BYTES_MAX) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => open.push((byte, false)),
+            b'}' | b']' => drop(open.pop()),
+            b':' => {
+                if let Some((_, has_key)) = open.last_mut() {
+                    *has_key = true;
+                }
+            }
+            b',' => {
+                if let Some((_, has_key)) = open.last_mut() {
+                    *has_key = false;
+                }
+            }
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            last = byte;
+        }
+    }
+    if open.is_empty() || open.len() > DEPTH_MAX || input.len() > NESTED_BYTES_MAX || escaped {
+        return None;
+    }
+    let mut whole = input.to_vec();
+    if quoted {
+        whole.push(b'"');
+        last = b'"';
+    }
+    let (innermost, has_key) = *open.last()?;
+    match last {
+        b',' => whole.truncate(whole.iter().rposition(|byte| *byte == b',').unwrap_or(whole.len())),
+        b':' => whole.extend_from_slice(b"null"),
+        b'"' if innermost == b'{' && !has_key => whole.extend_from_slice(b":null"),
+        _ => {}
+    }
+    whole.extend(open.iter().rev().map(|(bracket, _)| if *bracket == b'{' { b'}' } else { b']' }));
+    Some(whole)
 }
 
 /// The first bracketed or quoted value that begins at or behind `start` and ends within the input, its brackets included.
@@ -428,6 +521,38 @@ mod tests {
         }
         assert!(nested_mutants(b"MSH|^~\\&|A").is_empty());
         assert!(nested_mutants(&b"[".repeat(100_000)).len() <= 3 * NESTED_VALUES_MAX);
+    }
+
+    #[test]
+    fn what_is_open_is_closed() {
+        let cases = [
+            (r#"{"a":"x""#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a":"x"#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a""#, Some(r#"{"a":null}"#)),
+            (r#"{"a":[1,{"b":"#, Some(r#"{"a":[1,{"b":null}]}"#)),
+            (r#"[1,"#, Some("[1]")),
+            (r#"{"a":1,"#, Some(r#"{"a":1}"#)),
+            (r#"{"a":"]"#, Some(r#"{"a":"]"}"#)),
+            ("{}", None),
+            ("MSH|", None),
+            (r#"{"a\"#, None),
+        ];
+        for (input, whole) in cases {
+            let got = completed(input.as_bytes());
+            assert_eq!(got.as_deref().map(|got| std::str::from_utf8(got).unwrap()), whole, "{input}");
+        }
+    }
+
+    #[test]
+    fn objects_get_members_with_words_of_the_dictionary() {
+        let mut havoc = Havoc::new(1, 200).unwrap();
+        havoc.prefer_token(b"\"name\":");
+        let found = (0..4_000).any(|_| {
+            let mut bytes = br#"{"id":"1"}"#.to_vec();
+            havoc.nested(&mut bytes);
+            bytes == br#"{"id":"1","name":[]}"#
+        });
+        assert!(found);
     }
 
     #[test]

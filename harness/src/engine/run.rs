@@ -234,6 +234,8 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         inputs.sort_by_key(Vec::len);
         if inputs.is_empty() {
             inputs.extend(FIRST_INPUTS.iter().map(|(byte, len)| vec![*byte; *len]));
+            // What people wrote down is often a beginning that a parser goes along with.
+            inputs.extend(self.options.dictionary.iter().take(DICTIONARY_INPUTS_MAX).cloned());
             inputs.retain(|input| input.len() <= self.options.input_bytes_max);
         }
         for input in &inputs {
@@ -383,12 +385,21 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         entry.sticky = entry.sticky.saturating_sub(HAVOC_BURST);
         let mut input = BytesInput::new(Vec::with_capacity(base.len() * 2 + 64));
         let mut result = Ok(());
-        for _ in 0..burst {
+        for step in 0..burst {
             let bytes: &mut Vec<u8> = input.as_mut();
             bytes.clear();
             bytes.extend_from_slice(&base);
             self.havoc.mutate(&mut input, &pairs);
-            match self.try_input(input.as_ref()) {
+            // One in four with checksums and lengths kept right, where the entry has any.
+            let mended = match step % 4 {
+                0 => self.try_mended(index, input.as_mut())?,
+                _ => None,
+            };
+            let tried = match mended {
+                Some(tried) => Ok(tried),
+                None => self.try_input(input.as_ref()),
+            };
+            match tried {
                 Ok(Tried::Ended) if self.hung() => {
                     self.schedule.entries[index].hangs += 1;
                     break;
@@ -719,6 +730,9 @@ const FIRST_INPUTS: &[(u8, usize)] = &[
     (0, 512),
     (b'a', 4096),
 ];
+
+/// Tokens of the dictionary that are run as inputs.
+const DICTIONARY_INPUTS_MAX: usize = 4_096;
 
 /// Values that the byte stage writes where trying all of them would take too long.
 const FEW_VALUES: usize = 48;

@@ -7,9 +7,12 @@
 //! elimination (xor, rotations, CRCs), the rest by descent along the distance and by a walk that keeps to plateaus.
 //! Every run of the tracing build also counts edges, so whatever happens on the way is kept.
 
-use super::facts::{Edit, Fact, Relation, Trace, distinct, edits_of, text_edits};
+use super::facts::{Edit, Fact, Relation, Text, Trace, distinct, edits_of, text_edits};
+use super::guards::{Candidates, Guarded};
+use super::havoc::completed;
 use super::run::{Run, Tried};
 use super::schedule::Pair;
+use super::sums::{Dependence, eliminate, solve_sum};
 use super::{Clock, Subject};
 use crate::HarnessError;
 use std::collections::hash_map::DefaultHasher;
@@ -58,6 +61,12 @@ const SEARCH_SHARE: u64 = 10;
 const SEARCHES_MAX: usize = 256;
 /// Runs that the search for one compare may take.
 const SEARCH_RUNS_PER_TARGET: u32 = 16_000;
+/// Compares before a verdict that may have led to it.
+const NEAR_FACTS: usize = 24;
+/// Times that an entry is probed again because more parts of it turned out to depend on each other.
+const GUARD_PASSES_MAX: usize = 12;
+/// Mutants mended for nothing after which few are.
+const MENDED_IN_VAIN: u64 = 512;
 /// Turns of a loop that are worked on without a new edge; after that, one in sixteen.
 const TURNS_IN_VAIN: u32 = 16;
 /// After so many attempts in vain a site is searched for once in four times.
@@ -79,6 +88,12 @@ pub(crate) struct Solver {
     searching: bool,
     search_runs_left: u32,
     searches: VecDeque<Search>,
+    /// What must agree in the input that is worked on.
+    guarded: Option<Rc<Guarded>>,
+    /// The same for entries, by index.
+    guarded_entries: HashMap<usize, Rc<Guarded>>,
+    /// Mutants that were mended, and those of them that were kept.
+    mended: [u64; 2],
     clock: Clock,
     next_restudy: u64,
     restudy_at: usize,
@@ -107,6 +122,9 @@ impl Solver {
             search_runs_left: 0,
             searches: VecDeque::new(),
             bonus: FIRST_CREDIT[clock as usize],
+            guarded: None,
+            guarded_entries: HashMap::new(),
+            mended: [0; 2],
             clock,
             next_restudy: 0,
             restudy_at: 0,
@@ -127,6 +145,8 @@ enum Urgency {
     Closed,
     /// The same, but it is the last turn of a loop or recursion: satisfied, it may lead to one turn more.
     Turn,
+    /// The same, but what it found out is decided upon soon: it stands in a function whose result is looked at.
+    Near,
     /// It is not known what the compare decides, and not every relation was seen.
     Open,
     /// It decides over an edge that was never hit.
@@ -136,16 +156,8 @@ enum Urgency {
 /// Compares of one entry that wait to be searched for, the most urgent last.
 struct Search {
     input: Rc<[u8]>,
+    guarded: Option<Rc<Guarded>>,
     work: Vec<(Target, Vec<Dependence>)>,
-}
-
-/// How a target's operands answered to a change of one byte by one.
-#[derive(Debug, Clone, Copy)]
-struct Dependence {
-    at: usize,
-    step: u8,
-    left: u64,
-    right: u64,
 }
 
 /// What one run said about a target.
@@ -159,6 +171,13 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     pub(super) fn study(&mut self, index: usize) -> Result<(), HarnessError> {
         let input = Rc::clone(&self.schedule.entries[index].input);
         self.schedule.entries[index].studies += 1;
+        if self.schedule.entries[index].new_edge
+            && let Some(whole) = completed(&input)
+            && self.try_input(&whole)? == Tried::Ended
+            && self.stopped
+        {
+            return Ok(());
+        }
         if self.trace_input(&input)? == Tried::Ended {
             return Ok(());
         }
@@ -174,8 +193,12 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 || self.schedule.entries.len() <= SMALL_CORPUS
                 || self.executions_since_edge() >= RESTUDY_EXECUTIONS;
             if worthwhile && self.may_spend() {
-                self.solve(&input, &trace)?;
+                let solved = self.solve(&input, &trace);
                 self.account();
+                if let Some(guarded) = self.solver.guarded.take() {
+                    self.solver.guarded_entries.insert(index, guarded);
+                }
+                solved?;
             }
         }
         self.trace = trace;
@@ -287,6 +310,12 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         for at in last_turns.into_values() {
             facts[at].0 = Urgency::Turn;
         }
+        let near = self.near_frontiers(trace);
+        for (urgency, fact) in &mut facts {
+            if *urgency < Urgency::Near && near.contains(&(fact.site, fact.left, fact.right)) {
+                *urgency = Urgency::Near;
+            }
+        }
         facts.sort_by_key(|(urgency, _)| std::cmp::Reverse(*urgency));
         let len_max = self.havoc.len_max();
         // The most promising come first; how many are worth their executions, the yield so far tells.
@@ -307,15 +336,10 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             if edits.len() < cap / 2 {
                 text_edits(input, text, &mut |edit| take(edit, &mut edits));
             }
-            for side in text.sides() {
-                let len = side.iter().position(|byte| *byte == 0).unwrap_or(side.len());
-                if !input.windows(len.max(1)).any(|window| window == &side[..len]) {
-                    self.havoc.prefer_token(&side[..len]);
-                }
-            }
+            self.learn_words(input, text);
         }
         for (urgency, fact) in &facts {
-            if edits.len() < cap / 2 && *urgency > Urgency::Turn && fact.relation != Relation::Float {
+            if edits.len() < cap / 2 && *urgency > Urgency::Near && fact.relation != Relation::Float {
                 plant(input, fact, &mut |edit| take(edit, &mut edits));
             }
         }
@@ -324,7 +348,13 @@ impl<S: Subject + ?Sized> Run<'_, S> {
                 break;
             }
             // What is closed here may be open elsewhere: havoc gets its pairs, but it is not worth executions now.
-            if *urgency > Urgency::Turn || (*urgency == Urgency::Turn && edits.len() < cap / 8) {
+            let share = match urgency {
+                Urgency::Closed => 0,
+                Urgency::Turn => cap / 8,
+                Urgency::Near => cap / 2,
+                Urgency::Open | Urgency::Frontier => cap,
+            };
+            if edits.len() < share {
                 edits_of(input, fact, len_max, &mut |edit| take(edit, &mut edits));
             }
         }
@@ -350,12 +380,67 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         Ok(())
     }
 
+    /// Operands of closed compares that stand shortly before one whose other edge was never hit.
+    fn near_frontiers(&self, trace: &Trace) -> HashSet<(u32, u64, u64)> {
+        let mut near = HashSet::new();
+        for (at, fact) in trace.facts.iter().enumerate() {
+            // Only verdicts: a number of its own right is worked on itself.
+            if fact.left.abs_diff(fact.right).min(fact.signed(fact.left).abs_diff(fact.signed(fact.right))) <= 2
+                && self.urgency(fact) == Urgency::Frontier
+            {
+                let from = at.saturating_sub(NEAR_FACTS);
+                near.extend(trace.facts[from..at].iter().map(|fact| (fact.site, fact.left, fact.right)));
+            }
+        }
+        near
+    }
+
+    /// Strings that the input was compared with become tokens.
+    fn learn_words(&mut self, input: &[u8], text: &Text) {
+        let occurs = |part: &[u8]| input.windows(part.len().max(1)).any(|window| window == part);
+        let [left, right] = text.sides().map(|side| {
+            let len = side.iter().position(|byte| *byte == 0).unwrap_or(side.len());
+            &side[..len]
+        });
+        for (word, other) in [(left, right), (right, left)] {
+            // Two structures in memory are compared in the same way: then neither side is text, nor from the input.
+            let readable = word.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r' | 0x80..));
+            if (readable || occurs(&other[..other.len().min(4)])) && !occurs(word) {
+                self.havoc.prefer_token(word);
+            }
+        }
+    }
+
     fn solve(&mut self, input: &[u8], trace: &Trace) -> Result<(), HarnessError> {
         let targets = self.targets(trace);
         if targets.is_empty() {
             return Ok(());
         }
-        let dependences = self.probe(input, trace, &targets)?;
+        self.solver.guarded = None;
+        let (mut dependences, candidates) = self.probe(input, trace, &targets)?;
+        let mut guards = candidates.into_guards(input);
+        // What stands behind a guard answers only when the guard is kept; there may be more guards there.
+        for _ in 0..GUARD_PASSES_MAX {
+            if guards.is_empty() || !self.may_spend() {
+                break;
+            }
+            let known = guards.len();
+            self.solver.guarded = Some(Rc::new(Guarded { base: input.into(), guards: guards.clone() }));
+            let (behind, candidates) = self.probe(input, trace, &targets)?;
+            for (dependences, behind) in dependences.iter_mut().zip(behind) {
+                if dependences.is_empty() {
+                    *dependences = behind;
+                }
+            }
+            for guard in candidates.into_guards(input) {
+                if !guards.iter().any(|known| known.fact == guard.fact) {
+                    guards.push(guard);
+                }
+            }
+            if guards.len() == known {
+                break;
+            }
+        }
         self.solve_together(input, &targets, &dependences)?;
         let mut order: Vec<usize> = (0..targets.len()).filter(|target| !dependences[*target].is_empty()).collect();
         order.sort_by_key(|target| {
@@ -402,7 +487,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         if self.solver.searches.len() == SEARCHES_MAX {
             self.solver.searches.pop_front();
         }
-        self.solver.searches.push_back(Search { input: input.into(), work });
+        let guarded = self.solver.guarded.clone();
+        self.solver.searches.push_back(Search { input: input.into(), guarded, work });
         Ok(())
     }
 
@@ -414,6 +500,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             return Ok(());
         };
         let input = Rc::clone(&search.input);
+        self.solver.guarded = search.guarded.clone();
         if self.solver.clock == Clock::Used {
             self.solver.looked_at = self.cpu_nanoseconds();
         }
@@ -423,6 +510,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let moot = urgency == Urgency::Closed && target.urgency > Urgency::Turn;
         let in_vain = self.solver.sites[target.fact.site as usize].attempts;
         if moot || !self.may_search() || (in_vain >= ATTEMPTS_IN_VAIN && self.havoc.below(4) != 0) {
+            self.solver.guarded = None;
             return Ok(());
         }
         self.solver.sites[target.fact.site as usize].attempts += 1;
@@ -431,6 +519,7 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         let found = self.solve_by_search(&input, &target, &dependences);
         self.account();
         self.solver.searching = false;
+        self.solver.guarded = None;
         if found? {
             self.solver.sites[target.fact.site as usize].attempts = 0;
         }
@@ -476,42 +565,89 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         input: &[u8],
         base_trace: &Trace,
         targets: &[Target],
-    ) -> Result<Vec<Vec<Dependence>>, HarnessError> {
-        let mut wanted: HashMap<(u32, u32), usize> = HashMap::new();
+    ) -> Result<(Vec<Vec<Dependence>>, Candidates), HarnessError> {
+        // By position in the trace: as long as runs go the same way, the same compare stands at the same place.
+        let mut wanted = vec![u32::MAX; base_trace.facts.len()];
+        let mut of_turn: HashMap<(u32, u32), u32> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
-            wanted.insert((target.fact.site, target.fact.occurrence), index);
+            of_turn.insert((target.fact.site, target.fact.occurrence), index as u32);
         }
+        for (fact, wanted) in base_trace.facts.iter().zip(&mut wanted) {
+            *wanted = of_turn.get(&(fact.site, fact.occurrence)).copied().unwrap_or(u32::MAX);
+        }
+        let mut candidates = Candidates::new(&base_trace.facts);
         let mut dependences = vec![Vec::new(); targets.len()];
         let mut mutant = input.to_vec();
         for at in 0..input.len().min(PROBED_BYTES_MAX) {
             if self.stopped || !self.may_spend() {
                 break;
             }
-            let old = mutant[at];
+            let old = input[at];
             let new = if old == 0xff { 0xfe } else { old + 1 };
+            mutant.copy_from_slice(input);
             mutant[at] = new;
-            let tried = self.trace_for_solver(&mutant)?;
-            mutant[at] = old;
+            let mut tried = self.trace_for_solver(&mutant)?;
+            if tried == Tried::Same && self.solver.guarded.is_some() {
+                tried = self.mend(&mut mutant)?;
+            }
             if tried == Tried::Ended {
                 if self.hung() {
                     break;
                 }
                 continue;
             }
-            for (fact, before) in self.trace.facts.iter().zip(&base_trace.facts) {
-                if fact.site != before.site {
-                    break;
+            let step = new.wrapping_sub(old);
+            for (index, fact) in aligned(&base_trace.facts, &self.trace.facts) {
+                let before = &base_trace.facts[index];
+                if (fact.left, fact.right) == (before.left, before.right) || fact.occurrence != before.occurrence {
+                    continue;
                 }
-                if let Some(&index) = wanted.get(&(fact.site, fact.occurrence)) {
-                    let base = &targets[index].fact;
-                    if (fact.left, fact.right) != (base.left, base.right) {
-                        let step = new.wrapping_sub(old);
-                        dependences[index].push(Dependence { at, step, left: fact.left, right: fact.right });
-                    }
+                if let Some(dependences) = dependences.get_mut(wanted[index] as usize) {
+                    dependences.push(Dependence { at, step, left: fact.left, right: fact.right });
                 }
+                candidates.note(index, fact, at, step);
             }
         }
-        Ok(dependences)
+        Ok((dependences, candidates))
+    }
+
+    /// Writes anew, after the run at hand, what must agree with the rest of the input, and runs it again, until all does.
+    fn mend(&mut self, mutant: &mut [u8]) -> Result<Tried, HarnessError> {
+        let Some(guarded) = self.solver.guarded.clone() else { return Ok(Tried::Same) };
+        for _ in 0..guarded.guards.len() {
+            let broken = guarded.guards.iter().find_map(|guard| {
+                let is_it = |fact: &&Fact| (fact.site, fact.occurrence) == (guard.fact.site, guard.fact.occurrence);
+                let fact = self.trace.facts.iter().find(is_it)?;
+                (!fact.holds_equal()).then_some((guard, *fact))
+            });
+            let Some((guard, fact)) = broken else { break };
+            if self.stopped || !guard.mend(&guarded.base, mutant, &fact) {
+                break;
+            }
+            let tried = self.trace_for_solver(mutant)?;
+            if tried != Tried::Same {
+                return Ok(tried);
+            }
+        }
+        Ok(Tried::Same)
+    }
+
+    /// Runs a mutant of a guarded entry with its guards kept; `None` where the entry has none, or keeping them is of no use.
+    pub(super) fn try_mended(&mut self, index: usize, mutant: &mut [u8]) -> Result<Option<Tried>, HarnessError> {
+        let Some(guarded) = self.solver.guarded_entries.get(&index).map(Rc::clone) else { return Ok(None) };
+        let [tries, kept] = self.solver.mended;
+        if tries > MENDED_IN_VAIN * (kept + 1) && self.havoc.below(32) != 0 {
+            return Ok(None);
+        }
+        self.solver.guarded = Some(guarded);
+        let mut tried = self.trace_input(mutant)?;
+        if tried == Tried::Same {
+            tried = self.mend(mutant)?;
+            self.solver.mended[1] += u64::from(tried != Tried::Same);
+        }
+        self.solver.mended[0] += 1;
+        self.solver.guarded = None;
+        Ok(Some(tried))
     }
 
     fn trace_for_solver(&mut self, input: &[u8]) -> Result<Tried, HarnessError> {
@@ -528,12 +664,17 @@ impl<S: Subject + ?Sized> Run<'_, S> {
         Ok(tried)
     }
 
-    /// Runs an input and finds the target in its trace.
+    /// Runs an input and finds the target in its trace; where a guard kept it away, with the guard satisfied.
     fn look(&mut self, input: &[u8], target: &Target) -> Result<Look, HarnessError> {
-        let tried = self.trace_for_solver(input)?;
+        let mut tried = self.trace_for_solver(input)?;
         let Target { fact: Fact { site, occurrence, .. }, .. } = *target;
-        let fact = self.trace.facts.iter().find(|fact| fact.site == site && fact.occurrence == occurrence);
-        Ok(Look { fact: fact.copied(), tried })
+        let is_it = |fact: &&Fact| fact.site == site && fact.occurrence == occurrence;
+        let mut fact = self.trace.facts.iter().find(is_it).copied();
+        if fact.is_none() && tried == Tried::Same && self.solver.guarded.is_some() {
+            tried = self.mend(&mut input.to_vec())?;
+            fact = self.trace.facts.iter().find(is_it).copied();
+        }
+        Ok(Look { fact, tried })
     }
 
     /// Satisfies as many compares as have solutions in bytes of their own, all in one input: flags that are collected
@@ -623,7 +764,8 @@ impl<S: Subject + ?Sized> Run<'_, S> {
             targets.retain(|next| next.fact.site == target.fact.site && next.fact.occurrence > target.fact.occurrence);
             targets.truncate(1);
             let [next] = targets[..] else { return Ok(()) };
-            let dependences = self.probe(&input, &trace, &targets)?.pop().unwrap_or_default();
+            let (mut dependences, _) = self.probe(&input, &trace, &targets)?;
+            let dependences = dependences.pop().unwrap_or_default();
             let Some(solution) = solve_sum(&input, &next.fact, &next.fact, &dependences, 0..=255) else {
                 return Ok(());
             };
@@ -863,6 +1005,28 @@ impl<S: Subject + ?Sized> Run<'_, S> {
     }
 }
 
+/// Compares of two runs that stand at the same place as long as the runs go the same way: the index in `base`, and what
+/// the other run saw. The last turns of a busy loop stand where its log was full, and there may be more or fewer of them.
+fn aligned<'a>(base: &'a [Fact], other: &'a [Fact]) -> impl Iterator<Item = (usize, &'a Fact)> {
+    let (mut at, mut other_at) = (0, 0);
+    let is_last_turn = |fact: &Fact| fact.occurrence > crate::instrument::COMPARES_FROM_THE_START;
+    std::iter::from_fn(move || {
+        loop {
+            let (before, fact) = (base.get(at)?, other.get(other_at)?);
+            if before.site == fact.site {
+                (at, other_at) = (at + 1, other_at + 1);
+                return Some((at - 1, fact));
+            } else if is_last_turn(before) {
+                at += 1;
+            } else if is_last_turn(fact) {
+                other_at += 1;
+            } else {
+                return None;
+            }
+        }
+    })
+}
+
 /// Writes operands that do not occur in the input into its first places, as text: what a parser makes of no digits is
 /// nothing that could be found.
 fn plant(input: &[u8], fact: &Fact, edit: &mut impl FnMut(Edit)) {
@@ -893,155 +1057,5 @@ fn nearness(fact: &Fact) -> (u64, u32) {
     match fact.relation {
         Relation::Equality => (u64::from(bits).min(fact.distance()), bits),
         _ => (fact.distance(), bits),
-    }
-}
-
-/// Solves `left = right`, as `goal` has them, where both are sums over bytes: each byte's weight is what a change by one did. Digit by digit
-/// from the largest weight down, within `values`. The caller tries whether it is true.
-fn solve_sum(
-    input: &[u8],
-    fact: &Fact,
-    goal: &Fact,
-    dependences: &[Dependence],
-    values: std::ops::RangeInclusive<u8>,
-) -> Option<Vec<(usize, u8)>> {
-    if fact.relation == Relation::Float {
-        return None;
-    }
-    let unused = 64 - 8 * u32::from(fact.width);
-    let extend = |value: u64| i128::from(((value << unused) as i64) >> unused);
-    let (low, high) = (i128::from(*values.start()), i128::from(*values.end()));
-    let mut digits: Vec<(i128, usize)> = dependences
-        .iter()
-        .map(|dependence| {
-            let change =
-                dependence.left.wrapping_sub(fact.left).wrapping_sub(dependence.right.wrapping_sub(fact.right));
-            let weight = extend(change) * if dependence.step == 1 { 1 } else { -1 };
-            (weight, dependence.at)
-        })
-        .filter(|(weight, _)| *weight != 0)
-        .collect();
-    if digits.iter().any(|(_, at)| !values.contains(&input[*at])) {
-        return None;
-    }
-    digits.sort_by_key(|(weight, _)| std::cmp::Reverse(weight.abs()));
-    let modulus = 1i128 << (8 * u32::from(fact.width));
-    let gap = extend(goal.right.wrapping_sub(goal.left));
-    // The gap modulo 2^width: the nearest of three, so that sums that wrap are solved too.
-    for gap in [gap, gap - modulus, gap + modulus] {
-        // From everything at its lowest effect upwards: then every digit only adds.
-        let mut rest = gap;
-        for (weight, at) in &digits {
-            let old = i128::from(input[*at]);
-            rest -= if *weight > 0 { weight * (low - old) } else { weight * (high - old) };
-        }
-        let mut solution = Vec::with_capacity(digits.len());
-        for (weight, at) in &digits {
-            let size = weight.abs();
-            let steps = (rest / size).clamp(0, high - low);
-            rest -= steps * size;
-            let value = if *weight > 0 { low + steps } else { high - steps };
-            solution.push((*at, value as u8));
-        }
-        if rest == 0 && !solution.is_empty() {
-            return Some(solution);
-        }
-    }
-    None
-}
-
-/// Finds flips whose effects xor to `goal`, preferring early columns.
-fn eliminate(columns: &[(u64, usize, u8)], goal: u64) -> Option<Vec<(usize, u8)>> {
-    // Each row of the basis: a value with a leading bit of its own, and the set of columns that make it.
-    let mut basis: Vec<(u64, Vec<usize>)> = Vec::new();
-    let reduce = |basis: &[(u64, Vec<usize>)], mut value: u64, mut made_of: Vec<usize>| {
-        for (row, columns) in basis {
-            if value & (1 << (63 - row.leading_zeros())) != 0 {
-                value ^= row;
-                for column in columns {
-                    match made_of.iter().position(|known| known == column) {
-                        Some(at) => drop(made_of.swap_remove(at)),
-                        None => made_of.push(*column),
-                    }
-                }
-            }
-        }
-        (value, made_of)
-    };
-    for (index, (effect, _, _)) in columns.iter().enumerate() {
-        let (value, made_of) = reduce(&basis, *effect, vec![index]);
-        if value != 0 {
-            let at = basis.partition_point(|(row, _)| *row > value);
-            basis.insert(at, (value, made_of));
-        }
-    }
-    let (rest, made_of) = reduce(&basis, goal, Vec::new());
-    (rest == 0).then(|| made_of.into_iter().map(|column| (columns[column].1, columns[column].2)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fact(left: u64, right: u64) -> Fact {
-        Fact { site: 0, relation: Relation::Equality, occurrence: 1, width: 4, left, right }
-    }
-
-    /// Dependences of a sum with these weights.
-    fn dependences(base: &Fact, weights: &[i64]) -> Vec<Dependence> {
-        let change = |(at, weight): (usize, &i64)| Dependence {
-            at,
-            step: 1,
-            left: u64::from((base.left as u32).wrapping_add(*weight as u32)),
-            right: base.right,
-        };
-        weights.iter().enumerate().filter(|(_, weight)| **weight != 0).map(change).collect()
-    }
-
-    #[test]
-    fn sums_are_solved_in_any_order_offset_and_radix() {
-        let cases: &[(&[u8], &[i64], u32, u32)] = &[
-            (b"abcd", &[1, 1 << 8, 1 << 16, 1 << 24], 0, 0x1234_5678),
-            (b"abcd", &[1 << 24, 1 << 16, 1 << 8, 1], 77, 0xfedc_ba98),
-            (b"abc", &[1, 251, 251 * 251], 0, b'F' as u32 + 251 * b'U' as u32 + 251 * 251 * b'Z' as u32),
-            (b"x", &[1], 5, b'M' as u32),
-            (b"ab", &[-1, -256], 70_000, 5_000),
-            (b"ab", &[0, 1], 0, 200),
-        ];
-        for (input, weights, offset, goal) in cases {
-            let value = |bytes: &[u8]| {
-                bytes
-                    .iter()
-                    .zip(*weights)
-                    .fold(*offset, |sum, (byte, weight)| sum.wrapping_add((i64::from(*byte) * weight) as u32))
-            };
-            let base = fact(u64::from(value(input)), u64::from(*goal));
-            let solution = solve_sum(input, &base, &base, &dependences(&base, weights), 0..=255)
-                .unwrap_or_else(|| panic!("{weights:?}"));
-            let mut solved = input.to_vec();
-            for (at, byte) in solution {
-                solved[at] = byte;
-            }
-            assert_eq!(value(&solved), *goal, "{weights:?}");
-        }
-    }
-
-    #[test]
-    fn sums_that_cannot_meet_are_given_up() {
-        let base = fact(0, 1000);
-        assert_eq!(solve_sum(b"\0", &base, &base, &dependences(&base, &[1]), 0..=255), None);
-        let digits = fact(11, 66);
-        let solution = solve_sum(b"11", &digits, &digits, &dependences(&digits, &[10, 1]), b'0'..=b'9');
-        assert_eq!(solution, Some(vec![(0, b'6'), (1, b'6')]));
-    }
-
-    #[test]
-    fn elimination_finds_flips_and_prefers_early_columns() {
-        let columns = [(0b001, 0, 0), (0b010, 0, 1), (0b100, 0, 2), (0b111, 9, 9)];
-        let mut flips = eliminate(&columns, 0b111).unwrap();
-        flips.sort_unstable();
-        assert_eq!(flips, [(0, 0), (0, 1), (0, 2)]);
-        assert_eq!(eliminate(&[(0b011, 1, 1), (0b001, 2, 2)], 0b010).unwrap().len(), 2);
-        assert_eq!(eliminate(&columns[..2], 0b100), None);
     }
 }
