@@ -2,7 +2,7 @@
 
 use super::facts::Trace;
 use super::feedback::{Feedback, Novelty, for_each_hit, shows};
-use super::havoc::{Havoc, PRINTABLE, nested_mutants};
+use super::havoc::{Havoc, PRINTABLE, completed, nested_mutants};
 use super::saturation::Incidence;
 use super::schedule::{Entry, Schedule};
 use super::solve::Solver;
@@ -235,7 +235,10 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         if inputs.is_empty() {
             inputs.extend(FIRST_INPUTS.iter().map(|(byte, len)| vec![*byte; *len]));
             // What people wrote down is often a beginning that a parser goes along with.
-            inputs.extend(self.options.dictionary.iter().take(DICTIONARY_INPUTS_MAX).cloned());
+            for token in self.options.dictionary.iter().take(DICTIONARY_INPUTS_MAX) {
+                inputs.push(token.clone());
+                inputs.extend(completed(token));
+            }
             inputs.retain(|input| input.len() <= self.options.input_bytes_max);
         }
         for input in &inputs {
