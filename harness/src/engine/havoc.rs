@@ -246,7 +246,7 @@ impl Havoc {
         if bytes[span.start] == b'{' && self.below(4) == 0 {
             return self.member(bytes, &span);
         }
-        match self.below(5) {
+        match self.below(6) {
             0 => drop(bytes.drain(span.start + 1..span.end - 1)),
             1 => {
                 let after = bytes.get(span.end) == Some(&b',');
@@ -267,6 +267,10 @@ impl Havoc {
                     let copy = bytes[other].to_vec();
                     bytes.splice(span, copy);
                 }
+            }
+            4 if matches!(bytes[span.start], b'[' | b'{') => {
+                let last = last_element(bytes, span.start + 1..span.end - 1);
+                self.enumerate(bytes, last, b",");
             }
             _ => {
                 let plain = PLAIN[self.below(PLAIN.len())];
@@ -311,7 +315,27 @@ impl Havoc {
         if first_rank { Some(&self.preferred[index]) } else { self.tokens.tokens().get(index).map(Vec::as_slice) }
     }
 
-    /// Deletes or doubles what stands between two equal delimiters: a field, a member, an element, a line.
+    /// Writes copies of a piece behind it that differ in one byte, as members with names of their own or numbered records
+    /// do: what fills a map or makes a table grow is many that differ.
+    fn enumerate(&mut self, bytes: &mut Vec<u8>, piece: Range<usize>, before_each: &[u8]) {
+        let room = self.len_max.saturating_sub(bytes.len()) / (piece.len() + before_each.len()).max(1);
+        let copies = (1 << self.below(7)).min(room);
+        let start = self.below(piece.len());
+        let changes = |byte: &u8| byte.is_ascii_alphanumeric();
+        let Some(place) = bytes[piece.clone()].iter().skip(start).position(changes).map(|at| start + at) else {
+            return;
+        };
+        let mut added = Vec::with_capacity(copies * (piece.len() + before_each.len()));
+        for copy in 1..=copies {
+            added.extend_from_slice(before_each);
+            let begin = added.len();
+            added.extend_from_slice(&bytes[piece.clone()]);
+            added[begin + place] = numbered(bytes[piece.start + place], copy);
+        }
+        bytes.splice(piece.end..piece.end, added);
+    }
+
+    /// Deletes, doubles or enumerates what stands between two equal delimiters: a field, a member, an element, a line.
     fn bracketed(&mut self, bytes: &mut Vec<u8>) {
         const DELIMITERS: &[u8] = b",|\n\r<\"&^ {[:;";
         let start = self.below(bytes.len());
@@ -322,8 +346,11 @@ impl Havoc {
             .take(512)
             .position(|byte| *byte == delimiter)
             .map_or(bytes.len() - from, |n| n + 1);
-        if self.below(2) == 0 {
+        let roll = self.below(3);
+        if roll == 0 {
             bytes.drain(from..from + len);
+        } else if roll == 1 {
+            self.enumerate(bytes, from..from + len, b"");
         } else if bytes.len() + len <= self.len_max {
             let old = bytes.len();
             bytes.resize(old + len, 0);
@@ -419,6 +446,33 @@ pub(crate) fn completed(input: &[u8]) -> Option<Vec<u8>> {
     }
     whole.extend(open.iter().rev().map(|(bracket, _)| if *bracket == b'{' { b'}' } else { b']' }));
     Some(whole)
+}
+
+/// The last of the elements that commas part in a bracketed value, given what stands between its brackets.
+fn last_element(bytes: &[u8], inner: Range<usize>) -> Range<usize> {
+    let mut start = inner.start;
+    let (mut depth, mut quoted, mut escaped) = (0i32, false, false);
+    for at in inner.clone() {
+        match bytes[at] {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth -= 1,
+            b',' if depth == 0 => start = at + 1,
+            _ => {}
+        }
+    }
+    start..inner.end
+}
+
+/// A letter or digit so many further on, around the alphabet or the digits, then the other case.
+fn numbered(byte: u8, by: usize) -> u8 {
+    const ORDER: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let at = ORDER.iter().position(|known| *known == byte).unwrap_or(0);
+    // Digits stay digits as long as there are any: a number stays one.
+    if at < 10 && by < 10 { ORDER[(at + by) % 10] } else { ORDER[(at + by) % ORDER.len()] }
 }
 
 /// The first bracketed or quoted value that begins at or behind `start` and ends within the input, its brackets included.
@@ -553,6 +607,22 @@ mod tests {
             bytes == br#"{"id":"1","name":[]}"#
         });
         assert!(found);
+    }
+
+    #[test]
+    fn members_are_enumerated() {
+        let mut havoc = Havoc::new(5, 2_000).unwrap();
+        let mut keys_max = 0;
+        for _ in 0..2_000 {
+            let mut bytes = br#"{"id":[1,2],"a":1}"#.to_vec();
+            havoc.nested(&mut bytes);
+            if let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(&bytes) {
+                keys_max = keys_max.max(members.len());
+            }
+        }
+        assert!(keys_max > 32, "{keys_max}");
+        assert_eq!(last_element(b"[1,{\"a\":[2,3]}]", 1..14), 3..14);
+        assert_eq!((numbered(b'9', 1), numbered(b'a', 1), numbered(b'Z', 1)), (b'0', b'b', b'0'));
     }
 
     #[test]
