@@ -93,8 +93,20 @@ pub struct Executor {
     outcome: Outcome,
     fuel_used: Option<u64>,
     wall_epochs: u64,
+    counters: Counters,
     /// Declared last: the live instance maps these pages and has to be dropped before them.
     pages: Pages,
+}
+
+/// Who zeroes the edge counters before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counters {
+    /// The executor.
+    Cleared,
+    /// The caller has done so, when it read them.
+    Clear,
+    /// The executor once more, because an instance was made since.
+    ClearedOnce,
 }
 
 /// What the last run left behind.
@@ -233,6 +245,7 @@ impl Executor {
             result: Ok(Returned { rejected: false }),
             outcome: Outcome::Returned,
             fuel_used: None,
+            counters: Counters::Cleared,
             pages,
         })
     }
@@ -273,6 +286,11 @@ impl Executor {
             Reset::Dirty | Reset::Never => Condition::Spent,
         };
         self.outcome
+    }
+
+    /// From here on the caller zeroes the edge counters after each run: a loop reads them all anyway.
+    pub(crate) fn leave_counters(&mut self) {
+        self.counters = Counters::ClearedOnce;
     }
 
     /// Details of the last run.
@@ -396,6 +414,10 @@ impl Executor {
             match self.program.instantiate(&mut self.pages, self.reset, std::mem::take(&mut snapshots)) {
                 Ok(live) => {
                     self.live = live;
+                    if self.counters == Counters::Clear {
+                        // Initialisers count as well.
+                        self.counters = Counters::ClearedOnce;
+                    }
                     return;
                 }
                 Err(error) if attempt >= REVIVALS_MAX => {
@@ -410,6 +432,10 @@ impl Executor {
     #[inline]
     fn clear(&mut self) {
         let Layout { counters, closeness, flags, log, .. } = self.program.instrumented.layout;
+        let counters = if self.counters == Counters::Clear { Region::default() } else { counters };
+        if self.counters == Counters::ClearedOnce {
+            self.counters = Counters::Clear;
+        }
         for region in [counters, closeness, flags, Region { len: log.len.min(4), ..log }] {
             // Filling nothing is slow where the processor masks stores and the page was never touched.
             if region.len > 0 {

@@ -144,6 +144,7 @@ fn rerun(ready: &Ready, subject: &mut engine::Guest<'_>, seeds: &[Vec<u8>]) -> R
         for (count, counter) in incidence.iter_mut().zip(engine::Subject::counters(subject)) {
             *count += u32::from(*counter > 0);
         }
+        engine::Subject::counters(subject).fill(0);
         if outcome.is_finding() && seen.insert(crate::triage::quick_key(&subject.executor().execution())) {
             finds.add(input)?;
             sample.finds += 1;

@@ -1,7 +1,5 @@
 //! What the compares of one execution saw, and which single replacements in the input would satisfy one of them.
 
-use std::collections::{HashMap, HashSet};
-
 /// What a compare asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Relation {
@@ -127,18 +125,24 @@ const FACTS_PER_SITE_MAX: usize = 16;
 
 /// Distinct unequal facts; loops are thinned to their first and last turns.
 pub(crate) fn distinct(trace: &Trace) -> Vec<Fact> {
-    let mut seen = HashSet::new();
     let mut per_site: Vec<Vec<Fact>> = Vec::new();
-    let mut slots: HashMap<u32, usize> = HashMap::new();
+    let mut slots: Vec<u32> = Vec::new();
     for fact in &trace.facts {
-        if fact.holds_equal() || !seen.insert(Fact { occurrence: 0, ..*fact }) {
+        if fact.holds_equal() {
             continue;
         }
-        let slot = *slots.entry(fact.site).or_insert_with(|| {
+        let site = fact.site as usize;
+        if slots.len() <= site {
+            slots.resize(site + 1, u32::MAX);
+        }
+        if slots[site] == u32::MAX {
+            slots[site] = per_site.len() as u32;
             per_site.push(Vec::new());
-            per_site.len() - 1
-        });
-        let facts = &mut per_site[slot];
+        }
+        let facts = &mut per_site[slots[site] as usize];
+        if facts.iter().any(|known| Fact { occurrence: fact.occurrence, ..*known } == *fact) {
+            continue;
+        }
         if facts.len() == FACTS_PER_SITE_MAX {
             facts.remove(FACTS_PER_SITE_MAX / 2);
         }
@@ -182,13 +186,14 @@ fn integer_edits(input: &[u8], width: u8, from: u64, to: u64, edit: &mut impl Fn
         if !fits(from, bytes, width) {
             break;
         }
-        for to in [to, to.wrapping_add(1), to.wrapping_sub(1)] {
-            if to == from || !fits(to, bytes, width) {
-                continue;
-            }
-            replace_all(input, &from.to_le_bytes()[..bytes], &to.to_le_bytes()[..bytes], edit);
-            if bytes > 1 {
-                replace_all(input, &from.to_be_bytes()[8 - bytes..], &to.to_be_bytes()[8 - bytes..], edit);
+        let goals = [to, to.wrapping_add(1), to.wrapping_sub(1)];
+        let goals = || goals.into_iter().filter(|to| *to != from && fits(*to, bytes, width));
+        for at in places(input, &from.to_le_bytes()[..bytes]) {
+            goals().for_each(|to| edit(Edit { at, len: bytes, bytes: to.to_le_bytes()[..bytes].to_vec() }));
+        }
+        if bytes > 1 {
+            for at in places(input, &from.to_be_bytes()[8 - bytes..]) {
+                goals().for_each(|to| edit(Edit { at, len: bytes, bytes: to.to_be_bytes()[8 - bytes..].to_vec() }));
             }
         }
     }
@@ -243,15 +248,17 @@ fn text_number_edits(input: &[u8], width: u8, from: u64, to: u64, edit: &mut imp
     let unsigned = |value: u64| value << unused >> unused;
     let (from_signed, from_unsigned) = (signed(from), unsigned(from));
     let texts = |value: u64| [signed(value).to_string(), unsigned(value).to_string(), format!("{:x}", unsigned(value))];
-    if !input.iter().any(u8::is_ascii_hexdigit) {
-        return;
-    }
-    let from_texts = texts(from);
-    for to in [to, to.wrapping_add(1), to.wrapping_sub(1)] {
-        for (kind, (from, to)) in from_texts.iter().zip(texts(to)).enumerate() {
-            let repeats = kind == 1 && from_signed >= 0 && from_signed as u64 == from_unsigned;
-            if !repeats && from != &to {
-                replace_all(input, from.as_bytes(), to.as_bytes(), edit);
+    for (kind, from) in texts(from).iter().enumerate() {
+        let repeats = kind == 1 && from_signed >= 0 && from_signed as u64 == from_unsigned;
+        // Most numbers stand nowhere in the input.
+        let mut places = places(input, from.as_bytes()).peekable();
+        if repeats || places.peek().is_none() {
+            continue;
+        }
+        let goals = [to, to.wrapping_add(1), to.wrapping_sub(1)].map(|to| texts(to).into_iter().nth(kind));
+        for at in places {
+            for to in goals.iter().flatten().filter(|to| *to != from) {
+                edit(Edit { at, len: from.len(), bytes: to.clone().into_bytes() });
             }
         }
     }
@@ -310,15 +317,14 @@ fn overwrite_all(input: &[u8], from: &[u8], to: &[u8], edit: &mut impl FnMut(Edi
 }
 
 fn places<'a>(input: &'a [u8], from: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    // Most values occur nowhere: their first byte already says so.
-    let first = from.first().copied();
+    // Most values occur nowhere: their first byte already says so, or the last one.
     let mut at = 0;
     std::iter::from_fn(move || {
-        let first = first?;
-        while let Some(next) = input.get(at..)?.iter().position(|byte| *byte == first) {
+        let (first, last) = (*from.first()?, *from.last()?);
+        while let Some(next) = memchr::memchr(first, input.get(at..)?) {
             let found = at + next;
             at = found + 1;
-            if input[found..].starts_with(from) {
+            if input.get(found + from.len() - 1) == Some(&last) && input[found..].starts_with(from) {
                 return Some(found);
             }
         }

@@ -21,8 +21,8 @@ pub(crate) enum Novelty {
 pub(crate) struct Feedback {
     /// One bit per class of hit count, one byte per edge, packed as the counters are.
     seen: Vec<u64>,
-    /// The raw counters that each word had when it was last compared.
-    last: Vec<u64>,
+    /// The raw counters that each word had when it was last compared, and the time before.
+    last: Vec<[u64; 2]>,
     edges: usize,
     found: usize,
     /// What the last look that found anything new found: edges and classes of counts.
@@ -31,12 +31,13 @@ pub(crate) struct Feedback {
 
 const WORD: usize = 8;
 /// Words looked at together: most of a large module's counters are zero.
-const BLOCK: usize = 8 * WORD;
+const BLOCK: usize = WORDS * WORD;
+const WORDS: usize = 8;
 
 impl Feedback {
     pub(crate) fn new(edges: usize) -> Self {
         let words = edges.div_ceil(WORD);
-        Self { seen: vec![0; words], last: vec![0; words], edges, found: 0, fresh: Vec::new() }
+        Self { seen: vec![0; words], last: vec![[0; 2]; words], edges, found: 0, fresh: Vec::new() }
     }
 
     /// Edges hit at least once.
@@ -64,28 +65,38 @@ impl Feedback {
         debug_assert_eq!(counters.len(), self.edges);
         let mut novelty = Novelty::None;
         self.fresh.clear();
-        for (block, bytes) in counters.chunks_mut(BLOCK).enumerate() {
-            if is_zero(bytes) {
+        let (blocks, rest) = counters.as_chunks_mut::<BLOCK>();
+        for (block, bytes) in blocks.iter_mut().enumerate() {
+            let words: [u64; WORDS] = std::array::from_fn(|word| u64::from_le_bytes(bytes.as_chunks().0[word]));
+            if words.iter().fold(0, |all, word| all | word) == 0 {
                 continue;
             }
-            for (index, word) in bytes.chunks_mut(WORD).enumerate() {
-                let raw = read_word(word);
-                if raw == 0 {
-                    continue;
-                }
-                word.fill(0);
-                let at = block * (BLOCK / WORD) + index;
-                if raw == self.last[at] {
-                    continue;
-                }
-                self.last[at] = raw;
-                let new = classify(raw) & !self.seen[at];
-                if new != 0 {
-                    novelty = novelty.max(self.remember(at, new));
+            bytes.fill(0);
+            for (raw, at) in words.into_iter().zip(block * WORDS..) {
+                // What a word held at one of its last looks cannot be new, and most words of most inputs are such.
+                if raw != 0 && raw != self.last[at][0] && raw != self.last[at][1] {
+                    novelty = novelty.max(self.look(at, raw));
                 }
             }
         }
+        let first = blocks.len() * WORDS;
+        for (word, at) in rest.chunks_mut(WORD).zip(first..) {
+            let raw = read_word(word);
+            word.fill(0);
+            if raw != 0 {
+                novelty = novelty.max(self.look(at, raw));
+            }
+        }
         novelty
+    }
+
+    #[inline]
+    fn look(&mut self, at: usize, raw: u64) -> Novelty {
+        self.last[at] = [raw, self.last[at][0]];
+        match classify(raw) & !self.seen[at] {
+            0 => Novelty::None,
+            new => self.remember(at, new),
+        }
     }
 
     #[cold]

@@ -47,7 +47,8 @@ impl<'a> Guest<'a> {
         reset: Reset,
         limits: &'a Limits,
     ) -> Result<Self, HarnessError> {
-        let fast = Executor::new(engine, target, entry, Build::Fuzz, reset, limits)?;
+        let mut fast = Executor::new(engine, target, entry, Build::Fuzz, reset, limits)?;
+        fast.leave_counters();
         Ok(Self { engine, target, entry, reset, limits, fast, tracing: None, frames: Vec::new() })
     }
 

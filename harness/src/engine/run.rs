@@ -23,7 +23,7 @@ const STICKY_EXECUTIONS: u32 = 4_096;
 /// Mutants made of an entry before the next one's turn.
 const HAVOC_BURST: u32 = 256;
 /// What study may cost before anything is known of its yield: nanoseconds, or executions where no clock may decide.
-const STUDY_AHEAD: [u64; 2] = [300_000_000, 20_000];
+const STUDY_AHEAD: [u64; 2] = [100_000_000, 20_000];
 /// Bounds of the share of all that study may cost. What it is worth between them, its yield so far tells.
 const STUDY_SHARES: [f64; 2] = [0.08, 0.75];
 /// What opens new code is worth so many inputs that only count differently.

@@ -55,7 +55,7 @@ pub(crate) struct Schedule {
 }
 
 /// An entry may cost so many times what is usual before its turns get shorter.
-const FAIR_COSTS: u64 = 4;
+const FAIR_COSTS: u64 = 2;
 /// Weights are computed again after so many picks.
 const PICKS_PER_WEIGHING: u32 = 128;
 

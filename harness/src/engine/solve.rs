@@ -48,7 +48,7 @@ const CHAIN_STEPS_MAX: usize = 4_096;
 /// Operand pairs of an entry that havoc may use.
 const PAIRS_MAX: usize = 64;
 /// What the solver may spend before anything was found: nanoseconds, or runs where no clock may decide.
-const FIRST_CREDIT: [u64; 2] = [600_000_000, 60_000];
+const FIRST_CREDIT: [u64; 2] = [300_000_000, 60_000];
 /// The most that it may spend on top for one success.
 const BONUS: [u64; 2] = [20_000_000, 2_000];
 /// Tracing runs between two looks at the clock.

@@ -53,6 +53,7 @@ pub enum Logged<'a> {
 }
 
 impl Logged<'_> {
+    #[inline(always)]
     pub(super) fn into_fact(self) -> Result<Fact, Text> {
         match self {
             Logged::Number { site, relation, occurrence, width, left, right } => {
