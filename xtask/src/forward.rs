@@ -21,6 +21,8 @@ pub struct Forwarded {
 enum Needs {
     /// The targets it names, or all.
     Targets,
+    /// The targets it names. Without a name it speaks of what a run has found, and that run has built it.
+    Named,
     /// The binary alone.
     Nothing,
 }
@@ -28,12 +30,12 @@ enum Needs {
 /// The list that `--help` prints; a tidy test compares it with the README and the binary's own.
 pub const COMMANDS: &[Forwarded] = &[
     targets("fuzz", "Fuzz all targets, the named ones or .wasm files, and write a report"),
-    targets("repro", "Show a finding again, with frames and source lines"),
+    named("repro", "Show a finding again, with frames and source lines"),
     targets("replay", "Run every committed seed and regression, without mutation"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
-    targets("coverage", "Coverage of a target's corpus by function and source line"),
-    targets("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
-    targets("tmin", "Reduce one input to the smallest that keeps its outcome"),
+    named("coverage", "Coverage of a target's corpus by function and source line"),
+    named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
+    named("tmin", "Reduce one input to the smallest that keeps its outcome"),
     targets("bench", "Measure speed side by side in one run"),
     plain("list", "List targets with ABI, entries, corpus and findings"),
     plain("add", "Register a prebuilt module as a target"),
@@ -45,6 +47,10 @@ const fn targets(name: &'static str, about: &'static str) -> Forwarded {
     Forwarded { name, about, needs: Needs::Targets }
 }
 
+const fn named(name: &'static str, about: &'static str) -> Forwarded {
+    Forwarded { name, about, needs: Needs::Named }
+}
+
 const fn plain(name: &'static str, about: &'static str) -> Forwarded {
     Forwarded { name, about, needs: Needs::Nothing }
 }
@@ -53,12 +59,12 @@ const fn plain(name: &'static str, about: &'static str) -> Forwarded {
 pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     let needs = COMMANDS.iter().find(|entry| entry.name == name).map_or(Needs::Nothing, |entry| entry.needs);
     let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
-    if needs == Needs::Targets && !asks_for_help {
+    if needs != Needs::Nothing && !asks_for_help {
         let known: BTreeSet<String> = manifest::guests(root)?.into_iter().map(|guest| guest.name).collect();
         match selection(&known, words) {
-            Selection::All => drop(guests::build(root, &[])?),
+            Selection::All if needs == Needs::Targets => drop(guests::build(root, &[])?),
             Selection::Named(names) => drop(guests::build(root, &names)?),
-            Selection::FilesOnly => {}
+            Selection::All | Selection::FilesOnly => {}
         }
     }
     let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
