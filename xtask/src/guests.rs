@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Changes when the commands below change, so that every guest is built again.
 const RECIPE: &str = "1";
+/// Oldest Node that runs wasm-bindgen's tests, and the one that is fetched where there is none.
+const NODE_MAJOR_MIN: u32 = 20;
+const NODE_PACKAGE: &str = "node@22.23.3";
 /// A guest that takes longer to build is broken.
 const BUILD_LIMIT: Duration = Duration::from_secs(1500);
 const RUST_TARGET: &str = "wasm32-unknown-unknown";
@@ -281,6 +284,10 @@ impl Site<'_> {
         test.arg("--target-dir").arg(state(self.root, &["guests", &format!("{}-tests", rust.way)]));
         test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner_target.join("debug/bindgen-test-runner"));
         test.env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
+        if let Some(folder) = self.recent_node(node)? {
+            let rest = std::env::var_os("PATH").unwrap_or_default();
+            test.env("PATH", std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&rest)))?);
+        }
         run(&mut test, &log, BUILD_LIMIT)?;
         let lines = test_results(&fs::read_to_string(&log)?);
         if !lines.iter().any(|line| line.starts_with("test result: ok. ") && !line.starts_with("test result: ok. 0 ")) {
@@ -288,6 +295,28 @@ impl Site<'_> {
         }
         write_whole(&passed, print.hex().as_bytes())?;
         Ok(lines)
+    }
+
+    /// Folder of a Node of our own, from npm, where the machine's is too old: the engine of Node 18, which Debian 12 has,
+    /// dies of an internal check in the glue of tests.
+    fn recent_node(&self, node: &Found) -> Result<Option<PathBuf>> {
+        if node_major(&node.version).is_some_and(|major| major >= NODE_MAJOR_MIN) {
+            return Ok(None);
+        }
+        let [_, npm] = node.programs.as_slice() else { bail!("node comes with npm") };
+        let folder = state(self.root, &["tools", "node"]);
+        let bin = folder.join("node_modules/node/bin");
+        if !bin.join("node").exists() {
+            say("test", &format!("{} is too old for wasm-bindgen's tests: getting {NODE_PACKAGE}", node.version));
+            fs::create_dir_all(&folder)?;
+            let mut install = Command::new(npm);
+            install
+                .args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
+                .arg(&folder)
+                .arg(NODE_PACKAGE);
+            run(&mut install, &self.log("test-node"), BUILD_LIMIT)?;
+        }
+        Ok(Some(bin))
     }
 
     /// Cargo for guests: the user's own flags for native code must not reach them.
@@ -512,9 +541,19 @@ fn json(text: &str) -> String {
     out
 }
 
+/// `v18.20.4` is 18.
+fn node_major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_node_are_understood() {
+        assert_eq!(["v18.20.4", "v20.1", "18", ""].map(node_major), [Some(18), Some(20), None, None]);
+    }
 
     #[test]
     fn json_strings_are_escaped() {
