@@ -356,26 +356,17 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         let exhaustive = is_exhaustive(entry, base.len());
         entry.byte_step = to;
         let mut input = Vec::with_capacity(base.len() + 1);
-        let mut result = Ok(());
         for step in from..to {
             if !byte_mutant(&base, step, exhaustive, &mut input) {
                 continue;
             }
-            match self.try_input(&input) {
-                Ok(Tried::Ended) if self.hung() => {
-                    self.schedule.entries[index].hangs += 1;
-                    break;
-                }
-                Ok(_) if self.stopped => break,
-                Ok(_) => {}
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+            let tried = self.try_input(&input)?;
+            if !self.may_go_on(index, tried) {
+                break;
             }
         }
         self.byte_yield.note(self.executions - before.0, self.kept - before.1);
-        result
+        Ok(())
     }
 
     fn havoc_stage(&mut self, index: usize) -> Result<(), HarnessError> {
@@ -387,7 +378,6 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         // As many executions as it had turns for, whether or not they were made.
         entry.sticky = entry.sticky.saturating_sub(HAVOC_BURST);
         let mut input = BytesInput::new(Vec::with_capacity(base.len() * 2 + 64));
-        let mut result = Ok(());
         for step in 0..burst {
             let bytes: &mut Vec<u8> = input.as_mut();
             bytes.clear();
@@ -399,24 +389,22 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
                 _ => None,
             };
             let tried = match mended {
-                Some(tried) => Ok(tried),
-                None => self.try_input(input.as_ref()),
+                Some(tried) => tried,
+                None => self.try_input(input.as_ref())?,
             };
-            match tried {
-                Ok(Tried::Ended) if self.hung() => {
-                    self.schedule.entries[index].hangs += 1;
-                    break;
-                }
-                Ok(_) if self.stopped => break,
-                Ok(_) => {}
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+            if !self.may_go_on(index, tried) {
+                break;
             }
         }
         self.havoc_yield.note(self.executions - before.0, self.kept - before.1);
-        result
+        Ok(())
+    }
+
+    /// Whether an entry's stage goes on after one of its mutants. A deadline that the mutant cost is held against the entry.
+    fn may_go_on(&mut self, index: usize, tried: Tried) -> bool {
+        let hung = tried == Tried::Ended && self.hung();
+        self.schedule.entries[index].hangs += u32::from(hung);
+        !hung && !self.stopped
     }
 
     /// Whether the last execution cost a whole deadline.
