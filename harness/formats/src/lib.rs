@@ -1,0 +1,46 @@
+//! What FHIR and HL7 v2 inputs are: the rooms `parsers` and `generators`, apart from the engine so that they build in
+//! seconds and for wasm32 as well (the guests of the peers link the reference reader).
+//!
+//! Modules import downward only: `peers → {mutate, generate} → {fhir, hl7} → {json, rules} → {reading, tree}`.
+
+pub mod mutate;
+pub mod peers;
+pub mod reading;
+pub mod rules;
+pub mod tree;
+
+/// A format that has a reference reader; its name is its folder in `corpora/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// RFC 8259.
+    Json,
+    /// FHIR resources in JSON.
+    FhirJson,
+    /// FHIR resources in XML.
+    FhirXml,
+    /// FHIR resources in JSON, one a line.
+    FhirNdjson,
+    /// HL7 v2 messages with vertical bars (ER7), alone, in batches or in MLLP frames.
+    Hl7v2,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Json, Self::FhirJson, Self::FhirXml, Self::FhirNdjson, Self::Hl7v2];
+
+    /// Its folder in `corpora/`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::FhirJson => "fhir-json",
+            Self::FhirXml => "fhir-xml",
+            Self::FhirNdjson => "fhir-ndjson",
+            Self::Hl7v2 => "hl7v2",
+        }
+    }
+
+    /// The format of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}

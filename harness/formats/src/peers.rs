@@ -1,0 +1,91 @@
+//! Other people's parsers, what they say of an input, and what each of them cannot represent.
+
+use crate::Format;
+use crate::tree::Erase;
+
+/// A parser that is compared.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Short name, `fhirbolt-r4`; unique.
+    pub name: &'static str,
+    /// Package and exact version, `fhirbolt 0.4.0`.
+    pub package: &'static str,
+    /// Where it runs.
+    pub runtime: Runtime,
+    /// What it reads.
+    pub formats: &'static [Format],
+    /// FHIR release or HL7 v2 version that it is asked to read as; empty where it has no such notion.
+    pub version: &'static str,
+    /// What its data model cannot represent: differences in this are its projection, not a finding.
+    pub projection: Erase,
+    /// Documented benign differences, one sentence each; printed in every report.
+    pub quirks: &'static [Quirk],
+}
+
+/// A difference that is known, documented and harmless.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Quirk {
+    /// The rule's case that it answers differently (`H07/line-feed`), or a path pattern with indices erased.
+    pub what: &'static str,
+    /// Why it is benign, and where that is documented.
+    pub why: &'static str,
+}
+
+/// What runs a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Runtime {
+    /// A WebAssembly module made from Rust, under limits, in process.
+    Rust,
+    /// A worker process of Node.
+    Node,
+    /// A worker process of Python.
+    Python,
+    /// A worker process of a Java virtual machine.
+    Java,
+    /// A worker process compiled from Go.
+    Go,
+}
+
+/// What a peer says of one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It took the input. What it wrote back: for FHIR a resource in JSON as the peer itself writes it; for HL7 v2 the
+    /// nested arrays that `hl7::tree_of_answer` reads.
+    Accepted(Vec<u8>),
+    /// It refused the input.
+    Refused(Refusal),
+    /// It died of it: a trap, a panic, an abort, a limit.
+    Died {
+        /// `TRAP-UNREACHABLE`, `DEADLINE`, `EXIT 134`…
+        how: String,
+    },
+}
+
+/// Why an input was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where in the parser.
+    pub layer: Layer,
+    /// The peer's own error, without values and positions; what is left tells two errors apart.
+    pub code: String,
+}
+
+/// Which part of a parser refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// Bytes that are no text.
+    Encoding,
+    /// The carrier's syntax: JSON, XML, delimiters.
+    Syntax,
+    /// Names, types, cardinalities, segments.
+    Structure,
+    /// Values of primitives.
+    Value,
+    /// The peer does not say.
+    Unknown,
+}
+
+impl Layer {
+    /// All of them; the position is the number on the wire.
+    pub const ALL: [Self; 5] = [Self::Encoding, Self::Syntax, Self::Structure, Self::Value, Self::Unknown];
+}

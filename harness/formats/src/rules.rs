@@ -1,0 +1,81 @@
+//! Rules that the published specifications state, the cases in which an input breaks one, and policies for the cases
+//! that the specifications leave open.
+
+/// A rule of a specification.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Short name, such as `F01`.
+    pub id: &'static str,
+    /// What it says, in one sentence.
+    pub title: &'static str,
+    /// Where it stands: document and section, or an address.
+    pub source: &'static str,
+    /// What may happen to a patient's data where it is not kept: one sentence for the report.
+    pub harm: &'static str,
+}
+
+/// One way to break a rule.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// The way, in kebab case: `duplicate-key`. `rule` and `name` together are unique.
+    pub name: &'static str,
+    /// What the specification wants of a reader.
+    pub wanted: Wanted,
+}
+
+/// What a specification wants where a rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The input must be refused.
+    Refusal,
+    /// Either is conformant: a policy decides.
+    Either {
+        /// What a gateway does that lets nothing doubtful through.
+        strict: Side,
+        /// What a reader does that takes what it can understand without loss.
+        tolerant: Side,
+    },
+}
+
+/// What a reader does with an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// It is taken.
+    Accept,
+    /// It is refused.
+    Reject,
+}
+
+/// Named answers to what the specifications leave open, so that a certificate can pass or fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Lets nothing doubtful through.
+    #[default]
+    StrictGateway,
+    /// Takes what it can understand without loss.
+    TolerantReader,
+}
+
+impl Policy {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::StrictGateway, Self::TolerantReader];
+
+    /// As typed on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StrictGateway => "strict-gateway",
+            Self::TolerantReader => "tolerant-reader",
+        }
+    }
+
+    /// What it wants of this case.
+    pub const fn side(self, case: &Case) -> Side {
+        match (case.wanted, self) {
+            (Wanted::Refusal, _) => Side::Reject,
+            (Wanted::Either { strict, .. }, Self::StrictGateway) => strict,
+            (Wanted::Either { tolerant, .. }, Self::TolerantReader) => tolerant,
+        }
+    }
+}
