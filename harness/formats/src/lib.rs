@@ -1,8 +1,13 @@
 //! What FHIR and HL7 v2 inputs are: the rooms `parsers` and `generators`, apart from the engine so that they build in
 //! seconds and for wasm32 as well (the guests of the peers link the reference reader).
 //!
-//! Modules import downward only: `peers → {mutate, generate} → {fhir, hl7} → {json, rules} → {reading, tree}`.
+//! Modules import downward only: `{diff, peers} → {mutate, generate} → {fhir, hl7} → {json, rules} → {reading, tree}`.
 
+pub mod diff;
+pub mod fhir;
+pub mod generate;
+pub mod hl7;
+pub mod json;
 pub mod mutate;
 pub mod peers;
 pub mod reading;

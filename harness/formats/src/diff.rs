@@ -1,0 +1,1 @@
+//! Disagreements between readers: found, classed, signed, minimised.

@@ -1,0 +1,1 @@
+//! FHIR resources: releases, definitions, and readers for JSON, XML and NDJSON.

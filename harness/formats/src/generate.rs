@@ -1,0 +1,1 @@
+//! Whole inputs out of random bytes, from the published definitions.
