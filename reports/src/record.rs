@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Version of the shape of `report.json`; rises with every change of it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One run: what was asked, under which limits, what was seen and what was not tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct Record {
     /// Rows of commands that ask questions rather than fuzz (`selftest`, `certify`, …).
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// Other people's parsers that were asked, and those that could not be.
+    #[serde(default)]
+    pub peers: Vec<PeerRow>,
     /// What a reader might think was tested, and was not.
     #[serde(default)]
     pub not_tested: Vec<NotTested>,
@@ -396,6 +399,92 @@ pub struct Finding {
     pub confirmed: Confirmation,
     /// Limits that differ from those of the target, where the finding needs them.
     pub limits: Vec<LimitRow>,
+    /// What the specification says, where a rule of one is concerned.
+    pub rule: Option<RuleRef>,
+    /// What each reader made of the reproducer, the reference first; empty where none was asked.
+    pub readings: Vec<PeerReading>,
+}
+
+/// A rule of a specification, and the way in which it is broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuleRef {
+    /// Its short name, such as `F01`.
+    pub id: String,
+    /// The way in which the input breaks it, such as `duplicate-key`.
+    pub case: String,
+    /// What it says, one sentence.
+    pub title: String,
+    /// Document and section, or an address.
+    pub source: String,
+    /// What may happen to a patient's data, one sentence.
+    pub harm: String,
+}
+
+/// What one reader made of an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeerReading {
+    /// The reader; `reference` is our own.
+    pub peer: String,
+    /// `accepted`, `refused` or `died`.
+    pub answer: String,
+    /// Why it was refused, or how it died; for the reference, what the input breaks.
+    pub detail: String,
+    /// What it read, leaf by leaf, cut to what matters.
+    pub leaves: Vec<Leaf>,
+}
+
+/// One value as a reader understood it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Leaf {
+    /// Where it stands, such as `Patient.name[0].family` or `PID-5.1`.
+    pub path: String,
+    /// The value, as text, cut; absent where this reader has none there.
+    pub value: Option<String>,
+    /// Whether the reference reads something else there.
+    pub differs: bool,
+}
+
+/// A parser of other people that a run asked, or could not ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeerRow {
+    /// Short name.
+    pub name: String,
+    /// Package and exact version.
+    pub package: String,
+    /// `rust` (as WebAssembly, under limits), `node`, `python`, `java`, `go`, `candidate`.
+    pub runtime: String,
+    /// FHIR release or HL7 version that it read as; empty where it has no such notion.
+    pub version: String,
+    /// Why it was not asked; empty where it was.
+    pub not_tested: String,
+    /// What its data model cannot represent, and what was therefore not compared.
+    pub leaves_out: Vec<String>,
+    /// Differences that are documented and harmless, and what was therefore not reported.
+    pub quirks: Vec<QuirkRow>,
+    /// Inputs that it was asked about in full (not the loop's own count).
+    pub asked: u64,
+    /// Of these, accepted.
+    pub accepted: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Inputs that it died of.
+    pub died: u64,
+}
+
+/// A documented, harmless difference.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuirkRow {
+    /// The rule's case or the path that it concerns.
+    pub what: String,
+    /// Why it is harmless, and where that is documented.
+    pub why: String,
+    /// How often it was left out.
+    pub hits: u64,
 }
 
 /// What makes findings one and the same: oracle, outcome and top frames. No addresses, no paths, no line numbers.
@@ -566,6 +655,7 @@ impl Default for Record {
             limits: Vec::new(),
             targets: Vec::new(),
             checks: Vec::new(),
+            peers: Vec::new(),
             not_tested: Vec::new(),
             timing: Timing::default(),
         }
@@ -677,6 +767,7 @@ impl Record {
         self.environment.extend(other.environment);
         add_missing(&mut self.limits, other.limits);
         add_missing(&mut self.checks, other.checks);
+        add_missing(&mut self.peers, other.peers);
         add_missing(&mut self.not_tested, other.not_tested);
         for target in other.targets {
             let same = |known: &&mut TargetRecord| known.name == target.name && known.sha256 == target.sha256;

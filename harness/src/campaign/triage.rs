@@ -228,12 +228,10 @@ fn finish(
         reproducer: Reproducer::new(format!("{id}.bin"), &input, smallest.len() as u64),
         decoded: facts::decoded(&ready.target, &ready.job.entry, &input),
         repro,
-        libfuzzer: None,
-        found_at: FoundAt::default(),
         hits: raw.len().max(1) as u64,
         confirmed,
-        limits: Vec::new(),
         bucket,
+        ..Finding::default()
     };
     let state = match finding.confirmed {
         Confirmation::Reproduced | Confirmation::NotTried(_) => State::Open,

@@ -1,6 +1,8 @@
 //! `index.html`: one page that needs nothing else: no script, no remote asset, and a policy that would stop both.
 //! It reads on a screen (light or dark), on paper and through a screen reader. `maud` escapes what goes into it.
 
+mod readers;
+
 use crate::clip::thinned;
 use crate::escape::{self, block, cut};
 use crate::hexdump;
@@ -62,6 +64,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.checks.is_empty() { a href="#checks" { "Checks" } }
                     @if !record.targets.is_empty() { a href="#targets" { "Targets" } }
                     @if findings > 0 { a href="#findings" { "Findings" } }
+                    @if !record.peers.is_empty() { a href="#readers" { "Readers" } }
                     @if !record.targets.is_empty() { a href="#coverage" { "Coverage" } }
                     a href="#not-tested" { "Not tested" }
                     @if !record.limits.is_empty() { a href="#limits" { "Limits" } }
@@ -71,6 +74,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.checks.is_empty() { (checks(&record.checks)) }
                     @if !record.targets.is_empty() { (targets(&record.targets)) }
                     @if findings > 0 { (findings_section(record)) }
+                    @if !record.peers.is_empty() { (readers::section(&record.peers)) }
                     @if !record.targets.is_empty() { (coverage_section(&record.targets)) }
                     (not_tested(record))
                     @if !record.limits.is_empty() { (limits_section(record)) }
@@ -269,6 +273,8 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
                 Confirmation::NotTried(reason) => p.notice { b { "Not replayed, so the run is not clean. " } (text(reason)) }
             }
             p.meaning { (rule.meaning) " " span.dim { (rule.advice) } }
+            @if let Some(rule) = &finding.rule { (readers::specified(rule)) }
+            @if !finding.readings.is_empty() { h4 { "Readings" } (readers::readings(&finding.readings)) }
             (command("Show it again", &finding.repro))
             @if !finding.message.is_empty() && finding.message != finding.title { h4 { "What the module said" } pre.message { (lines(&finding.message)) } }
             @if !finding.frames.is_empty() { h4 { "Where" } (frames(&finding.frames)) }

@@ -18,6 +18,11 @@ fn golden_files_of_a_run() {
 }
 
 #[test]
+fn golden_page_of_readers_that_disagree() {
+    insta::assert_snapshot!("diff.html", text("html", &sample::differential()));
+}
+
+#[test]
 fn golden_files_of_a_selftest() {
     let record = sample::selftest();
     for name in ["html", "sarif", "junit", "markdown", "table"] {
@@ -41,9 +46,12 @@ fn file_names_are_unique_and_stay_inside() {
 #[test]
 fn sarif_passes_the_validator_with_githubs_rules() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, record) in
-        [("fuzz", sample::record()), ("selftest", sample::selftest()), ("hostile", crate::hostile::record())]
-    {
+    for (name, record) in [
+        ("fuzz", sample::record()),
+        ("selftest", sample::selftest()),
+        ("diff", sample::differential()),
+        ("hostile", crate::hostile::record()),
+    ] {
         let complaints = sarif_complaints(folder.path(), name, &text("sarif", &record));
         assert!(complaints.is_empty(), "{name}: {complaints:#?}");
     }

@@ -6,7 +6,7 @@ use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict};
 
 #[test]
 fn reads_what_it_writes() {
-    for record in [sample::record(), sample::selftest(), Record::default()] {
+    for record in [sample::record(), sample::selftest(), sample::differential(), Record::default()] {
         let json = autoclave_reports::formats::json::render(&record);
         assert_eq!(Record::from_json(&json).unwrap(), record);
     }
@@ -15,7 +15,7 @@ fn reads_what_it_writes() {
 #[test]
 fn refuses_other_versions_and_shapes_and_says_what_to_do() {
     let error = |json: &str| Record::from_json(json.as_bytes()).unwrap_err().to_string();
-    assert!(error("{\"schema_version\": 2, \"anything\": []}").contains("read it with the program that wrote it"));
+    assert!(error("{\"schema_version\": 1, \"anything\": []}").contains("read it with the program that wrote it"));
     assert!(error("{}").starts_with("not a report.json"));
     assert!(error("PK\u{3}\u{4}").starts_with("not a report.json"));
     assert!(error(&"[".repeat(100_000)).starts_with("not a report.json"));

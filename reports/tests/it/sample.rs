@@ -58,6 +58,35 @@ pub fn record() -> Record {
     record
 }
 
+/// A `diff` record: readers, and what one of them makes of an input beside the others.
+pub fn differential() -> Record {
+    let mut target = TargetRecord {
+        name: "fhir-json".into(),
+        about: "FHIR resources in JSON, as several readers understand them".into(),
+        oracles: vec!["differential".into()],
+        format: Some("fhir-json".into()),
+        execs: 1_000_000,
+        findings: vec![disagreement()],
+        ..TargetRecord::default()
+    };
+    target.verdict = target.judge();
+    let mut record = Record {
+        run: Run {
+            command: "diff".into(),
+            command_line: "cargo xtask diff fhir-json".into(),
+            jobs: 1,
+            fail_on: Severity::Low,
+            ..Run::default()
+        },
+        targets: vec![target],
+        peers: readers(),
+        ..Record::default()
+    };
+    record.tool.version = "0.1.0".into();
+    record.verdict = record.judge();
+    record
+}
+
 /// A `selftest` record: checks instead of targets.
 pub fn selftest() -> Record {
     let check = |name: &str, question: &str, canary: (&str, &str), verdict: Verdict| Check {
@@ -257,8 +286,73 @@ fn finding(outcome: &str, message: &str, frames: &[&str], input: &[u8], decoded:
         found_at: FoundAt { execs, seconds: (execs as f64 / 12_354.0).round() / 10.0 },
         hits: execs / 1_000,
         confirmed: Confirmation::Reproduced,
-        limits: Vec::new(),
+        ..Finding::default()
     }
+}
+
+/// Two keys of one name, read side by side; one reader has a hostile name.
+fn disagreement() -> Finding {
+    let input = br#"{"resourceType":"Patient","gender":"male","gender":"female"}"#;
+    let mut finding = finding("D5", "duplicate-key: two readers take the last, one refuses", &[], input, None, 8_120);
+    (finding.oracle, finding.bucket.oracle) = ("differential".into(), "differential".into());
+    finding.bucket.frames = vec!["F01/duplicate-key".into(), "fhirbolt-r4+serde_json | reference".into()];
+    finding.id = finding.bucket.id();
+    finding.severity = rule("differential", "D5").severity;
+    finding.rule = Some(RuleRef {
+        id: "F01".into(),
+        case: "duplicate-key".into(),
+        title: "Property names are unique.".into(),
+        source: "https://hl7.org/fhir/R4/json.html#json".into(),
+        harm: "A check in front reads one value, the store behind it another.".into(),
+    });
+    let reading = |peer: &str, answer: &str, detail: &str, value: Option<&str>| PeerReading {
+        peer: peer.into(),
+        answer: answer.into(),
+        detail: detail.into(),
+        leaves: value
+            .map(|value| Leaf {
+                path: "Patient.gender".into(),
+                value: Some(value.into()),
+                differs: answer == "accepted",
+            })
+            .into_iter()
+            .collect(),
+    };
+    finding.readings = vec![
+        reading("reference", "refused", "F01/duplicate-key", Some("male, female")),
+        reading("fhirbolt-r4", "accepted", "", Some("female")),
+        reading("<b>peer</b>", "died", "TRAP-UNREACHABLE", None),
+    ];
+    finding
+}
+
+fn readers() -> Vec<PeerRow> {
+    let row = |name: &str, package: &str, runtime: &str| PeerRow {
+        name: name.into(),
+        package: package.into(),
+        runtime: runtime.into(),
+        version: "R4".into(),
+        ..PeerRow::default()
+    };
+    vec![
+        PeerRow {
+            leaves_out: vec!["significant digits".into()],
+            quirks: vec![QuirkRow {
+                what: "H07/line-feed".into(),
+                why: "folds <LF>, as its manual says".into(),
+                hits: 3,
+            }],
+            asked: 1_204,
+            accepted: 1_100,
+            refused: 103,
+            died: 1,
+            ..row("fhirbolt-r4", "fhirbolt 0.4.0", "rust")
+        },
+        PeerRow {
+            not_tested: "not installed: cargo xtask peers setup hapi-fhir-r4".into(),
+            ..row("hapi-fhir-r4", "ca.uhn.hapi.fhir 8.4.0", "java")
+        },
+    ]
 }
 
 /// A run that finds much at its start and little at its end.
