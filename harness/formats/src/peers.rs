@@ -1,5 +1,10 @@
 //! Other people's parsers, what they say of an input, and what each of them cannot represent.
 
+pub mod rust;
+pub mod summary;
+
+pub use rust::RUST_FHIR;
+
 use crate::Format;
 use crate::tree::Erase;
 

@@ -370,9 +370,14 @@ fn number(text: &[u8], erase: Erase) -> (bool, Vec<u8>, i64) {
 }
 
 /// Mixes a word into a hash: a multiplication and a rotation, as in FxHash, and one more shift for short inputs.
-fn mix(hash: u64, word: u64) -> u64 {
+pub(crate) fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
+}
+
+/// Hash of a text.
+pub(crate) fn string_hash(text: &str) -> u64 {
+    hash(0, text.as_bytes())
 }
 
 /// Hash of bytes, their count included.
