@@ -1,1 +1,31 @@
 //! FHIR resources: releases, definitions, and readers for JSON, XML and NDJSON.
+
+/// A release of FHIR that has normative content and is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Release {
+    /// 4.0.1, 2019.
+    R4,
+    /// 4.3.0, 2022.
+    R4B,
+    /// 5.0.0, 2023.
+    R5,
+}
+
+impl Release {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::R4, Self::R4B, Self::R5];
+
+    /// As written in sidecars and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::R4 => "R4",
+            Self::R4B => "R4B",
+            Self::R5 => "R5",
+        }
+    }
+
+    /// The release of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|release| release.name() == name)
+    }
+}

@@ -25,6 +25,33 @@ pub struct Case {
     pub wanted: Wanted,
 }
 
+/// Writes a module's cases: a constant for each, and `CASES`, the table of all.
+///
+/// `NAME: "J03" "byte-order-mark" either(Reject, Accept);` is a case that strict gateways refuse and tolerant readers
+/// take; `refusal` is one that the specification wants refused.
+#[macro_export]
+macro_rules! cases {
+    (@wanted refusal) => { $crate::rules::Wanted::Refusal };
+    (@wanted either $strict:ident $tolerant:ident) => {
+        $crate::rules::Wanted::Either {
+            strict: $crate::rules::Side::$strict,
+            tolerant: $crate::rules::Side::$tolerant,
+        }
+    };
+    ($($(#[$doc:meta])* $name:ident: $rule:literal $case:literal $wanted:ident $(($strict:ident, $tolerant:ident))?;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: &$crate::rules::Case = &$crate::rules::Case {
+                rule: $rule,
+                name: $case,
+                wanted: $crate::cases!(@wanted $wanted $($strict $tolerant)?),
+            };
+        )*
+        /// Every case of this module.
+        pub const CASES: &[&$crate::rules::Case] = &[$($name),*];
+    };
+}
+
 /// What a specification wants where a rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {

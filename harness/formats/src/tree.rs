@@ -8,6 +8,8 @@
 //!   members `1`, `2`, …, a component with several subcomponents likewise. What has one part only is that part. Trailing
 //!   empties are left out; an empty one before others is an [`What::Empty`] leaf, `""` is [`What::Null`].
 
+mod json;
+
 use std::ops::Range;
 
 /// A node's number. A parent's is smaller than its children's.
@@ -37,6 +39,10 @@ pub enum What {
 }
 
 impl What {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Object, Self::List, Self::String, Self::Number, Self::Boolean, Self::Null, Self::Empty, Self::Narrative];
+
     /// In reports, sidecars and signatures.
     pub const fn name(self) -> &'static str {
         match self {
@@ -249,13 +255,57 @@ impl Tree {
 
     /// What it holds, in order.
     pub fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
-        let first = self.nodes[id as usize].first;
-        std::iter::successors(Some(first), |&at| Some(self.nodes[at as usize].next)).take_while(|&at| at != NONE)
+        let some = |at: Id| Some(at).filter(|&at| at != NONE);
+        std::iter::successors(some(self.nodes[id as usize].first), move |&at| some(self.nodes[at as usize].next))
     }
 
     /// The last child of that name: what most readers take of duplicates.
     pub fn member(&self, id: Id, label: &str) -> Option<Id> {
         self.children(id).filter(|&child| self.label(child) == label.as_bytes()).last()
+    }
+
+    /// Where a node is, for people: `Patient.name[0].given[1]`, `[0][2].PID.3[1].4`. An object's text (resource type, segment id)
+    /// stands for its label where it has none; a name that comes again is followed by `#` and which one it is, from 2.
+    pub fn path(&self, id: Id) -> String {
+        self.path_as(id, false)
+    }
+
+    /// [`Tree::path`] with indices erased: `Patient.name.given`. Equal for nodes of the same meaning.
+    pub fn pattern(&self, id: Id) -> String {
+        self.path_as(id, true)
+    }
+
+    fn path_as(&self, id: Id, erased: bool) -> String {
+        let mut up: Vec<Id> = std::iter::successors(Some(id), |&at| self.parent(at)).collect();
+        up.reverse();
+        let mut path = String::new();
+        for at in up {
+            let (label, text) = (self.label(at), self.text(at));
+            let parent = self.parent(at);
+            if !label.is_empty() || parent.is_some_and(|parent| self.what(parent) != What::List) {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&String::from_utf8_lossy(label));
+                if let Some(parent) = parent.filter(|_| !erased) {
+                    let same = |&other: &Id| self.label(other) == label;
+                    let before = self.children(parent).take_while(|&other| other != at).filter(same).count();
+                    if before > 0 {
+                        path.push_str(&format!("#{}", before + 1));
+                    }
+                }
+            } else if parent.is_some() && !erased {
+                path.push_str(&format!("[{}]", self.ordinal(at)));
+            }
+            let named = self.what(at) == What::Object && !text.is_empty();
+            if named && (label.is_empty() || label == b"resource") {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&String::from_utf8_lossy(text));
+            }
+        }
+        path
     }
 
     /// Equal for trees that say the same once `erase` is left out, whatever the order of an object's members; the same on
@@ -424,6 +474,50 @@ mod tests {
         assert!(!equal("0.12345678901234567890123456789", "0.12345678901234568", Erase::NONE));
         assert!(equal("0.12345678901234567890123456789", "0.12345678901234568", Erase::DOUBLE));
         assert!(!equal("1e999999999999999999999", "1e9", Erase::NONE));
+    }
+
+    #[test]
+    fn paths_name_members_items_and_repeated_names() {
+        let mut tree = patient(&[("id", What::String, "a"), ("id", What::String, "b")]);
+        let names = tree.add(Some(0), b"name", What::List, b"", 0..0);
+        let name = tree.add(Some(names), b"", What::Object, b"", 0..0);
+        let given = tree.add(Some(name), b"given", What::List, b"", 0..0);
+        tree.add(Some(given), b"", What::String, b"A", 0..0);
+        let last = tree.add(Some(given), b"", What::String, b"B", 0..0);
+        let inner = tree.add(Some(0), b"contained", What::List, b"", 0..0);
+        let inner = tree.add(Some(inner), b"", What::Object, b"Device", 0..0);
+        for (id, path, pattern) in [
+            (0, "Patient", "Patient"),
+            (1, "Patient.id", "Patient.id"),
+            (2, "Patient.id#2", "Patient.id"),
+            (last, "Patient.name[0].given[1]", "Patient.name.given"),
+            (inner, "Patient.contained[0].Device", "Patient.contained.Device"),
+        ] {
+            assert_eq!((tree.path(id).as_str(), tree.pattern(id).as_str()), (path, pattern));
+        }
+    }
+
+    #[test]
+    fn json_keeps_labels_kinds_texts_and_raws() {
+        let mut tree = patient(&[("id", What::Null, ""), ("", What::Number, "1.00"), ("id", What::Empty, "")]);
+        let leaf = tree.add(Some(0), b"a\"\xff", What::String, b"\xed\xa0\x80", 0..0);
+        tree.set_raw(leaf, b"\\ud800");
+        tree.add(Some(leaf), b"id", What::Boolean, b"maybe", 0..0);
+        let list = tree.add(Some(0), b"list", What::List, b"", 0..0);
+        tree.add(Some(list), b"", What::List, b"", 0..0);
+        tree.add(Some(list), b"", What::Object, b"", 0..0);
+        let yes = tree.add(Some(list), b"", What::Boolean, b"true", 0..0);
+        tree.set_raw(yes, b"Y");
+        let written = tree.to_json();
+        let read = Tree::from_json(written.as_bytes()).unwrap();
+        assert_eq!((read.to_json(), read.digest(Erase::NONE)), (written, tree.digest(Erase::NONE)));
+        assert_eq!(
+            (read.raw(leaf), read.text(leaf), read.label(leaf)),
+            (&b"\\ud800"[..], tree.text(leaf), &b"a\"\xff"[..])
+        );
+        for wrong in ["", "1", "{}", "[null]", r#"{"object": 1}"#, r#"{"object": "", "members": [["a"]]}"#] {
+            assert!(Tree::from_json(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]
