@@ -22,6 +22,7 @@ mod sums;
 mod tests;
 
 use crate::execution::{Outcome, RawFrame};
+use autoclave_formats::mutate::Mutator;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -67,6 +68,8 @@ pub struct Options {
     pub dictionary: Vec<Vec<u8>>,
     /// Tokens found in the module.
     pub module_tokens: Vec<Vec<u8>>,
+    /// Edits that know the format, beside those that know bytes only.
+    pub mutators: &'static [Mutator],
     /// Folder of the growing corpus, shared by jobs; `None` keeps it in memory.
     pub corpus_folder: Option<PathBuf>,
     /// Folder for inputs of findings.

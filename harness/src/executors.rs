@@ -316,6 +316,11 @@ impl Executor {
         }
     }
 
+    /// What the last run gave back, cut at the output limit.
+    pub fn output(&self) -> &[u8] {
+        &self.live.store.data().output
+    }
+
     /// Why this executor has no counters although it was asked for them: what the report has to say about it.
     pub fn note(&self) -> Option<&str> {
         self.program.note.as_deref()

@@ -1,1 +1,5 @@
 //! Disagreements between readers: found, classed, signed, minimised.
+
+pub mod difference;
+pub mod judge;
+pub mod shrink;

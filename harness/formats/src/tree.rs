@@ -356,7 +356,7 @@ impl Tree {
             what => what,
         };
         let own = match what {
-            What::Number => {
+            What::Number if !erase.has(Erase::KINDS) => {
                 let (negative, digits, exponent) = number(self.text(id), erase);
                 mix(hash(u64::from(negative), &digits), exponent as u64)
             }

@@ -15,7 +15,7 @@ use crate::minimise::{self, Minimised};
 use crate::oracles::{self, Case};
 use crate::symbols::{Frame, Symbols};
 use crate::triage;
-use autoclave_reports::record::{Bucket, Confirmation, FoundAt, HostCallRecord, Reproducer};
+use autoclave_reports::record::{Bucket, Confirmation, HostCallRecord, Reproducer};
 use autoclave_reports::{Finding, rules};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;

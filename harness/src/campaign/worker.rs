@@ -10,6 +10,7 @@ use crate::executors::{Engine, Reset, component};
 use crate::limits::Overrides;
 use crate::target::Target;
 use anyhow::Context;
+use autoclave_formats::{Format, mutate};
 use std::io::{BufRead, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,6 +93,7 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
         seeds,
         dictionary: inputs::dictionary(home, target, &job.dictionaries)?,
         module_tokens: crate::instrument::dictionary::tokens(component::code(target, &job.entry)),
+        mutators: format.and_then(Format::named).map_or(&[], mutate::table),
         corpus_folder: Some(unit.corpus()),
         findings_folder: Some(unit.finds()),
         stop: Stop { executions_max: job.runs, wall_max: job.seconds.map(Duration::from_secs_f64), ..Stop::default() },

@@ -57,6 +57,11 @@ impl<'a> Guest<'a> {
         &self.fast
     }
 
+    /// What the last run in the fast build gave back.
+    pub fn output(&self) -> &[u8] {
+        self.fast.output()
+    }
+
     fn tracing(&mut self) -> Result<&mut Tracing, HarnessError> {
         if self.tracing.is_none() {
             let executor =

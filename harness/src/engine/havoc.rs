@@ -2,6 +2,7 @@
 //! for text, for records and for growth are ours.
 
 use super::schedule::Pair;
+use autoclave_formats::mutate::{Dice, Mutator};
 use libafl::corpus::{Corpus, InMemoryCorpus, Testcase};
 use libafl::inputs::BytesInput;
 use libafl::mutators::havoc_mutations::{HavocMutationsType, havoc_mutations};
@@ -93,6 +94,29 @@ impl Havoc {
         if input.as_ref().len() > self.len_max {
             input.as_mut().truncate(self.len_max);
         }
+    }
+
+    /// An edit of one to four steps by mutators that know the format; one in four gets a step of bytes as well. `None`
+    /// where nothing could be done, or the result is too long.
+    pub(crate) fn structured(&mut self, mutators: &[Mutator], input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
+        let steps = 1 + (self.next() >> 32).trailing_zeros().min(3);
+        let mut mutant: Option<Vec<u8>> = None;
+        for _ in 0..steps {
+            let mutator = &mutators[self.below(mutators.len())];
+            let from = mutant.as_deref().unwrap_or(input);
+            let rand = self.state.rand_mut();
+            let edited = (mutator.apply)(&mut Dice::new(&mut || rand.next()), from, other);
+            // One that has nothing to do here leaves what the others did.
+            mutant = edited.filter(|bytes| bytes.len() <= self.len_max).or(mutant);
+        }
+        let mutant = mutant?;
+        if self.below(4) > 0 {
+            return Some(mutant);
+        }
+        let mut mutant = BytesInput::new(mutant);
+        self.mutate_once(&mut mutant, &[]);
+        mutant.as_mut().truncate(self.len_max);
+        Some(mutant.into_inner())
     }
 
     fn mutate_once(&mut self, input: &mut BytesInput, pairs: &[Pair]) {

@@ -26,6 +26,8 @@ const HAVOC_BURST: u32 = 256;
 const STUDY_AHEAD: [u64; 2] = [100_000_000, 20_000];
 /// Bounds of the share of all that study may cost. What it is worth between them, its yield so far tells.
 const STUDY_SHARES: [f64; 2] = [0.08, 0.75];
+/// Bounds of the part of a burst whose edits know the format. What they are worth between them, their yield tells.
+const STRUCTURE_SHARES: [f64; 2] = [0.1, 0.9];
 /// What opens new code is worth so many inputs that only count differently.
 const EDGE_WORTH: u64 = 4;
 /// Entries of up to so many bytes are short enough.
@@ -132,6 +134,7 @@ pub(super) struct Run<'a, S: ?Sized> {
     finding_keys: HashSet<u64>,
     byte_yield: Yield,
     havoc_yield: Yield,
+    structure_yield: Yield,
     edit_yield: Yield,
     pub(super) executions: u64,
     pub(super) traced: u64,
@@ -198,6 +201,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             finding_keys: HashSet::new(),
             byte_yield: Yield::BY_EXECUTIONS,
             havoc_yield: Yield::BY_EXECUTIONS,
+            structure_yield: Yield::BY_EXECUTIONS,
             edit_yield: Yield::BY_EXECUTIONS,
             executions: 0,
             traced: 0,
@@ -369,9 +373,34 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         Ok(())
     }
 
-    fn havoc_stage(&mut self, index: usize) -> Result<(), HarnessError> {
+    /// Edits that know the format: what parsers of it are known to stumble over. Each is made of one to four steps.
+    fn structure_stage(&mut self, index: usize, burst: u32) -> Result<(), HarnessError> {
         let before = (self.executions, self.kept);
-        let burst = self.schedule.fair(index, HAVOC_BURST);
+        let base = Rc::clone(&self.schedule.entries[index].input);
+        for _ in 0..burst {
+            let other = Rc::clone(&self.schedule.entries[self.havoc.below(self.schedule.entries.len())].input);
+            let Some(mutant) = self.havoc.structured(self.options.mutators, &base, &other) else { continue };
+            let tried = self.try_input(&mutant)?;
+            if !self.may_go_on(index, tried) {
+                break;
+            }
+        }
+        self.structure_yield.note(self.executions - before.0, self.kept - before.1);
+        Ok(())
+    }
+
+    fn havoc_stage(&mut self, index: usize) -> Result<(), HarnessError> {
+        let mut burst = self.schedule.fair(index, HAVOC_BURST);
+        if !self.options.mutators.is_empty() {
+            let share = self.structure_yield.share(&self.havoc_yield).clamp(STRUCTURE_SHARES[0], STRUCTURE_SHARES[1]);
+            let structured = (share * f64::from(burst)) as u32;
+            self.structure_stage(index, structured)?;
+            burst -= structured;
+            if self.stopped {
+                return Ok(());
+            }
+        }
+        let before = (self.executions, self.kept);
         let entry = &mut self.schedule.entries[index];
         let base = Rc::clone(&entry.input);
         let pairs = Rc::clone(&entry.pairs);

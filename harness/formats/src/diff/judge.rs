@@ -1,0 +1,340 @@
+//! What the readers' answers to one input say about each of them: classes D1 to D15, causes, signatures.
+//!
+//! The order of the oracles: a reader that dies; then the rules of the specification; then values, each reader against the
+//! reference. Never a majority: on half of the invalid inputs most readers are wrong together.
+
+use super::difference::{Change, Difference, differences};
+use crate::Format;
+use crate::peers::{Answer, Layer, Peer};
+use crate::reading::Reading;
+use crate::rules::{Case, Policy, Side, Wanted};
+use crate::tree::{Erase, Id, Tree};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Kinds of disagreement. The numbers are those of the report's table of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// D1: a reader dies.
+    Death,
+    /// D2: a reader's work is out of proportion.
+    Work,
+    /// D3: a reader's memory is out of proportion.
+    Memory,
+    /// D4: which kind of resource it is.
+    Type,
+    /// D5: which one of two values.
+    Choice,
+    /// D6: where a segment or message ends.
+    Boundary,
+    /// D7: who the patient is.
+    Identity,
+    /// D8: a clinical value or its precision.
+    Clinical,
+    /// D9: something is dropped in silence.
+    Dropped,
+    /// D10: text changes.
+    Text,
+    /// D11: an invalid input is accepted.
+    AcceptsInvalid,
+    /// D12: a valid input is refused.
+    RefusesValid,
+    /// D13: reading what was written gives something else.
+    RoundTrip,
+    /// D14: patients' data is printed.
+    Printed,
+    /// D15: refused for another reason.
+    Layer,
+}
+
+impl Class {
+    /// As in the report: `D1` to `D15`.
+    pub const fn name(self) -> &'static str {
+        const NAMES: [&str; 15] =
+            ["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "D13", "D14", "D15"];
+        NAMES[self as usize]
+    }
+}
+
+/// One reader and what it said.
+#[derive(Debug, Clone)]
+pub struct Given<'a> {
+    /// Which reader.
+    pub peer: &'a Peer,
+    /// What it said.
+    pub answer: &'a Answer,
+    /// Its canonical tree, where it accepted and said what it read.
+    pub tree: Option<&'a Tree>,
+    /// Whether a value of the input appeared on its console.
+    pub printed: bool,
+}
+
+/// One disagreement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Statement {
+    /// Its class.
+    pub class: Class,
+    /// What it is about: a rule's case, `F01/duplicate-key`; a change and where, `missing Patient.name.given`; a place in the
+    /// reader's code.
+    pub cause: String,
+    /// Readers that are in the wrong, in blocks of those that read the same; blocks and names sorted.
+    pub blocks: Vec<Vec<&'static str>>,
+}
+
+impl Statement {
+    /// What makes two disagreements one.
+    pub fn signature(&self) -> String {
+        format!("{} {} {}", self.class.name(), self.cause, self.partition())
+    }
+
+    /// The blocks: `a+b | c`.
+    pub fn partition(&self) -> String {
+        self.blocks.iter().map(|block| block.join("+")).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The readers in the wrong.
+    pub fn peers(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.blocks.iter().flatten().copied()
+    }
+}
+
+/// All that is said of one input.
+#[derive(Debug, Clone, Default)]
+pub struct Judgement {
+    /// Disagreements.
+    pub statements: Vec<Statement>,
+    /// Different cases for which the input has to be refused: with more than one, a reader that refuses may do so for either.
+    pub causes: usize,
+    /// What was left out because it is documented and harmless: reader and what of its quirks.
+    pub quirks: Vec<(&'static str, &'static str)>,
+}
+
+/// Differences of one reader that are looked at.
+const DIFFERENCES_MAX: usize = 8;
+
+/// Judges what readers said of one input; `format` tells which parts of a tree identify a patient.
+pub fn judge(format: Format, reading: &Reading, given: &[Given<'_>]) -> Judgement {
+    let mut judgement = Judgement::default();
+    deaths(given, &mut judgement);
+    rules(reading, given, &mut judgement);
+    let refused = reading.breaches.iter().any(|breach| breach.case.wanted == Wanted::Refusal);
+    if !refused {
+        if let Some(tree) = &reading.tree {
+            values(format, tree, given, &mut judgement);
+        }
+        if reading.breaches.is_empty() {
+            refusals(given, &mut judgement);
+        }
+    }
+    for one in given.iter().filter(|one| one.printed) {
+        push(&mut judgement, Class::Printed, "console".to_owned(), vec![vec![one.peer.name]]);
+    }
+    judgement.statements.sort();
+    judgement
+}
+
+fn push(judgement: &mut Judgement, class: Class, cause: String, mut blocks: Vec<Vec<&'static str>>) {
+    blocks.iter_mut().for_each(|block| block.sort_unstable());
+    blocks.sort();
+    judgement.statements.push(Statement { class, cause, blocks });
+}
+
+fn deaths(given: &[Given<'_>], judgement: &mut Judgement) {
+    for one in given {
+        let Answer::Died { how } = one.answer else { continue };
+        let class = match how.split(' ').next().unwrap_or_default() {
+            "OUT-OF-FUEL" | "DEADLINE" => Class::Work,
+            "OOM-ABORT" | "HARD-DENY" | "OUTPUT" => Class::Memory,
+            _ => Class::Death,
+        };
+        push(judgement, class, how.clone(), vec![vec![one.peer.name]]);
+    }
+}
+
+/// The cases that an input is in, each once.
+pub fn cases(reading: &Reading) -> Vec<&'static Case> {
+    let mut cases: Vec<&'static Case> = reading.breaches.iter().map(|breach| breach.case).collect();
+    cases.sort_by_key(|case| (case.rule, case.name));
+    cases.dedup();
+    cases
+}
+
+fn rules(reading: &Reading, given: &[Given<'_>], judgement: &mut Judgement) {
+    let cases = cases(reading);
+    judgement.causes = cases.iter().filter(|case| case.wanted == Wanted::Refusal).count();
+    // A case that the specification leaves open says nothing where another one demands the refusal.
+    let judged = cases.iter().filter(|case| judgement.causes == 0 || case.wanted == Wanted::Refusal);
+    for case in judged.copied().collect::<Vec<_>>() {
+        if Policy::StrictGateway.side(case) == Side::Accept {
+            continue;
+        }
+        let name = format!("{}/{}", case.rule, case.name);
+        let mut blocks: Vec<(u64, Vec<&'static str>)> = Vec::new();
+        for one in given.iter().filter(|one| matches!(one.answer, Answer::Accepted(_))) {
+            if let Some(quirk) = one.peer.quirks.iter().find(|quirk| name.starts_with(quirk.what)) {
+                judgement.quirks.push((one.peer.name, quirk.what));
+                continue;
+            }
+            let digest = one.tree.map_or(0, |tree| tree.digest(Erase::DOUBLE.and(Erase::NARRATIVE)));
+            match blocks.iter_mut().find(|(known, _)| *known == digest) {
+                Some((_, block)) => block.push(one.peer.name),
+                None => blocks.push((digest, vec![one.peer.name])),
+            }
+        }
+        if !blocks.is_empty() {
+            let blocks = blocks.into_iter().map(|(_, block)| block).collect();
+            push(judgement, class_of(case), name, blocks);
+        }
+    }
+}
+
+/// The class of accepting what a case wants refused.
+fn class_of(case: &Case) -> Class {
+    let is = |word: &str| case.name.contains(word);
+    match case.rule {
+        "F04" => Class::Type,
+        "F01" if is("resource-type") => Class::Type,
+        "F01" | "F19" | "X12" | "X13" => Class::Choice,
+        "J05" | "X11" | "F25" | "H06" | "H07" | "H17" | "H19" | "H20" => Class::Boundary,
+        "J02" | "J06" | "J08" | "X07" | "H16" | "H21" => Class::Text,
+        _ => Class::AcceptsInvalid,
+    }
+}
+
+/// Valid inputs that readers refuse: each reader for its own reason.
+fn refusals(given: &[Given<'_>], judgement: &mut Judgement) {
+    for one in given {
+        let Answer::Refused(refusal) = one.answer else { continue };
+        let quirk = one.peer.quirks.iter().find(|quirk| !quirk.what.is_empty() && refusal.code.contains(quirk.what));
+        match quirk {
+            Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
+            None => push(
+                judgement,
+                Class::RefusesValid,
+                format!("{}: {}", layer_name(refusal.layer), refusal.code),
+                vec![vec![one.peer.name]],
+            ),
+        }
+    }
+}
+
+/// A layer in causes and reports.
+pub const fn layer_name(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Encoding => "encoding",
+        Layer::Syntax => "syntax",
+        Layer::Structure => "structure",
+        Layer::Value => "value",
+        Layer::Unknown => "unknown",
+    }
+}
+
+fn values(format: Format, reference: &Tree, given: &[Given<'_>], judgement: &mut Judgement) {
+    let mut found: Vec<(Class, String, &'static str)> = Vec::new();
+    for one in given {
+        let Some(tree) = one.tree else { continue };
+        let mut seen = BTreeSet::new();
+        for difference in differences(reference, tree, one.peer.projection, DIFFERENCES_MAX) {
+            let (class, cause, pattern) = describe(format, reference, tree, &difference);
+            let is_known = |what: &str| {
+                what == pattern
+                    || what == cause
+                    || (what.ends_with('*') && pattern.starts_with(&what[..what.len() - 1]))
+            };
+            if let Some(quirk) = one.peer.quirks.iter().find(|quirk| is_known(quirk.what)) {
+                judgement.quirks.push((one.peer.name, quirk.what));
+            } else if seen.insert((class, cause.clone())) {
+                found.push((class, cause, one.peer.name));
+            }
+        }
+    }
+    found.sort();
+    for group in found.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
+        let names = group.iter().map(|(_, _, name)| *name).collect();
+        push(judgement, group[0].0, group[0].1.clone(), vec![names]);
+    }
+}
+
+/// Elements that tell one patient from another.
+const FHIR_IDENTITY: &[&str] = &["id", "identifier", "name", "birthDate", "subject", "patient", "reference"];
+const HL7_IDENTITY: &[&str] = &["PID.2", "PID.3", "PID.4", "PID.5", "PID.7", "PID.18", "PID.19", "MRG.1"];
+
+/// Class and cause of one difference of values, and the pattern of its place.
+fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Difference) -> (Class, String, String) {
+    let change = difference.change;
+    let at = difference.reference;
+    let mut pattern = reference.pattern(at);
+    if change == Change::Added {
+        let _ = write!(pattern, ".{}", String::from_utf8_lossy(peer.label(difference.peer)));
+    }
+    let what = reference.what(at).name();
+    let place = match format {
+        Format::Hl7v2 => hl7_place(reference, at),
+        _ => fhir_place(reference, at),
+    };
+    let identity = match format {
+        Format::Hl7v2 => HL7_IDENTITY.iter().any(|one| place.starts_with(one)),
+        _ => place.split('.').any(|part| FHIR_IDENTITY.contains(&part)),
+    };
+    let boundary = format == Format::Hl7v2 && reference.parent(at).is_none_or(|up| reference.parent(up).is_none());
+    let class = match change {
+        Change::Type if format == Format::Hl7v2 => Class::Boundary,
+        Change::Type => Class::Type,
+        Change::Count | Change::Added | Change::Missing if boundary => Class::Boundary,
+        Change::Precision => Class::Clinical,
+        Change::Missing | Change::Count if !identity => Class::Dropped,
+        Change::Value | Change::Kind if !identity => match reference.what(at) {
+            crate::tree::What::Number => Class::Clinical,
+            _ => Class::Text,
+        },
+        _ if identity => Class::Identity,
+        _ => Class::Text,
+    };
+    let place = if class == Class::Identity { format!(" {}", short(&place)) } else { String::new() };
+    (class, format!("{} {what}{}{place}", change.name(), spelling(reference, at)), pattern)
+}
+
+/// What about a leaf's spelling may be the reason, so that one cause is one cluster wherever it stands.
+fn spelling(reference: &Tree, at: Id) -> &'static str {
+    let (raw, text) = (reference.raw(at), reference.text(at));
+    match reference.what(at) {
+        crate::tree::What::Number => match raw {
+            raw if raw.iter().any(|byte| matches!(byte, b'e' | b'E')) => " with exponent",
+            raw if raw.contains(&b'.') => " with fraction",
+            _ => "",
+        },
+        crate::tree::What::String if raw != text => " escaped",
+        crate::tree::What::String if text.iter().any(|byte| *byte < b' ') => " with control character",
+        crate::tree::What::String if !text.is_ascii() => " not ASCII",
+        crate::tree::What::Null if reference.children(at).next().is_some() => " with extension",
+        crate::tree::What::String | crate::tree::What::Boolean if reference.children(at).next().is_some() => {
+            " with extension"
+        }
+        _ => "",
+    }
+}
+
+/// `PID.5` for whatever stands in it.
+fn hl7_place(tree: &Tree, at: Id) -> String {
+    let mut up: Vec<Id> = std::iter::successors(Some(at), |&id| tree.parent(id)).collect();
+    up.reverse();
+    let segment = up.iter().position(|&id| !tree.text(id).is_empty() && tree.what(id) == crate::tree::What::Object);
+    let Some(segment) = segment else { return String::new() };
+    let name = String::from_utf8_lossy(tree.text(up[segment])).into_owned();
+    up.get(segment + 1).map_or(name.clone(), |&field| format!("{name}.{}", String::from_utf8_lossy(tree.label(field))))
+}
+
+/// The names from the resource down.
+fn fhir_place(tree: &Tree, at: Id) -> String {
+    let mut names: Vec<String> = std::iter::successors(Some(at), |&id| tree.parent(id))
+        .map(|id| String::from_utf8_lossy(tree.label(id)).into_owned())
+        .filter(|label| !label.is_empty())
+        .collect();
+    names.reverse();
+    names.join(".")
+}
+
+/// The part of a place that makes it one of identity.
+fn short(place: &str) -> &str {
+    place.split('.').find(|part| FHIR_IDENTITY.contains(part)).unwrap_or(place)
+}
