@@ -1,5 +1,8 @@
 //! FHIR resources: releases, definitions, and readers for JSON, XML and NDJSON.
 
+pub mod definitions;
+pub mod lexical;
+
 /// A release of FHIR that has normative content and is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Release {
@@ -27,5 +30,12 @@ impl Release {
     /// The release of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|release| release.name() == name)
+    }
+}
+
+/// Builds every table that readers use, so that what comes after costs the same each time.
+pub fn warm_up() {
+    for release in Release::ALL {
+        definitions::definitions(release);
     }
 }
