@@ -5,8 +5,10 @@
 //!   twin is folded in as children labelled `id` and `extension`. Narrative is a leaf of its own kind.
 //! * HL7 v2: a list of messages; a message is a list of segments; a segment is an object with `text` its id and its fields
 //!   as members `1`, `2`, …; a field with several repetitions is a list; a repetition with several components an object with
-//!   members `1`, `2`, …, a component with several subcomponents likewise. What has one part only is that part. Trailing
-//!   empties are left out; an empty one before others is an [`What::Empty`] leaf, `""` is [`What::Null`].
+//!   members `1`, `2`, …, a component with several subcomponents likewise (its repetition is an object then, even if it has
+//!   no other component). What has one part only is that part. What is not sent has no member; in a list an empty one
+//!   before others is an [`What::Empty`] leaf. `""` is [`What::Null`]. Repetitions and components that are objects keep
+//!   what they were split from as `raw`, and as `text` what that decodes to where it has escapes.
 
 mod json;
 
@@ -69,7 +71,8 @@ impl Erase {
     pub const PRECISION: Self = Self(1);
     /// All that an IEEE 754 double does not keep of a number.
     pub const DOUBLE: Self = Self(1 << 1);
-    /// HL7: components are not split further; a component is the text with its separators.
+    /// HL7: components are not split further; a component is the text with its separators, decoded unless
+    /// [`Erase::ESCAPES`] is left out too.
     pub const SUBCOMPONENTS: Self = Self(1 << 2);
     /// HL7: escapes are left as written; leaves are compared raw.
     pub const ESCAPES: Self = Self(1 << 3);
@@ -108,6 +111,7 @@ struct Below {
     sum: u64,
     count: u32,
     one: u64,
+    place: u64,
 }
 
 /// One node.
@@ -237,6 +241,11 @@ impl Tree {
         self.get(node.raw.unwrap_or(node.text))
     }
 
+    /// What [`Tree::set_raw`] kept, if anything.
+    pub fn kept_raw(&self, id: Id) -> Option<&[u8]> {
+        self.nodes[id as usize].raw.map(|raw| self.get(raw))
+    }
+
     /// Where it stands in the input, bytes.
     pub fn span(&self, id: Id) -> Range<usize> {
         let (start, end) = self.nodes[id as usize].span;
@@ -332,6 +341,7 @@ impl Tree {
                 slot.sum = slot.sum.wrapping_add(mix(mix(2, place), digest));
                 slot.count += 1;
                 slot.one = digest;
+                slot.place = place;
             }
         }
         digests
@@ -348,6 +358,9 @@ impl Tree {
         if left_out {
             return None;
         }
+        if let Some(shrunk) = self.shrunk(id, erase, below) {
+            return shrunk;
+        }
         if what == What::List && erase.has(Erase::SINGLE_LISTS) && below.count == 1 {
             return Some(below.one);
         }
@@ -361,9 +374,36 @@ impl Tree {
                 mix(hash(u64::from(negative), &digits), exponent as u64)
             }
             What::String if erase.has(Erase::ESCAPES) => hash(3, self.raw(id)),
+            What::Object if self.is_split(id) => hash(3, b""),
             _ => hash(3, self.text(id)),
         };
         Some(mix(mix(mix(kind as u64, own), below.sum), u64::from(below.count)))
+    }
+
+    /// Whether it is a repetition or component of HL7 v2 that was split.
+    fn is_split(&self, id: Id) -> bool {
+        let node = &self.nodes[id as usize];
+        node.what == What::Object && node.raw.is_some()
+    }
+
+    /// What is left of a split value where some of its parts are erased: nothing, its only part, or its text.
+    fn shrunk(&self, id: Id, erase: Erase, below: Below) -> Option<Option<u64>> {
+        let split = self.is_split(id);
+        if split && erase.has(Erase::SUBCOMPONENTS) && self.parent(id).is_some_and(|parent| self.is_split(parent)) {
+            let decoded = Some(self.text(id)).filter(|text| !text.is_empty() && !erase.has(Erase::ESCAPES));
+            let own = hash(3, decoded.unwrap_or_else(|| self.raw(id)));
+            return Some(Some(mix(mix(mix(What::String as u64, own), 0), 0)));
+        }
+        let list = self.what(id) == What::List && erase.has(Erase::NULLS);
+        if !list && !(split && (erase.has(Erase::NULLS) || erase.has(Erase::SUBCOMPONENTS))) {
+            return None;
+        }
+        let first = if list { 0 } else { hash(1, b"1") };
+        match below.count {
+            0 => Some(None),
+            1 if below.place == first => Some(Some(below.one)),
+            _ => None,
+        }
     }
 
     /// Copies what is below `from` in `other`, itself included, as a child of `parent`.
