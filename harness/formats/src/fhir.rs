@@ -2,6 +2,9 @@
 
 pub mod definitions;
 pub mod lexical;
+mod write;
+
+pub use write::{NAMESPACE, write_canonical_json, write_json, write_xml};
 
 /// A release of FHIR that has normative content and is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
