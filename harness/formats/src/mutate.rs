@@ -1,6 +1,18 @@
 //! Mutators that know the format: small edits that parsers are known to disagree about.
 
+pub mod edges;
+pub mod fhir_json;
+pub mod json;
+pub mod ndjson;
+pub mod scan;
+pub mod xml;
+mod xml_scan;
+
+#[cfg(test)]
+mod tests;
+
 use crate::Format;
+use std::sync::LazyLock;
 
 /// Where a mutator's choices come from.
 pub struct Dice<'a> {
@@ -30,6 +42,7 @@ impl<'a> Dice<'a> {
 }
 
 /// One kind of edit.
+#[derive(Clone, Copy)]
 pub struct Mutator {
     /// What it does, in kebab case.
     pub name: &'static str,
@@ -46,7 +59,13 @@ impl std::fmt::Debug for Mutator {
 
 /// The mutators of a format, generators of whole inputs among them.
 pub fn table(format: Format) -> &'static [Mutator] {
+    static FHIR_JSON: LazyLock<Vec<Mutator>> = LazyLock::new(|| [json::MUTATORS, fhir_json::MUTATORS].concat());
+    static FHIR_NDJSON: LazyLock<Vec<Mutator>> = LazyLock::new(|| [ndjson::MUTATORS].concat());
     match format {
-        Format::Json | Format::FhirJson | Format::FhirXml | Format::FhirNdjson | Format::Hl7v2 => &[],
+        Format::Json => json::MUTATORS,
+        Format::FhirJson => &FHIR_JSON,
+        Format::FhirNdjson => &FHIR_NDJSON,
+        Format::FhirXml => xml::MUTATORS,
+        Format::Hl7v2 => &[],
     }
 }
