@@ -122,6 +122,17 @@ fn only_the_boundary_starts_javascript() {
 }
 
 #[test]
+fn only_the_supervisor_starts_peers() {
+    let files = rust_sources("harness/formats/src/").into_iter();
+    let starts = files.filter(|file| code(&read(file)).contains("Command::new("));
+    assert_eq!(
+        starts.collect::<Vec<_>>(),
+        ["harness/formats/src/peers/worker.rs"],
+        "left: files that start programs; right: the one that may, with limits and a deadline"
+    );
+}
+
+#[test]
 fn unsafe_code_is_where_it_is_allowed() {
     let mut files: Vec<String> = Vec::new();
     for room in ["harness/", "reports/", "fuzz/", "xtask/"] {

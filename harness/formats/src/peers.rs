@@ -2,6 +2,8 @@
 
 pub mod rust;
 pub mod summary;
+#[cfg(unix)]
+pub mod worker;
 
 pub use rust::RUST_FHIR;
 
@@ -49,6 +51,19 @@ pub enum Runtime {
     Java,
     /// A worker process compiled from Go.
     Go,
+}
+
+impl Runtime {
+    /// Its folder in `harness/formats/peers`, and as typed on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Java => "java",
+            Self::Go => "go",
+        }
+    }
 }
 
 /// What a peer says of one input.
