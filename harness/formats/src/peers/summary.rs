@@ -2,12 +2,14 @@
 //!
 //! Little-endian, without padding: the reference's side (0 accepted, 1 refused), case hash (u64), node count (u32), digest
 //! (u64), the number of peers (u8); then for each peer its status (0 accepted, 1 refused), layer (position in
-//! [`Layer::ALL`]), code hash (u32) and tree digest (u64).
+//! [`Layer::ALL`]), code hash or hash of causes (u32), and tree digest (u64).
 
 use super::Layer;
+use crate::Format;
+use crate::diff::judge::causes;
 use crate::reading::Reading;
 use crate::rules::{Policy, Side};
-use crate::tree::{Erase, mix, string_hash};
+use crate::tree::{Erase, Tree, mix, string_hash};
 
 /// What the reference reader and every peer of one guest say of one input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -45,6 +47,9 @@ pub enum Said {
         /// Digest of its canonical tree under its projection; 0 where that is the reference's digest under the same
         /// projection; [`UNREADABLE`] where what it wrote back is no tree.
         digest: u64,
+        /// Hash of what differs from the reference's tree, and of nothing that depends on where; 0 where nothing does, or where
+        /// the input has to be refused anyway.
+        causes: u32,
     },
     /// It refused the input.
     Refused {
@@ -78,6 +83,18 @@ impl Reference {
 }
 
 impl Said {
+    /// What a peer that accepted an input says: its tree, as far as its `projection` goes, beside that of `reading`.
+    pub fn accepted(format: Format, reading: &Reading, tree: Option<&Tree>, projection: Erase) -> Self {
+        let Some(tree) = tree else { return Self::Accepted { digest: UNREADABLE, causes: 0 } };
+        let (digest, sound) = (tree.digest(projection), !reading.must_be_refused());
+        let reference = reading.tree.as_ref();
+        if reference.is_some_and(|reference| reference.digest(projection) == digest) {
+            return Self::Accepted { digest: 0, causes: 0 };
+        }
+        let causes = reference.filter(|_| sound).map_or(0, |reference| causes(format, reference, tree, projection));
+        Self::Accepted { digest, causes }
+    }
+
     /// A refusal, its error's text hashed.
     pub fn refused(layer: Layer, code: &str) -> Self {
         let hash = string_hash(code);
@@ -97,7 +114,7 @@ impl Summary {
         bytes.push(peers.len() as u8);
         for peer in peers {
             let (status, layer, code, digest) = match *peer {
-                Said::Accepted { digest } => (0, 0, 0, digest),
+                Said::Accepted { digest, causes } => (0, 0, causes, digest),
                 Said::Refused { layer, code } => {
                     let layer = Layer::ALL.iter().position(|one| *one == layer).unwrap_or(0);
                     (1, layer as u8, code, 0)
@@ -141,7 +158,7 @@ fn said(bytes: &[u8; PEER_BYTES]) -> Option<Said> {
     let code = u32::from_le_bytes(*bytes[2..].first_chunk()?);
     let digest = u64::from_le_bytes(*bytes[6..].first_chunk()?);
     match (bytes[0], bytes[1], code, digest) {
-        (0, 0, 0, digest) => Some(Said::Accepted { digest }),
+        (0, 0, causes, digest) => Some(Said::Accepted { digest, causes }),
         (1, layer, code, 0) => Some(Said::Refused { layer: *Layer::ALL.get(usize::from(layer))?, code }),
         _ => None,
     }
@@ -157,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_nothing_else_is() {
-        let mut peers = vec![Said::Accepted { digest: 0 }, Said::Accepted { digest: UNREADABLE }];
+        let mut peers = vec![Said::Accepted { digest: 0, causes: 0 }, Said::Accepted { digest: UNREADABLE, causes: 7 }];
         peers.extend(Layer::ALL.map(|layer| Said::refused(layer, "expected value")));
         let reference = Reference { side: Side::Reject, cases: 7, nodes: 3, digest: 1 << 63 };
         let summary = Summary { reference, peers };
@@ -167,7 +184,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(Summary::decode(&bytes[..cut]), None, "cut at {cut}");
         }
-        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 2), (HEAD_BYTES + 1, 1), (HEAD_BYTES + 2, 1)] {
+        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 2), (HEAD_BYTES + 1, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = wrong;
             assert_eq!(Summary::decode(&bytes), None, "{wrong} at {at}");
