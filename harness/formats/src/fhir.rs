@@ -2,7 +2,9 @@
 
 pub mod definitions;
 pub mod lexical;
+pub mod narrative;
 mod write;
+pub mod xml;
 
 pub use write::{NAMESPACE, write_canonical_json, write_json, write_xml};
 

@@ -63,6 +63,7 @@ pub enum Said {
 /// The digest of an answer from which no canonical tree could be read.
 pub const UNREADABLE: u64 = u64::MAX;
 
+const CODE_CHARACTERS_MAX: usize = 120;
 const HEAD_BYTES: usize = 1 + 8 + 4 + 8 + 1;
 const PEER_BYTES: usize = 1 + 1 + 4 + 8;
 
@@ -100,6 +101,28 @@ impl Said {
         let hash = string_hash(code);
         Self::Refused { layer, code: (hash ^ (hash >> 32)) as u32 }
     }
+}
+
+/// An error's text without what varies with the input: quoted text becomes `_`, a number `0`, and positions at the end and
+/// lists of what was expected instead are cut off. At most 120 characters of the text are looked at.
+pub fn normalised(error: &str) -> String {
+    let cut = [" at line ", ", expected one of"].iter().filter_map(|mark| error.find(mark)).min();
+    let mut text = String::with_capacity(64);
+    let mut quote = None;
+    for character in error[..cut.unwrap_or(error.len())].chars().take(CODE_CHARACTERS_MAX) {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '`' | '"') => {
+                quote = Some(character);
+                text.push('_');
+            }
+            (None, '0'..='9') if text.ends_with('0') => {}
+            (None, '0'..='9') => text.push('0'),
+            (None, _) => text.push(character),
+        }
+    }
+    text
 }
 
 impl Summary {
@@ -188,6 +211,19 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at] = wrong;
             assert_eq!(Summary::decode(&bytes), None, "{wrong} at {at}");
+        }
+    }
+
+    #[test]
+    fn errors_keep_what_happened_and_lose_with_what() {
+        for (error, code) in [
+            ("unknown field `a1`, expected one of `id`, `text` at line 1 column 12", "unknown field _"),
+            ("\"2026-13\" is not a valid date", "_ is not a valid date"),
+            ("invalid type: integer `12`, expected a string at line 3", "invalid type: integer _, expected a string"),
+            ("found 12 items, 3 wanted", "found 0 items, 0 wanted"),
+            ("open `quote", "open _"),
+        ] {
+            assert_eq!(normalised(error), code);
         }
     }
 
