@@ -206,13 +206,33 @@ fn bytes_that_are_no_utf_8_are_written() {
     }
 }
 
+/// What is generated is well-formed, of many types, and starts from nothing.
+#[test]
+fn resources_are_generated() {
+    for format in [Format::FhirJson, Format::FhirNdjson, Format::FhirXml] {
+        let results = results(&named(format, "generate"), b"", b"");
+        assert!(results.len() > 300, "{}", results.len());
+        for text in results {
+            match format {
+                Format::FhirXml => assert!(text.ends_with(b">") && !xml_scan::XmlScan::new(&text).elements.is_empty()),
+                Format::FhirNdjson => assert!(
+                    text.split(|byte| *byte == b'\n')
+                        .all(|line| { line.is_empty() || json::read(line).breaches.is_empty() })
+                ),
+                _ => assert!(json::read(&text).breaches.is_empty()),
+            }
+        }
+    }
+}
+
 #[test]
 fn every_mutator_has_its_example() {
     for format in [Format::Json, Format::FhirJson, Format::FhirNdjson, Format::FhirXml] {
         let names: Vec<&str> = table(format).iter().map(|mutator| mutator.name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name twice in {names:?}");
         for name in names {
-            let shown = DONE.iter().any(|(_, of, ..)| *of == name) || ["bad-utf8", "bad-bytes"].contains(&name);
+            let shown =
+                DONE.iter().any(|(_, of, ..)| *of == name) || ["bad-utf8", "bad-bytes", "generate"].contains(&name);
             assert!(shown, "{name} has no example");
         }
     }
