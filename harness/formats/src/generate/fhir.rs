@@ -46,7 +46,7 @@ impl Generator<'_, '_> {
     /// A number below `bound`; 0 when the bytes are used up.
     fn below(&mut self, bound: usize) -> usize {
         let number = self.bytes.arbitrary::<u16>().unwrap_or(0);
-        usize::from(number) * bound >> 16
+        (usize::from(number) * bound) >> 16
     }
 
     /// True once in `n` times; never when the bytes are used up.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// What a mutator makes of an input with the first so many seeds.
 fn results(mutator: &Mutator, input: &[u8], other: &[u8]) -> BTreeSet<Vec<u8>> {
-    (0..600).filter_map(|seed| applied(mutator, seed, input, other)).collect()
+    (0..1_000).filter_map(|seed| applied(mutator, seed, input, other)).collect()
 }
 
 fn applied(mutator: &Mutator, seed: u64, input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
@@ -112,7 +112,12 @@ const DONE: &[(Format, &str, &str, &str)] = {
         ),
         (FhirJson, "narrative", r#"{"text":{"div":"a"}}"#, r#"{"text":{"div":"<div>x</div>"}}"#),
         (FhirNdjson, "line-json", "{\"a\":1}\n{\"b\":1}\n", "{\"a\":1}\n{\"b\":[1]}\n"),
-        (FhirNdjson, "line-fhir", "{\"deceasedBoolean\":true}\n", "{\"deceasedPatient\":true}\n"),
+        (
+            FhirNdjson,
+            "line-fhir",
+            "{\"deceasedBoolean\":true}\n",
+            "{\"deceasedBoolean\":true,\"deceasedDateTime\":\"2024-01-31\"}\n",
+        ),
         (FhirNdjson, "line-repeat", "{}\n", "{}\n{}\n"),
         (FhirNdjson, "line-remove", "1\n2\n3\n", "1\n3\n"),
         (FhirNdjson, "line-swap", "1\n2\n3", "3\n2\n1"),
