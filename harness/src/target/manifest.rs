@@ -24,7 +24,6 @@ const KEYS: &[&str] = &[
     "output",
     "profile",
     "rejects",
-    "role",
     "twin",
 ];
 /// Keys of its `[build]`.

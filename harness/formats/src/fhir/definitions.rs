@@ -40,6 +40,7 @@ pub struct Type {
     pub lexical: Option<Lexical>,
     elements: Range<u32>,
     required: Range<u32>,
+    properties: Range<u32>,
 }
 
 /// An element of a type.
@@ -144,7 +145,7 @@ impl Definitions {
                     (!regex.is_empty()).then(|| Lexical::new(regex).expect("a regular expression that is known"));
                 // Bases stand before what extends them.
                 let base = types.iter().position(|base| base.name == second).map(|at| at as TypeId);
-                types.push(Type { name, sort, base, lexical, elements: 0..0, required: 0..0 });
+                types.push(Type { name, sort, base, lexical, elements: 0..0, required: 0..0, properties: 0..0 });
                 rows.push(Row { first: 0, names: Vec::new(), base });
             } else if first.starts_with('*') {
                 lists.push(second);
@@ -177,6 +178,7 @@ impl Definitions {
         let mut bases: Vec<usize> = std::iter::successors(Some(at), |&at| rows[at].base.map(usize::from)).collect();
         bases.reverse();
         let first_required = self.required.len() as u32;
+        let first_property = self.properties.len() as u32;
         for base in bases {
             for (name, card, types) in &rows[base].names {
                 let (min, max) = card.split_once("..").expect("min..max");
@@ -211,6 +213,7 @@ impl Definitions {
         }
         self.types[at].elements = rows[at].first as u32..self.elements.len() as u32;
         self.types[at].required = first_required..self.required.len() as u32;
+        self.types[at].properties = first_property..self.properties.len() as u32;
     }
 
     fn index_types(&mut self) {
@@ -315,9 +318,10 @@ impl Definitions {
         }
     }
 
-    /// All properties; those of a type stand together, in the order of its elements.
-    pub fn properties(&self) -> &[Property] {
-        &self.properties
+    /// A type's properties in the order of its elements; a choice has one for each type.
+    pub fn properties_of(&self, id: TypeId) -> &[Property] {
+        let Range { start, end } = self.get(id).properties;
+        &self.properties[start as usize..end as usize]
     }
 }
 

@@ -1,0 +1,3 @@
+//! The reference readers over published files, hand-made vectors, generated families and large inputs.
+
+mod published;
