@@ -45,12 +45,32 @@ pub struct Manifest {
     pub profile: Option<Profile>,
     /// Overrides of [`Limits`], by field name.
     pub limits: toml::Table,
+    /// What the module is there for.
+    pub role: Role,
     /// Canaries only: outcome name that each entry must be found to show; `returned` for a repaired twin.
     pub expect: BTreeMap<String, String>,
     /// Canaries only: the oracle that this target qualifies.
     pub oracle: Option<String>,
     /// Canaries only: folder name of the repaired twin (on the canary) — every oracle must pass it.
     pub twin: Option<String>,
+}
+
+/// What a module is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It is under test.
+    #[default]
+    Candidate,
+    /// It holds readers that others are compared with.
+    Peers,
+}
+
+impl Manifest {
+    /// Whether commands without a name mean it too: it is neither a canary nor there for others.
+    pub fn is_candidate(&self) -> bool {
+        self.expect.is_empty() && self.oracle.is_none() && self.role == Role::Candidate
+    }
 }
 
 /// How bytes get in and out.

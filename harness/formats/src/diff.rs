@@ -2,4 +2,5 @@
 
 pub mod difference;
 pub mod judge;
+pub mod relations;
 pub mod shrink;

@@ -4,9 +4,11 @@ pub mod cases;
 pub mod definitions;
 mod json;
 pub mod lexical;
+pub mod narrative;
 pub mod primitives;
 pub mod structure;
 mod write;
+pub mod xml;
 
 pub use json::{read_json, tree_of_answer};
 pub use structure::RESOURCE_DEPTH_STRICT;

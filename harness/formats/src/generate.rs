@@ -1,1 +1,4 @@
 //! Whole inputs out of random bytes, from the published definitions.
+
+pub mod dictionary;
+pub mod fhir;

@@ -1,6 +1,6 @@
 //! What a reader makes of an input: a canonical tree, and the rules that the input breaks.
 
-use crate::rules::{Case, Policy, Side};
+use crate::rules::{Case, Policy, Side, Wanted};
 use crate::tree::Tree;
 use std::ops::Range;
 
@@ -33,6 +33,11 @@ impl Reading {
         if self.breaches.len() < BREACHES_MAX {
             self.breaches.push(Breach { case, span });
         }
+    }
+
+    /// Whether the specification demands a refusal, whatever the policy.
+    pub fn must_be_refused(&self) -> bool {
+        self.breaches.iter().any(|breach| breach.case.wanted == Wanted::Refusal)
     }
 
     /// Which side of the rules the input is on: accepted only if no breach is to be refused.

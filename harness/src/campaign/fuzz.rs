@@ -9,7 +9,7 @@ use super::workers::{Heard, Interrupts, Worker};
 use super::{facts, inputs, saturation};
 use crate::cli::{self, ResetFlag};
 use crate::error::HarnessError;
-use crate::target::Target;
+use crate::target::{Manifest, Target};
 use anyhow::Context;
 use autoclave_reports::record::{self, Budget, NotTested, Run, Scope, Timing};
 use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
@@ -451,9 +451,7 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
                 not_tested.push(gap(&found.name, error));
             }
         }
-        let ours = |found: &&crate::target::Found| {
-            found.manifest.as_ref().is_ok_and(|manifest| manifest.expect.is_empty() && manifest.oracle.is_none())
-        };
+        let ours = |found: &&crate::target::Found| found.manifest.as_ref().is_ok_and(Manifest::is_candidate);
         found.iter().filter(ours).map(|found| found.name.clone()).collect()
     } else {
         flags.targets.clone()
@@ -516,6 +514,6 @@ fn gap(what: &str, error: &HarnessError) -> NotTested {
 }
 
 /// `--runs` alone means "until the runs are done"; together with a written `--time` the earlier of the two ends it.
-fn time_was_given(arguments: &[String]) -> bool {
+pub fn time_was_given(arguments: &[String]) -> bool {
     arguments.iter().any(|word| word == "--time" || word.starts_with("--time="))
 }

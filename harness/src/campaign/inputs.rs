@@ -21,14 +21,17 @@ pub fn seeds(home: &Home, format: Option<&str>, limits: &Limits) -> Result<Vec<V
     }
 }
 
+/// Tokens that people wrote for a format.
+pub fn dictionary_of(home: &Home, format: &str) -> Result<Vec<Vec<u8>>, HarnessError> {
+    let file = home.corpora(format).join(format!("{format}.dict"));
+    if file.is_file() { read(&file) } else { Ok(Vec::new()) }
+}
+
 /// Tokens that people wrote: of the format, of the manifest, of the command line.
 pub fn dictionary(home: &Home, target: &Target, more: &[PathBuf]) -> Result<Vec<Vec<u8>>, HarnessError> {
     let mut tokens = Vec::new();
     if let Some(format) = &target.manifest.format {
-        let file = home.corpora(format).join(format!("{format}.dict"));
-        if file.is_file() {
-            tokens.extend(read(&file)?);
-        }
+        tokens.extend(dictionary_of(home, format)?);
     }
     let manifest = target.folder.clone().unwrap_or_default().join(crate::target::MANIFEST_FILE);
     for (number, line) in target.manifest.dictionary.iter().enumerate() {

@@ -81,7 +81,7 @@ fn names(home: &Home, flags: &cli::Replay, not_tested: &mut Vec<NotTested>) -> a
     for found in Target::discover(&home.root)? {
         match found.manifest {
             // Canaries are `selftest`'s business.
-            Ok(manifest) if manifest.expect.is_empty() && manifest.oracle.is_none() => names.push(found.name),
+            Ok(manifest) if manifest.is_candidate() => names.push(found.name),
             Ok(_) => {}
             Err(error) => not_tested.push(NotTested {
                 what: found.name,

@@ -24,6 +24,7 @@ const KEYS: &[&str] = &[
     "output",
     "profile",
     "rejects",
+    "role",
     "twin",
 ];
 /// Keys of its `[build]`.

@@ -8,7 +8,7 @@ use crate::Format;
 use crate::peers::{Answer, Layer, Peer};
 use crate::reading::Reading;
 use crate::rules::{Case, Policy, Side, Wanted};
-use crate::tree::{Erase, Id, Tree};
+use crate::tree::{Erase, Id, Tree, mix, string_hash};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -109,6 +109,14 @@ pub struct Judgement {
     pub quirks: Vec<(&'static str, &'static str)>,
 }
 
+impl Judgement {
+    /// Adds that a reader is not stable under a relation.
+    pub fn unstable(&mut self, peer: &'static str, relation: &'static str, refuses: bool) {
+        let cause = if refuses { format!("refuses after {relation}") } else { relation.to_owned() };
+        push(self, Class::RoundTrip, cause, vec![vec![peer]]);
+    }
+}
+
 /// Differences of one reader that are looked at.
 const DIFFERENCES_MAX: usize = 8;
 
@@ -117,8 +125,7 @@ pub fn judge(format: Format, reading: &Reading, given: &[Given<'_>]) -> Judgemen
     let mut judgement = Judgement::default();
     deaths(given, &mut judgement);
     rules(reading, given, &mut judgement);
-    let refused = reading.breaches.iter().any(|breach| breach.case.wanted == Wanted::Refusal);
-    if !refused {
+    if !reading.must_be_refused() {
         if let Some(tree) = &reading.tree {
             values(format, tree, given, &mut judgement);
         }
@@ -253,6 +260,18 @@ fn values(format: Format, reference: &Tree, given: &[Given<'_>], judgement: &mut
         let names = group.iter().map(|(_, _, name)| *name).collect();
         push(judgement, group[0].0, group[0].1.clone(), vec![names]);
     }
+}
+
+/// What differs between the reference and a reader, without places that say nothing new: a number for a loop's feedback.
+pub fn causes(format: Format, reference: &Tree, peer: &Tree, projection: Erase) -> u32 {
+    let differences = differences(reference, peer, projection, DIFFERENCES_MAX);
+    let causes: BTreeSet<(Class, String)> = differences
+        .iter()
+        .map(|difference| describe(format, reference, peer, difference))
+        .map(|(c, cause, _)| (c, cause))
+        .collect();
+    let hash = causes.iter().fold(0, |hash, (class, cause)| mix(mix(hash, *class as u64), string_hash(cause)));
+    (hash ^ (hash >> 32)) as u32
 }
 
 /// Elements that tell one patient from another.

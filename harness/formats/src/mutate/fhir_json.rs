@@ -4,6 +4,8 @@ use super::edges;
 use super::json::{NESTING_MAX, any_member, escaped, member, quoted};
 use super::scan::{Kind, Scan, inside};
 use super::{Dice, Mutator};
+use crate::fhir::{Release, write_json};
+use crate::tree::Tree;
 
 /// The mutators that know FHIR; those of JSON come beside them.
 pub const MUTATORS: &[Mutator] = &[
@@ -25,6 +27,7 @@ pub const MUTATORS: &[Mutator] = &[
     Mutator { name: "extension-add", apply: extension_add },
     Mutator { name: "extension-nest", apply: extension_nest },
     Mutator { name: "narrative", apply: narrative },
+    Mutator { name: "generate", apply: generate },
 ];
 
 const TYPE: &[u8] = b"resourceType";
@@ -359,4 +362,18 @@ fn narrative(dice: &mut Dice<'_>, input: &[u8], _: &[u8]) -> Edited {
     let (_, named) = any_resource(&scan, dice)?;
     let text = [br#"{"status":"generated","div":"#, &div[..], b"}"].concat();
     Some(scan.after(named, &member(b"text", &text)))
+}
+
+/// Bytes that a generator takes at most for one resource.
+const GENERATED_BYTES_MAX: usize = 1024;
+
+/// A whole new resource of R4, valid.
+pub(super) fn generated(dice: &mut Dice<'_>) -> Tree {
+    let most = *dice.pick(&[64, 256, GENERATED_BYTES_MAX]).expect("there are some");
+    let bytes: Vec<u8> = (0..1 + dice.below(most)).map(|_| dice.below(256) as u8).collect();
+    crate::generate::fhir::resource(&mut arbitrary::Unstructured::new(&bytes), Release::R4)
+}
+
+fn generate(dice: &mut Dice<'_>, _: &[u8], _: &[u8]) -> Edited {
+    Some(write_json(&generated(dice)))
 }

@@ -17,6 +17,7 @@ pub const MUTATORS: &[Mutator] = &[
     Mutator { name: "line-ends", apply: line_ends },
     Mutator { name: "line-last", apply: line_last },
     Mutator { name: "line-array", apply: line_array },
+    Mutator { name: "generate", apply: generate },
 ];
 
 type Edited = Option<Vec<u8>>;
@@ -114,4 +115,11 @@ fn line_last(_: &mut Dice<'_>, input: &[u8], _: &[u8]) -> Edited {
 fn line_array(_: &mut Dice<'_>, input: &[u8], _: &[u8]) -> Edited {
     let lines: Vec<&[u8]> = lines(input).into_iter().map(|line| &input[line]).filter(|line| !line.is_empty()).collect();
     Some([b"[", &lines.join(&b","[..])[..], b"]"].concat())
+}
+
+/// A few whole new resources.
+fn generate(dice: &mut Dice<'_>, _: &[u8], _: &[u8]) -> Edited {
+    let lines: Vec<Vec<u8>> =
+        (0..1 + dice.below(4)).map(|_| crate::fhir::write_json(&fhir_json::generated(dice))).collect();
+    Some([&lines.join(&b"\n"[..])[..], b"\n"].concat())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// What a mutator makes of an input with the first so many seeds.
 fn results(mutator: &Mutator, input: &[u8], other: &[u8]) -> BTreeSet<Vec<u8>> {
-    (0..600).filter_map(|seed| applied(mutator, seed, input, other)).collect()
+    (0..1_000).filter_map(|seed| applied(mutator, seed, input, other)).collect()
 }
 
 fn applied(mutator: &Mutator, seed: u64, input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
@@ -112,7 +112,12 @@ const DONE: &[(Format, &str, &str, &str)] = {
         ),
         (FhirJson, "narrative", r#"{"text":{"div":"a"}}"#, r#"{"text":{"div":"<div>x</div>"}}"#),
         (FhirNdjson, "line-json", "{\"a\":1}\n{\"b\":1}\n", "{\"a\":1}\n{\"b\":[1]}\n"),
-        (FhirNdjson, "line-fhir", "{\"deceasedBoolean\":true}\n", "{\"deceasedPatient\":true}\n"),
+        (
+            FhirNdjson,
+            "line-fhir",
+            "{\"deceasedBoolean\":true}\n",
+            "{\"deceasedBoolean\":true,\"deceasedDateTime\":\"2024-01-31\"}\n",
+        ),
         (FhirNdjson, "line-repeat", "{}\n", "{}\n{}\n"),
         (FhirNdjson, "line-remove", "1\n2\n3\n", "1\n3\n"),
         (FhirNdjson, "line-swap", "1\n2\n3", "3\n2\n1"),
@@ -206,13 +211,33 @@ fn bytes_that_are_no_utf_8_are_written() {
     }
 }
 
+/// What is generated is well-formed, of many types, and starts from nothing.
+#[test]
+fn resources_are_generated() {
+    for format in [Format::FhirJson, Format::FhirNdjson, Format::FhirXml] {
+        let results = results(&named(format, "generate"), b"", b"");
+        assert!(results.len() > 300, "{}", results.len());
+        for text in results {
+            match format {
+                Format::FhirXml => assert!(text.ends_with(b">") && !xml_scan::XmlScan::new(&text).elements.is_empty()),
+                Format::FhirNdjson => assert!(
+                    text.split(|byte| *byte == b'\n')
+                        .all(|line| { line.is_empty() || json::read(line).breaches.is_empty() })
+                ),
+                _ => assert!(json::read(&text).breaches.is_empty()),
+            }
+        }
+    }
+}
+
 #[test]
 fn every_mutator_has_its_example() {
     for format in [Format::Json, Format::FhirJson, Format::FhirNdjson, Format::FhirXml] {
         let names: Vec<&str> = table(format).iter().map(|mutator| mutator.name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name twice in {names:?}");
         for name in names {
-            let shown = DONE.iter().any(|(_, of, ..)| *of == name) || ["bad-utf8", "bad-bytes"].contains(&name);
+            let shown =
+                DONE.iter().any(|(_, of, ..)| *of == name) || ["bad-utf8", "bad-bytes", "generate"].contains(&name);
             assert!(shown, "{name} has no example");
         }
     }

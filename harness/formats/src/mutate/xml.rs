@@ -1,11 +1,12 @@
 //! Mutators of FHIR in XML: namespaces, attributes, elements, document types, and the datatypes' edges.
 
 use super::edges;
-use super::fhir_json::NARRATIVES;
+use super::fhir_json::{NARRATIVES, generated};
 use super::json::NESTING_MAX;
 use super::scan::replace;
 use super::xml_scan::XmlScan;
 use super::{Dice, Mutator};
+use crate::fhir::{Release, write_xml};
 
 /// The mutators.
 pub const MUTATORS: &[Mutator] = &[
@@ -45,6 +46,7 @@ pub const MUTATORS: &[Mutator] = &[
     Mutator { name: "bad-bytes", apply: bad_bytes },
     Mutator { name: "byte-order-mark", apply: byte_order_mark },
     Mutator { name: "whitespace", apply: whitespace },
+    Mutator { name: "generate", apply: generate },
 ];
 
 const FHIR: &[u8] = b"http://hl7.org/fhir";
@@ -656,4 +658,8 @@ fn whitespace(dice: &mut Dice<'_>, input: &[u8], _: &[u8]) -> Edited {
     let places = [name.start, name.end, open.start, open.end, close.start, close.end, (close.start + 2).min(close.end)];
     let what = *dice.pick(&[&b" "[..], b"\n", b"\t", b"\r\n", b"\r", b"\x0b", b"\x0c", b"\xc2\xa0"])?;
     Some(scan.insert(*dice.pick(&places)?, what))
+}
+
+fn generate(dice: &mut Dice<'_>, _: &[u8], _: &[u8]) -> Edited {
+    write_xml(&generated(dice), Release::R4)
 }

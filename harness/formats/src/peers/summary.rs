@@ -2,12 +2,14 @@
 //!
 //! Little-endian, without padding: the reference's side (0 accepted, 1 refused), case hash (u64), node count (u32), digest
 //! (u64), the number of peers (u8); then for each peer its status (0 accepted, 1 refused), layer (position in
-//! [`Layer::ALL`]), code hash (u32) and tree digest (u64).
+//! [`Layer::ALL`]), code hash or hash of causes (u32), and tree digest (u64).
 
 use super::Layer;
+use crate::Format;
+use crate::diff::judge::causes;
 use crate::reading::Reading;
 use crate::rules::{Policy, Side};
-use crate::tree::{Erase, mix, string_hash};
+use crate::tree::{Erase, Tree, mix, string_hash};
 
 /// What the reference reader and every peer of one guest say of one input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -45,6 +47,9 @@ pub enum Said {
         /// Digest of its canonical tree under its projection; 0 where that is the reference's digest under the same
         /// projection; [`UNREADABLE`] where what it wrote back is no tree.
         digest: u64,
+        /// Hash of what differs from the reference's tree, and of nothing that depends on where; 0 where nothing does, or where
+        /// the input has to be refused anyway.
+        causes: u32,
     },
     /// It refused the input.
     Refused {
@@ -58,6 +63,7 @@ pub enum Said {
 /// The digest of an answer from which no canonical tree could be read.
 pub const UNREADABLE: u64 = u64::MAX;
 
+const CODE_CHARACTERS_MAX: usize = 120;
 const HEAD_BYTES: usize = 1 + 8 + 4 + 8 + 1;
 const PEER_BYTES: usize = 1 + 1 + 4 + 8;
 
@@ -78,11 +84,45 @@ impl Reference {
 }
 
 impl Said {
+    /// What a peer that accepted an input says: its tree, as far as its `projection` goes, beside that of `reading`.
+    pub fn accepted(format: Format, reading: &Reading, tree: Option<&Tree>, projection: Erase) -> Self {
+        let Some(tree) = tree else { return Self::Accepted { digest: UNREADABLE, causes: 0 } };
+        let (digest, sound) = (tree.digest(projection), !reading.must_be_refused());
+        let reference = reading.tree.as_ref();
+        if reference.is_some_and(|reference| reference.digest(projection) == digest) {
+            return Self::Accepted { digest: 0, causes: 0 };
+        }
+        let causes = reference.filter(|_| sound).map_or(0, |reference| causes(format, reference, tree, projection));
+        Self::Accepted { digest, causes }
+    }
+
     /// A refusal, its error's text hashed.
     pub fn refused(layer: Layer, code: &str) -> Self {
         let hash = string_hash(code);
         Self::Refused { layer, code: (hash ^ (hash >> 32)) as u32 }
     }
+}
+
+/// An error's text without what varies with the input: quoted text becomes `_`, a number `0`, and positions at the end and
+/// lists of what was expected instead are cut off. At most 120 characters of the text are looked at.
+pub fn normalised(error: &str) -> String {
+    let cut = [" at line ", ", expected one of"].iter().filter_map(|mark| error.find(mark)).min();
+    let mut text = String::with_capacity(64);
+    let mut quote = None;
+    for character in error[..cut.unwrap_or(error.len())].chars().take(CODE_CHARACTERS_MAX) {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '`' | '"') => {
+                quote = Some(character);
+                text.push('_');
+            }
+            (None, '0'..='9') if text.ends_with('0') => {}
+            (None, '0'..='9') => text.push('0'),
+            (None, _) => text.push(character),
+        }
+    }
+    text
 }
 
 impl Summary {
@@ -97,7 +137,7 @@ impl Summary {
         bytes.push(peers.len() as u8);
         for peer in peers {
             let (status, layer, code, digest) = match *peer {
-                Said::Accepted { digest } => (0, 0, 0, digest),
+                Said::Accepted { digest, causes } => (0, 0, causes, digest),
                 Said::Refused { layer, code } => {
                     let layer = Layer::ALL.iter().position(|one| *one == layer).unwrap_or(0);
                     (1, layer as u8, code, 0)
@@ -141,7 +181,7 @@ fn said(bytes: &[u8; PEER_BYTES]) -> Option<Said> {
     let code = u32::from_le_bytes(*bytes[2..].first_chunk()?);
     let digest = u64::from_le_bytes(*bytes[6..].first_chunk()?);
     match (bytes[0], bytes[1], code, digest) {
-        (0, 0, 0, digest) => Some(Said::Accepted { digest }),
+        (0, 0, causes, digest) => Some(Said::Accepted { digest, causes }),
         (1, layer, code, 0) => Some(Said::Refused { layer: *Layer::ALL.get(usize::from(layer))?, code }),
         _ => None,
     }
@@ -157,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_nothing_else_is() {
-        let mut peers = vec![Said::Accepted { digest: 0 }, Said::Accepted { digest: UNREADABLE }];
+        let mut peers = vec![Said::Accepted { digest: 0, causes: 0 }, Said::Accepted { digest: UNREADABLE, causes: 7 }];
         peers.extend(Layer::ALL.map(|layer| Said::refused(layer, "expected value")));
         let reference = Reference { side: Side::Reject, cases: 7, nodes: 3, digest: 1 << 63 };
         let summary = Summary { reference, peers };
@@ -167,10 +207,23 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(Summary::decode(&bytes[..cut]), None, "cut at {cut}");
         }
-        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 2), (HEAD_BYTES + 1, 1), (HEAD_BYTES + 2, 1)] {
+        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 2), (HEAD_BYTES + 1, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = wrong;
             assert_eq!(Summary::decode(&bytes), None, "{wrong} at {at}");
+        }
+    }
+
+    #[test]
+    fn errors_keep_what_happened_and_lose_with_what() {
+        for (error, code) in [
+            ("unknown field `a1`, expected one of `id`, `text` at line 1 column 12", "unknown field _"),
+            ("\"2026-13\" is not a valid date", "_ is not a valid date"),
+            ("invalid type: integer `12`, expected a string at line 3", "invalid type: integer _, expected a string"),
+            ("found 12 items, 3 wanted", "found 0 items, 0 wanted"),
+            ("open `quote", "open _"),
+        ] {
+            assert_eq!(normalised(error), code);
         }
     }
 

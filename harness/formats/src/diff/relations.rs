@@ -1,0 +1,24 @@
+//! Inputs that must read the same: how to spell an input otherwise without changing what it says.
+//!
+//! A relation asks one reader alone, so it needs neither a second reader nor a rule: what it reads of the respelt input is
+//! what it read of the first, or it is unstable (D13).
+
+use crate::Format;
+
+/// One way to spell an input otherwise.
+pub struct Relation {
+    /// What it does, in kebab case.
+    pub name: &'static str,
+    /// The input respelt; `None` where it does not apply. Only called for inputs that the reference accepts.
+    pub apply: fn(&[u8]) -> Option<Vec<u8>>,
+}
+
+/// The relations of a format.
+pub fn table(format: Format) -> &'static [Relation] {
+    match format {
+        Format::Hl7v2 => HL7,
+        _ => &[],
+    }
+}
+
+const HL7: &[Relation] = &[];
