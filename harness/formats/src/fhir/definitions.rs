@@ -318,6 +318,11 @@ impl Definitions {
         }
     }
 
+    /// All properties; those of a type stand together, in the order of its elements.
+    pub fn properties(&self) -> &[Property] {
+        &self.properties
+    }
+
     /// A type's properties in the order of its elements; a choice has one for each type.
     pub fn properties_of(&self, id: TypeId) -> &[Property] {
         let Range { start, end } = self.get(id).properties;
