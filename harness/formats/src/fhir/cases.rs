@@ -1,5 +1,5 @@
-//! Rules of FHIR resources in JSON (F01–F24), of primitive values (P01–P10) and of structure (S01–S10), with the cases in
-//! which an input breaks one.
+//! Rules of FHIR resources in JSON (F01–F24), of primitive values (P01–P10) and of structure (S01–S10, S07 in
+//! `narrative`), with the cases in which an input breaks one.
 
 use crate::rules::Rule;
 
@@ -144,14 +144,6 @@ crate::cases! {
     UNRESOLVED: "S05" "unresolved-fragment" refusal;
     /// An element with nothing but an id.
     ONLY_ID: "S06" "only-id" refusal;
-    /// Narrative that is no well-formed XHTML.
-    NARRATIVE_SYNTAX: "S07" "not-well-formed" refusal;
-    /// Narrative whose root is no `div` of XHTML's namespace.
-    NARRATIVE_ROOT: "S07" "root" refusal;
-    /// An element or attribute that narrative may not have: scripts, forms, frames, events, links to style.
-    NARRATIVE_ACTIVE: "S07" "active-content" refusal;
-    /// Narrative without text or image.
-    NARRATIVE_BLANK: "S07" "blank" refusal;
     /// Two entries of a Bundle have one fullUrl and one version.
     FULL_URL_TWICE: "S08" "full-url-twice" refusal;
     /// A fullUrl with a version in it.
@@ -411,12 +403,6 @@ pub const RULES: &[Rule] = &[
         "An element has a value or children (ele-1).",
         "hl7.org/fhir/R4/element.html#invs",
         "An element without content counts in one system and not in another.",
-    ),
-    rule(
-        "S07",
-        "Narrative is a div of a subset of XHTML, without active content, and not blank (txt-1, txt-2).",
-        "hl7.org/fhir/R4/narrative.html#xhtml",
-        "A script in a patient's record runs in the physician's browser.",
     ),
     rule(
         "S08",

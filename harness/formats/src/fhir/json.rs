@@ -5,7 +5,7 @@
 
 use super::cases::*;
 use super::definitions::{Definitions, Property, Sort, TypeId, definitions};
-use super::{Release, primitives, structure};
+use super::{Release, narrative, primitives, structure};
 use crate::json::{self, Kind, Token, Tokens};
 use crate::reading::Reading;
 use crate::tree::{Id, Tree, What};
@@ -350,8 +350,16 @@ impl<'a> Walk<'a> {
         in_text && job.key != NONE && *self.text(job.key) == *b"div" && text.trim_ascii_start().starts_with(b"<")
     }
 
+    /// A leaf with the hash of its infoset; what is no UTF-8 is no XML either, and stays as it is.
     fn narrative(&mut self, job: &Job, markup: &[u8]) -> Id {
-        self.add(job, What::Narrative, markup)
+        let read = std::str::from_utf8(markup).ok().map(narrative::read);
+        for breach in read.iter().flat_map(|read| &read.breaches) {
+            self.breach(breach.case, job.value);
+        }
+        let hash = read.map(|read| read.text());
+        let node = self.add(job, What::Narrative, hash.as_ref().map_or(markup, |hash| hash.as_bytes()));
+        self.tree.set_raw(node, markup);
+        node
     }
 
     /// Checks a scalar against its type.

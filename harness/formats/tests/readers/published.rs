@@ -9,12 +9,6 @@ use std::path::{Path, PathBuf};
 
 /// Files on which our strict reading and the verdict differ, with the reason.
 const MISSES: &[(&str, &str)] = &[
-    ("fhir/probes/n41_narrative_script.json", "narrative is not read yet"),
-    ("fhir/probes/n42_narrative_nodiv.json", "narrative is not read yet"),
-    ("fhir/validator/ips-htmlrefs-forwards.json", "narrative is not read yet"),
-    ("fhir/validator/list-xhtml-syntax.json", "narrative is not read yet"),
-    ("fhir/validator/list-xhtml-xxe.json", "narrative is not read yet"),
-    ("fhir/validator/pat-security-bad-xhtml.json", "narrative is not read yet"),
     (
         "fhir/r5/examples/binary-example.json",
         "blanks in base64: R5's expression has none, the tolerant policy takes them",
