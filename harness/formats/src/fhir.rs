@@ -13,6 +13,7 @@ pub mod xml;
 pub use json::{read_json, tree_of_answer};
 pub use structure::RESOURCE_DEPTH_STRICT;
 pub use write::{NAMESPACE, write_canonical_json, write_json, write_xml};
+pub use xml::read_xml;
 
 /// A release of FHIR that has normative content and is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -372,6 +372,9 @@ const SCHEME_MAX: usize = 64;
 /// Whether a style fetches or runs something, or is written so that this cannot be seen.
 fn is_external(style: &str) -> bool {
     let plain: String = style.to_ascii_lowercase().chars().filter(|one| !one.is_whitespace()).collect();
+    // A picture in the style itself is fetched from nowhere.
+    let pictures = ["url(data:image/png", "url(data:image/gif", "url(data:image/jpeg"];
+    let plain = pictures.iter().fold(plain, |plain, picture| plain.replace(picture, ""));
     let marks =
         ["url(", "expression(", "@import", "javascript:", "-moz-binding", "behavior:", "image-set(", "\\", "/*"];
     marks.iter().any(|mark| plain.contains(mark))
@@ -421,6 +424,7 @@ mod tests {
             ("<img src='data:image/svg+xml,a'/>", &[DATA_URL]),
             ("<p style='background: URL(x)'>a</p>", &[EXTERNAL_STYLE]),
             ("<p style='background: u\\72l(x)'>a</p>", &[EXTERNAL_STYLE]),
+            ("<p style='background: url(data:image/png;base64,AA==)'>a</p>", &[]),
             ("<p>a<p>b</p></p>", &[NESTED_PARAGRAPH]),
             ("<p>a</p><p>b</p>", &[]),
             ("<svg xmlns='http://www.w3.org/2000/svg'>a</svg>", &[NAMESPACE, ACTIVE_ELEMENT]),

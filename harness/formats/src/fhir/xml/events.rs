@@ -4,7 +4,7 @@
 use super::{
     AMPERSAND, CDATA_END, CHARACTER, COMMENT, DECLARATION, DECLARED_ENCODING, DEEP, DEPTH_STRICT, DOCTYPE,
     DUPLICATE_ATTRIBUTE, ENTITY_DECLARATION, LESS_THAN, MISMATCHED_END, NAME, NAMED_ENTITY, NO_ROOT, NOT_UTF_8,
-    OUTSIDE, PREFIX, SECOND_ROOT, SYNTAX, UNCLOSED, WIDE_ENCODING,
+    OUTSIDE, PREFIX, SECOND_ROOT, SYNTAX, UNCLOSED, VERSION, WIDE_ENCODING,
 };
 use crate::reading::{BREACHES_MAX, Breach};
 use crate::rules::Case;
@@ -294,7 +294,12 @@ impl<'a> Events<'a> {
             let Ok(attribute) = attribute else { return self.breach(DECLARATION, span.clone()) };
             let value = attribute.value.as_ref();
             let fits = match attribute.key.as_ref() {
-                b"version" => value == b"1.0",
+                b"version" => {
+                    if value == b"1.1" {
+                        self.breach(VERSION, span.clone());
+                    }
+                    value == b"1.0" || value == b"1.1"
+                }
                 b"encoding" => {
                     if !value.eq_ignore_ascii_case(b"utf-8") {
                         self.breach(DECLARED_ENCODING, span.clone());
