@@ -6,6 +6,7 @@ mod json;
 pub mod lexical;
 pub mod narrative;
 pub mod primitives;
+pub mod relations;
 pub mod structure;
 mod write;
 pub mod xml;

@@ -108,7 +108,8 @@ fn element_names(all: &Definitions) -> BTreeSet<String> {
         is_data_type || HOLDERS.contains(&root) || ["DomainResource", "Resource"].contains(&name)
     };
     let mut count = std::collections::BTreeMap::<&str, usize>::new();
-    for property in all.properties() {
+    let properties = || (0..all.types().len() as TypeId).flat_map(|of| all.properties_of(of));
+    for property in properties() {
         *count.entry(&property.name).or_default() += 1;
     }
     let fits = |property: &&Property| {
@@ -117,7 +118,7 @@ fn element_names(all: &Definitions) -> BTreeSet<String> {
         let known = !element.is_choice || edges::choice(property.name.as_bytes()).is_some();
         known && (listed(property.holder) || count[property.name.as_str()] >= COMMON_MIN)
     };
-    all.properties().iter().filter(fits).map(|property| property.name.clone()).collect()
+    properties().filter(fits).map(|property| property.name.clone()).collect()
 }
 
 /// A token in AFL's quotes.

@@ -400,7 +400,7 @@ const INSTANTS: &[&str] = &[
 ];
 
 const URIS: &[&str] =
-    &["http://example.org/SYN", "urn:oid:2.999.1", "urn:uuid:00000000-0000-4000-8000-000000000001", "#a", "a/b"];
+    &["http://example.org/SYN", "urn:oid:2.999.1", "urn:uuid:00000000-0000-4000-8000-000000000001", "a#b", "a/b"];
 
 /// Valid values of each primitive type, edges among them; how JSON writes them.
 pub const PRIMITIVES: &[(&str, What, &[&str])] = &[
@@ -469,7 +469,7 @@ const NARRATIVES: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::{write_json, write_xml};
+    use crate::fhir::{read_json, write_json, write_xml};
     use quickcheck::quickcheck;
 
     /// Bytes by SplitMix64: quickcheck's own are short.
@@ -525,6 +525,21 @@ mod tests {
             twins > 500 && contained > 200 && bundles > 200 && nodes > 6_000 * 10,
             "{twins} {contained} {bundles} {nodes}"
         );
+    }
+
+    #[test]
+    fn the_reference_accepts_what_is_generated_and_reads_it_whole() {
+        for seed in 0..3_000 {
+            for release in Release::ALL {
+                let bytes = bytes(seed, 64 + seed as usize % 1_000);
+                let json = write_json(&resource(&mut Unstructured::new(&bytes), release));
+                let reading = read_json(&json, release);
+                let cases: Vec<_> = reading.breaches.iter().map(|seen| (seen.case.rule, seen.case.name)).collect();
+                assert!(cases.is_empty(), "{release:?} {cases:?} in {}", String::from_utf8_lossy(&json));
+                // What was read is written again as it was.
+                assert_eq!(write_json(&reading.tree.expect("it was accepted")), json);
+            }
+        }
     }
 
     #[test]
