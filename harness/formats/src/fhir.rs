@@ -5,6 +5,7 @@ pub mod definitions;
 mod json;
 pub mod lexical;
 pub mod narrative;
+pub mod ndjson;
 pub mod primitives;
 pub mod relations;
 pub mod structure;
@@ -12,6 +13,7 @@ mod write;
 pub mod xml;
 
 pub use json::{read_json, tree_of_answer};
+pub use ndjson::read_ndjson;
 pub use structure::RESOURCE_DEPTH_STRICT;
 pub use write::{NAMESPACE, write_canonical_json, write_json, write_xml};
 pub use xml::read_xml;
