@@ -78,19 +78,14 @@ BYTES = {
     "text": b"synthetic input, 32 bytes long..",
     "high": bytes(range(255, 223, -1)),
 }
-HOW = {
-    "fhir-json": ("json", "written by hand for Autoclave"),
-    "hl7v2": ("hl7", "written by hand for Autoclave"),
-    "gzip": ("gz", "make.py"),
-    "deflate": ("bin", "make.py"),
-    "bytes": ("bin", "make.py"),
-}
+# Formats whose seeds are written here, and the extension of their files; all else is written by hand.
+MADE = {"gzip": "gz", "deflate": "bin", "bytes": "bin"}
 
 
 def write_seeds():
     for folder, seeds in (("gzip", GZIP), ("deflate", DEFLATE), ("bytes", BYTES)):
         for name, data in seeds.items():
-            path = ROOT / folder / "seeds" / f"{name}.{HOW[folder][0]}"
+            path = ROOT / folder / "seeds" / f"{name}.{MADE[folder]}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
     for data in GZIP.values():
@@ -98,7 +93,8 @@ def write_seeds():
 
 
 def write_manifests():
-    for folder, (_, how) in HOW.items():
+    for folder in sorted(path.name for path in ROOT.iterdir() if path.is_dir()):
+        how = "make.py" if folder in MADE else "written by hand for Autoclave"
         rows = ["# path\tsha256\tbytes\tlicence\thow it was made"]
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and path.parent.name in ("seeds", "vectors", "regressions"):
@@ -106,7 +102,8 @@ def write_manifests():
                 made = "reproducer, written by hand" if path.parent.name == "regressions" else how
                 name = path.relative_to(ROOT / folder).as_posix()
                 rows.append(f"{name}\t{hashlib.sha256(data).hexdigest()}\t{len(data)}\tCC0-1.0\t{made}")
-        (ROOT / folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+        if len(rows) > 1:
+            (ROOT / folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
 
 
 if "--manifests" not in sys.argv:

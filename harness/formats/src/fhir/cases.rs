@@ -91,8 +91,6 @@ crate::cases! {
     CONTROL: "P04" "control-character" refusal;
     /// More than 1,048,576 characters.
     LONG: "P04" "too-long" refusal;
-    /// A string or markdown that the expression does not match.
-    STRING: "P04" "string" refusal;
     /// A code that is none.
     CODE: "P05" "code" refusal;
     /// An id that is none.

@@ -81,11 +81,12 @@ struct Member<'a> {
 impl Member<'_> {
     /// The name without the underscore of a twin.
     fn base(&self) -> &[u8] {
-        self.name.strip_prefix(b"_").unwrap_or(&self.name)
+        if self.is_twin() { &self.name[1..] } else { &self.name }
     }
 
+    /// Elements' names begin with a letter: `__proto__` is no twin.
     fn is_twin(&self) -> bool {
-        self.name.first() == Some(&b'_')
+        self.name.first() == Some(&b'_') && self.name.get(1).is_some_and(u8::is_ascii_alphabetic)
     }
 }
 
@@ -212,14 +213,17 @@ impl<'a> Walk<'a> {
         let values = self.items(job.value);
         let mut twins = self.items(job.twin);
         match job.place {
+            Place::Single if job.parent.is_none() => self.breach(NO_RESOURCE, job.value),
             Place::Single if job.value == NONE => self.breach(TWIN_SHAPE, job.twin),
             Place::Single if values.len() > 1 => self.breach(TOO_MANY, job.value),
             Place::Single => self.breach(ARRAY_FOR_SINGLE, job.value),
             Place::Item => self.breach(ARRAY_IN_ARRAY, job.value),
             Place::Array | Place::Anywhere | Place::AnyItem => {}
         }
-        if (job.value == NONE || values.is_empty()) && twins.is_empty() {
-            self.breach(EMPTY_ARRAY, if job.value == NONE { job.twin } else { job.value });
+        for (at, items) in [(job.value, &values), (job.twin, &twins)] {
+            if items.is_empty() && self.kind(at) == Some(Kind::Array) {
+                self.breach(EMPTY_ARRAY, at);
+            }
         }
         let list = self.add(&job, What::List, b"");
         if job.value != NONE && job.twin != NONE {

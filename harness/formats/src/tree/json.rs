@@ -48,7 +48,7 @@ impl Tree {
         let labelled = self.children(id).any(|child| !self.label(child).is_empty());
         let leaf = self.children(id).next().is_none();
         let short = match what {
-            What::String => leaf,
+            What::String => leaf && std::str::from_utf8(text).is_ok(),
             What::Boolean => leaf && (text == b"true" || text == b"false"),
             What::List => text.is_empty() && !labelled,
             _ => false,

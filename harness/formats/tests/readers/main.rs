@@ -1,3 +1,4 @@
 //! The reference readers over published files, hand-made vectors, generated families and large inputs.
 
 mod published;
+mod vectors;
