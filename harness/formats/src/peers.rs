@@ -1,5 +1,6 @@
 //! Other people's parsers, what they say of an input, and what each of them cannot represent.
 
+pub mod planted;
 pub mod rust;
 pub mod summary;
 #[cfg(unix)]

@@ -1,0 +1,99 @@
+//! Readers with one planted fault each and the reference beside them, as the guests of real peers have it.
+//!
+//! * `all(ptr, len)`, `all_hl7(ptr, len)`: the reference and every planted reader of the format run on the input; the
+//!   answer is a [`Summary`] with the readers in the order of `planted::FHIR` and `planted::HL7`.
+//! * `one(ptr, len)`, `one_hl7(ptr, len)`: the first byte is a position in that table, the rest the input; the answer is 0
+//!   and what the reader wrote, or 1, a position in [`Layer::ALL`] and the error.
+//!
+//! All return a packed pointer and length (`pointer << 32 | length`) of a buffer that the next call gives back.
+
+use autoclave_formats::fhir::{self, Release};
+use autoclave_formats::peers::Layer;
+use autoclave_formats::peers::planted::planted;
+use autoclave_formats::peers::summary::{Reference, Said, Summary};
+use autoclave_formats::reading::Reading;
+use autoclave_formats::tree::Tree;
+use autoclave_formats::{Format, hl7};
+use std::cell::RefCell;
+
+thread_local! {
+    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Builds what is built on first use: the state after this call is the one that every run begins with.
+#[unsafe(no_mangle)]
+pub extern "C" fn _initialize() {
+    fhir::warm_up();
+    summary(Format::FhirJson, br#"{"resourceType":"Patient","id":"a","active":true}"#);
+    summary(Format::Hl7v2, b"MSH|^~\\&|SYN|A~B\rPID|1\r");
+}
+
+macro_rules! export {
+    ($name:ident, $answer:expr) => {
+        /// See the module's text.
+        ///
+        /// # Safety
+        /// As [`guest_abi::input`].
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(address: *const u8, len: usize) -> i64 {
+            let answer: fn(&[u8]) -> Vec<u8> = $answer;
+            // SAFETY: by the host's word.
+            packed(answer(unsafe { guest_abi::input(address, len) }))
+        }
+    };
+}
+
+export!(all, |input| summary(Format::FhirJson, input).encode());
+export!(all_hl7, |input| summary(Format::Hl7v2, input).encode());
+export!(one, |input| answer(Format::FhirJson, input));
+export!(one_hl7, |input| answer(Format::Hl7v2, input));
+
+fn packed(answer: Vec<u8>) -> i64 {
+    ANSWER.with_borrow_mut(|kept| {
+        *kept = answer;
+        ((kept.as_ptr() as i64) << 32) | kept.len() as i64
+    })
+}
+
+fn reading(format: Format, input: &[u8]) -> Reading {
+    match format {
+        Format::Hl7v2 => hl7::read(input),
+        _ => fhir::read_json(input, Release::R4),
+    }
+}
+
+fn tree_of_answer(format: Format, answer: &[u8]) -> Option<Tree> {
+    match format {
+        Format::Hl7v2 => hl7::tree_of_answer(answer),
+        _ => fhir::tree_of_answer(answer),
+    }
+}
+
+/// What the reference and every planted reader say of `input`.
+fn summary(format: Format, input: &[u8]) -> Summary {
+    let reading = reading(format, input);
+    let peers = planted(format).iter().map(|one| match (one.read)(input) {
+        Ok(written) => {
+            let tree = tree_of_answer(format, &written);
+            Said::accepted(format, &reading, tree.as_ref(), one.peer.projection)
+        }
+        Err((layer, code)) => Said::refused(layer, &code),
+    });
+    let peers = peers.collect();
+    Summary { reference: Reference::of(&reading), peers }
+}
+
+/// One reader's answer, see the module's text.
+fn answer(format: Format, input: &[u8]) -> Vec<u8> {
+    let written = match input.split_first() {
+        Some((at, input)) => planted(format).get(usize::from(*at)).map(|one| (one.read)(input)),
+        None => None,
+    };
+    match written.unwrap_or(Err((Layer::Unknown, "no such reader".into()))) {
+        Ok(written) => [&[0][..], &written].concat(),
+        Err((layer, code)) => {
+            let layer = Layer::ALL.iter().position(|one| *one == layer).unwrap_or(0);
+            [&[1, layer as u8][..], code.as_bytes()].concat()
+        }
+    }
+}
