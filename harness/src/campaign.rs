@@ -3,6 +3,7 @@
 
 mod bench;
 mod corpora;
+mod diff;
 mod facts;
 mod findings;
 mod fuzz;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),
         Command::Explain(flags) => list::explain(&flags),
+        Command::Diff(flags) => diff::run(&flags, arguments),
         Command::Selftest(flags) => selftest::run(&flags, arguments),
         Command::Bench(flags) => bench::run(&flags),
         Command::Cmin(flags) => corpora::cmin(&flags),

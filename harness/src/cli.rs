@@ -54,6 +54,8 @@ pub enum Command {
     Coverage(Coverage),
     /// Explain an outcome, an oracle or a finding
     Explain(Explain),
+    /// Find inputs that readers understand differently, sort them by cause, show the smallest of each side by side
+    Diff(Diff),
     /// Every oracle must catch its canary and pass its repaired twin
     Selftest(Selftest),
     /// Measure speed side by side in one run: instrumentation, reset modes, whole loop
@@ -271,6 +273,57 @@ pub struct Coverage {
 pub struct Explain {
     /// An outcome (OUT-OF-FUEL), an oracle (crash) or a finding's id; none = list all
     pub what: Option<String>,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Clone, Args)]
+pub struct Diff {
+    /// What is read: fhir-json, fhir-xml or hl7v2
+    pub what: String,
+    /// Files or folders to compare readers on, instead of looking for inputs
+    pub inputs: Vec<PathBuf>,
+    /// Readers by name, or rust, node, python, java, go, all; separated by commas
+    #[arg(long, default_value = "rust", value_delimiter = ',')]
+    pub peers: Vec<String>,
+    /// A module under test, by name or .wasm file: its edges guide the search, and it is one of the readers
+    #[arg(long, short)]
+    pub target: Option<String>,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+    /// Time for the search: 30s, 10m, 2h
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub time: Duration,
+    /// Stop after this many executions (and ignore --time unless it is given too)
+    #[arg(long)]
+    pub runs: Option<u64>,
+    /// Threads that search at the same time
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Start over: set the collected corpus aside instead of resuming
+    #[arg(long)]
+    pub fresh: bool,
+    /// Do not load corpora/FORMAT/seeds
+    #[arg(long)]
+    pub no_seeds: bool,
+    /// What counts as new
+    #[arg(long, value_enum, default_value = "differential")]
+    pub feedback: crate::differential::subject::Feedback,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// Longest input, bytes
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_len: u32,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-diff)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `selftest`.

@@ -1,7 +1,7 @@
 //! Autoclave: puts WebAssembly modules that read patient data under pressure.
 //!
 //! Rooms, each importing only those below it (a tidy test holds them to it):
-//! `main → campaign → cli → {check, confirm, coverage} → {oracles, triage} →
+//! `main → campaign → cli → {check, confirm, coverage, differential} → {oracles, triage} →
 //! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod confirm;
 pub mod corpus;
 pub mod coverage;
+pub mod differential;
 pub mod engine;
 pub mod error;
 pub mod execution;

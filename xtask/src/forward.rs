@@ -23,6 +23,8 @@ enum Needs {
     Targets,
     /// The targets it names. Without a name it speaks of what a run has found, and that run has built it.
     Named,
+    /// The modules of the peers for the format that it names, and the targets it names.
+    Peers,
     /// The binary alone.
     Nothing,
 }
@@ -32,6 +34,7 @@ pub const COMMANDS: &[Forwarded] = &[
     targets("fuzz", "Fuzz all targets, the named ones or .wasm files, and write a report"),
     named("repro", "Show a finding again, with frames and source lines"),
     targets("replay", "Run every committed seed and regression, without mutation"),
+    Forwarded { name: "diff", about: "Find inputs that readers understand differently, by cause", needs: Needs::Peers },
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
@@ -61,7 +64,17 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
     if needs != Needs::Nothing && !asks_for_help {
         let known: BTreeSet<String> = manifest::guests(root)?.into_iter().map(|guest| guest.name).collect();
-        match selection(&known, words) {
+        let mut chosen = selection(&known, words);
+        if needs == Needs::Peers {
+            let mut names: Vec<String> = match chosen {
+                Selection::Named(names) => names,
+                _ => Vec::new(),
+            };
+            let health = words.iter().any(|word| word == "hl7v2");
+            names.push(if health { "peers-hl7" } else { "peers-fhir" }.to_owned());
+            chosen = Selection::Named(names);
+        }
+        match chosen {
             Selection::All if needs == Needs::Targets => drop(guests::build(root, &[])?),
             Selection::Named(names) => drop(guests::build(root, &names)?),
             Selection::All | Selection::FilesOnly => {}

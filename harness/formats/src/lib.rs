@@ -49,4 +49,24 @@ impl Format {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
+
+    /// Reads an input with the reference reader; FHIR as R4.
+    pub fn read(self, input: &[u8]) -> reading::Reading {
+        match self {
+            Self::Json => json::read(input),
+            Self::FhirJson => fhir::read_json(input, fhir::Release::R4),
+            Self::FhirXml => fhir::read_xml(input, fhir::Release::R4),
+            Self::FhirNdjson => fhir::read_ndjson(input, fhir::Release::R4),
+            Self::Hl7v2 => hl7::read(input),
+        }
+    }
+
+    /// The canonical tree of what a peer with this projection wrote back; `None` where that is none.
+    pub fn tree_of_answer(self, answer: &[u8], projection: tree::Erase) -> Option<tree::Tree> {
+        match self {
+            Self::Json => json::read(answer).tree,
+            Self::FhirJson | Self::FhirXml | Self::FhirNdjson => fhir::tree_of_answer(answer),
+            Self::Hl7v2 => hl7::tree_of_answer_under(answer, projection),
+        }
+    }
 }

@@ -52,6 +52,13 @@ macro_rules! cases {
     };
 }
 
+impl Case {
+    /// `F01/duplicate-key`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.rule, self.name)
+    }
+}
+
 /// What a specification wants where a rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -103,6 +110,39 @@ impl Policy {
             (Wanted::Refusal, _) => Side::Reject,
             (Wanted::Either { strict, .. }, Self::StrictGateway) => strict,
             (Wanted::Either { tolerant, .. }, Self::TolerantReader) => tolerant,
+        }
+    }
+}
+
+/// Every rule of every format.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    use crate::{fhir, hl7, json};
+    let tables =
+        [json::RULES, fhir::cases::RULES, fhir::narrative::RULES, fhir::xml::RULES, fhir::ndjson::RULES, hl7::RULES];
+    tables.into_iter().flatten()
+}
+
+/// Every case of every format.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    use crate::{fhir, hl7, json};
+    let tables =
+        [json::CASES, fhir::cases::CASES, fhir::narrative::CASES, fhir::xml::CASES, fhir::ndjson::CASES, hl7::CASES];
+    tables.into_iter().flatten().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_belongs_to_a_rule_and_is_there_once() {
+        let ids: Vec<String> = cases().map(Case::id).collect();
+        for case in cases() {
+            assert!(all().any(|rule| rule.id == case.rule), "{} has no rule", case.id());
+            assert_eq!(ids.iter().filter(|id| **id == case.id()).count(), 1, "{}", case.id());
+        }
+        for rule in all() {
+            assert_eq!(all().filter(|other| other.id == rule.id).count(), 1, "{}", rule.id);
         }
     }
 }

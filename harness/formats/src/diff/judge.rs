@@ -6,7 +6,7 @@
 use super::difference::{Change, Difference, differences};
 use crate::Format;
 use crate::peers::{Answer, Layer, Peer};
-use crate::reading::Reading;
+use crate::reading::{Breach, Reading};
 use crate::rules::{Case, Policy, Side, Wanted};
 use crate::tree::{Erase, Id, Tree, mix, string_hash};
 use std::collections::BTreeSet;
@@ -121,15 +121,24 @@ impl Judgement {
 const DIFFERENCES_MAX: usize = 8;
 
 /// Judges what readers said of one input; `format` tells which parts of a tree identify a patient.
-pub fn judge(format: Format, reading: &Reading, given: &[Given<'_>]) -> Judgement {
+pub fn judge(format: Format, input: &[u8], reading: &Reading, given: &[Given<'_>]) -> Judgement {
     let mut judgement = Judgement::default();
     deaths(given, &mut judgement);
-    rules(reading, given, &mut judgement);
-    if !reading.must_be_refused() {
+    let mut cases = cases(reading);
+    // What even a strict gateway takes is no cause of anything.
+    cases.retain(|case| Policy::StrictGateway.side(case) == Side::Reject);
+    judgement.causes = cases.len();
+    let must_be_refused = reading.must_be_refused();
+    // A case that the specification leaves open says nothing where another one demands the refusal.
+    cases.retain(|case| !must_be_refused || case.wanted == Wanted::Refusal);
+    for case in &cases {
+        broken(format, input, reading, case, given, &mut judgement);
+    }
+    if !must_be_refused && judgement.causes <= 1 {
         if let Some(tree) = &reading.tree {
-            values(format, tree, given, &mut judgement);
+            values(format, tree, cases.first().copied(), given, &mut judgement);
         }
-        if reading.breaches.is_empty() {
+        if cases.is_empty() {
             refusals(given, &mut judgement);
         }
     }
@@ -166,41 +175,61 @@ pub fn cases(reading: &Reading) -> Vec<&'static Case> {
     cases
 }
 
-fn rules(reading: &Reading, given: &[Given<'_>], judgement: &mut Judgement) {
-    let cases = cases(reading);
-    judgement.causes = cases.iter().filter(|case| case.wanted == Wanted::Refusal).count();
-    // A case that the specification leaves open says nothing where another one demands the refusal.
-    let judged = cases.iter().filter(|case| judgement.causes == 0 || case.wanted == Wanted::Refusal);
-    for case in judged.copied().collect::<Vec<_>>() {
-        if Policy::StrictGateway.side(case) == Side::Accept {
+/// Readers that accept an input in a case for which it is refused.
+fn broken(
+    format: Format,
+    input: &[u8],
+    reading: &Reading,
+    case: &'static Case,
+    given: &[Given<'_>],
+    judgement: &mut Judgement,
+) {
+    let name = case.id();
+    let of_type = |breach: &Breach| breach.case == case && names_the_type(&input[breach.span.clone()]);
+    let of_type = case.rule == "F01" && reading.breaches.iter().any(of_type);
+    let class = if of_type { Class::Type } else { class_of(case) };
+    let mut blocks: Vec<(u64, Vec<&'static str>)> = Vec::new();
+    for one in given.iter().filter(|one| matches!(one.answer, Answer::Accepted(_))) {
+        if let Some(quirk) = one.peer.quirks.iter().find(|quirk| name.starts_with(quirk.what)) {
+            judgement.quirks.push((one.peer.name, quirk.what));
             continue;
         }
-        let name = format!("{}/{}", case.rule, case.name);
-        let mut blocks: Vec<(u64, Vec<&'static str>)> = Vec::new();
-        for one in given.iter().filter(|one| matches!(one.answer, Answer::Accepted(_))) {
-            if let Some(quirk) = one.peer.quirks.iter().find(|quirk| name.starts_with(quirk.what)) {
-                judgement.quirks.push((one.peer.name, quirk.what));
-                continue;
-            }
-            let digest = one.tree.map_or(0, |tree| tree.digest(Erase::DOUBLE.and(Erase::NARRATIVE)));
-            match blocks.iter_mut().find(|(known, _)| *known == digest) {
-                Some((_, block)) => block.push(one.peer.name),
-                None => blocks.push((digest, vec![one.peer.name])),
-            }
-        }
-        if !blocks.is_empty() {
-            let blocks = blocks.into_iter().map(|(_, block)| block).collect();
-            push(judgement, class_of(case), name, blocks);
+        let block = one.tree.map_or(0, |tree| shape(format, class, tree));
+        match blocks.iter_mut().find(|(known, _)| *known == block) {
+            Some((_, block)) => block.push(one.peer.name),
+            None => blocks.push((block, vec![one.peer.name])),
         }
     }
+    if !blocks.is_empty() {
+        let blocks = blocks.into_iter().map(|(_, block)| block).collect();
+        push(judgement, class, if of_type { format!("{name} of resourceType") } else { name }, blocks);
+    }
+}
+
+/// What tells readers apart that accept what they should refuse: which value they took, or where they saw an end. In other
+/// classes, that they accept is all that is said.
+fn shape(format: Format, class: Class, tree: &Tree) -> u64 {
+    match (class, format) {
+        (Class::Boundary, Format::Hl7v2) => {
+            let messages = tree.root().into_iter().flat_map(|root| tree.children(root));
+            messages.fold(1, |hash, message| mix(hash, tree.children(message).count() as u64))
+        }
+        (Class::Type | Class::Choice | Class::Boundary, _) => tree.digest(Erase::DOUBLE.and(Erase::NARRATIVE)),
+        _ => 0,
+    }
+}
+
+/// Whether a key, quotes and escapes included, is `resourceType`.
+fn names_the_type(key: &[u8]) -> bool {
+    let inside = key.strip_prefix(b"\"").unwrap_or(key);
+    let inside = inside.split(|byte| *byte == b'"').next().unwrap_or(inside);
+    crate::json::unescape(inside).as_ref() == b"resourceType"
 }
 
 /// The class of accepting what a case wants refused.
 fn class_of(case: &Case) -> Class {
-    let is = |word: &str| case.name.contains(word);
     match case.rule {
         "F04" => Class::Type,
-        "F01" if is("resource-type") => Class::Type,
         "F01" | "F19" | "X12" | "X13" => Class::Choice,
         "J05" | "X11" | "F25" | "H06" | "H07" | "H17" | "H19" | "H20" => Class::Boundary,
         "J02" | "J06" | "J08" | "X07" | "H16" | "H21" => Class::Text,
@@ -236,13 +265,24 @@ pub const fn layer_name(layer: Layer) -> &'static str {
     }
 }
 
-fn values(format: Format, reference: &Tree, given: &[Given<'_>], judgement: &mut Judgement) {
+/// Readers that read something else than the reference; `case` is the one that the specification leaves open, if the input
+/// is in one: what differs then belongs to it.
+fn values(
+    format: Format,
+    reference: &Tree,
+    case: Option<&'static Case>,
+    given: &[Given<'_>],
+    judgement: &mut Judgement,
+) {
     let mut found: Vec<(Class, String, &'static str)> = Vec::new();
     for one in given {
         let Some(tree) = one.tree else { continue };
         let mut seen = BTreeSet::new();
         for difference in differences(reference, tree, one.peer.projection, DIFFERENCES_MAX) {
-            let (class, cause, pattern) = describe(format, reference, tree, &difference);
+            let (class, mut cause, pattern) = describe(format, reference, tree, &difference);
+            if let Some(case) = case {
+                cause = format!("{} {cause}", case.id());
+            }
             let is_known = |what: &str| {
                 what == pattern
                     || what == cause

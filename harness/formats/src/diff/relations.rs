@@ -4,6 +4,7 @@
 //! what it read of the first, or it is unstable (D13).
 
 use crate::Format;
+use crate::fhir::relations as fhir;
 
 /// One way to spell an input otherwise.
 pub struct Relation {
@@ -16,9 +17,18 @@ pub struct Relation {
 /// The relations of a format.
 pub fn table(format: Format) -> &'static [Relation] {
     match format {
-        Format::Hl7v2 => HL7,
-        _ => &[],
+        Format::Json | Format::FhirJson => FHIR_JSON,
+        Format::FhirXml | Format::FhirNdjson | Format::Hl7v2 => &[],
     }
 }
 
-const HL7: &[Relation] = &[];
+const FHIR_JSON: &[Relation] = &[
+    Relation { name: "members-reversed", apply: fhir::members_reversed },
+    Relation { name: "resource-type-last", apply: fhir::resource_type_last },
+    Relation { name: "spaced", apply: fhir::spaced },
+    Relation { name: "unspaced", apply: fhir::unspaced },
+    Relation { name: "names-escaped", apply: fhir::names_escaped },
+    Relation { name: "strings-escaped", apply: fhir::strings_escaped },
+    Relation { name: "numbers-respelt", apply: fhir::numbers_respelt },
+    Relation { name: "canonical", apply: fhir::canonical },
+];

@@ -1,0 +1,162 @@
+//! Disagreements of a run: one cluster for each signature, with the smallest inputs that show it.
+
+use super::panel::{Heard, Panel};
+use crate::minimise;
+use autoclave_formats::diff::judge::{Class, Statement};
+use autoclave_formats::diff::shrink::shrink;
+use std::collections::BTreeMap;
+
+/// Inputs kept of each cluster.
+const KEPT: usize = 3;
+/// Clusters of a run; what comes after them is counted only.
+const CLUSTERS_MAX: usize = 2_000;
+/// Tries that minimising one cluster is worth, by parts of the format and by bytes.
+const TRIES_MAX: [usize; 2] = [2_000, 3_000];
+/// Tries that separating the causes of one input is worth.
+const SEPARATION_TRIES_MAX: usize = 300;
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// What it is.
+    pub statement: Statement,
+    /// The smallest inputs that showed it, smallest first.
+    pub inputs: Vec<Vec<u8>>,
+    /// Inputs that showed it.
+    pub hits: u64,
+    /// Executions of the run before the first.
+    pub executions: u64,
+    /// Seconds of the run before the first.
+    pub seconds: f64,
+}
+
+/// All clusters.
+#[derive(Debug, Default)]
+pub struct Clusters {
+    /// Inputs with one cause, by signature.
+    pub pure: BTreeMap<String, Cluster>,
+    /// Inputs that have to be refused for several causes at once, by signature: kept until a smaller one separates them.
+    pub mixed: BTreeMap<String, Cluster>,
+    /// Inputs looked at.
+    pub looked_at: u64,
+    /// Differences left out as documented and harmless: reader, what of its quirks, how often.
+    pub quirks: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Clusters {
+    /// Takes in what was heard of an input.
+    pub fn add(&mut self, input: &[u8], heard: &Heard, executions: u64, seconds: f64) {
+        self.looked_at += 1;
+        for quirk in &heard.judgement.quirks {
+            *self.quirks.entry(*quirk).or_default() += 1;
+        }
+        let clusters = if heard.judgement.causes > 1 { &mut self.mixed } else { &mut self.pure };
+        for statement in &heard.judgement.statements {
+            let signature = statement.signature();
+            if clusters.len() >= CLUSTERS_MAX && !clusters.contains_key(&signature) {
+                continue;
+            }
+            let cluster = clusters.entry(signature).or_insert_with(|| Cluster {
+                statement: statement.clone(),
+                inputs: Vec::new(),
+                hits: 0,
+                executions,
+                seconds,
+            });
+            cluster.hits += 1;
+            let at = cluster.inputs.partition_point(|known| (known.len(), known.as_slice()) < (input.len(), input));
+            if at < KEPT && cluster.inputs.get(at).is_none_or(|known| known != input) {
+                cluster.inputs.insert(at, input.to_vec());
+                cluster.inputs.truncate(KEPT);
+            }
+        }
+    }
+
+    /// Looks for an input with one cause for each disagreement that was seen among others only.
+    pub fn separate(&mut self, panel: &mut Panel, mut go_on: impl FnMut() -> bool) {
+        let mut mixed: Vec<Cluster> = std::mem::take(&mut self.mixed).into_values().collect();
+        mixed.sort_by_key(|cluster| cluster.inputs[0].len());
+        for cluster in mixed {
+            let about = |statement: &Statement| (statement.class, statement.cause.clone());
+            let same = |other: &Cluster| about(&other.statement) == about(&cluster.statement);
+            if self.pure.values().any(same) || !go_on() {
+                continue;
+            }
+            let mut separated = None;
+            shrink(panel.format, &cluster.inputs[0], SEPARATION_TRIES_MAX, |candidate| {
+                let heard = panel.hear(candidate);
+                let holds = heard.judgement.statements.iter().any(|other| about(other) == about(&cluster.statement));
+                if holds && heard.judgement.causes <= 1 {
+                    separated = Some((candidate.to_vec(), heard));
+                }
+                holds
+            });
+            if let Some((input, heard)) = separated {
+                self.add(&input, &heard, cluster.executions, cluster.seconds);
+                continue;
+            }
+            // It takes several: that is what the card then says, once, with as many readers as there are.
+            let known = self
+                .mixed
+                .iter()
+                .find(|(_, known)| same(known))
+                .map(|(signature, known)| (signature.clone(), known.statement.peers().count()));
+            match known {
+                Some((_, peers)) if peers >= cluster.statement.peers().count() => {}
+                known => {
+                    known.map(|(signature, _)| self.mixed.remove(&signature));
+                    self.mixed.insert(cluster.statement.signature(), cluster);
+                }
+            }
+        }
+    }
+
+    /// The smallest input found for each cluster, worst class first; clusters whose smallest input is the same become one.
+    pub fn minimised(&self, panel: &mut Panel, mut go_on: impl FnMut() -> bool) -> Vec<Cluster> {
+        let mut all: Vec<Cluster> = Vec::new();
+        for cluster in self.pure.values().chain(self.mixed.values()) {
+            let mut cluster = cluster.clone();
+            if go_on() {
+                let mixed = self.mixed.contains_key(&cluster.statement.signature());
+                cluster.inputs[0] = smallest(panel, &cluster, mixed);
+            }
+            let twin = all
+                .iter_mut()
+                .find(|known| known.statement.class == cluster.statement.class && known.inputs[0] == cluster.inputs[0]);
+            match twin {
+                Some(twin) => twin.absorb(cluster),
+                None => all.push(cluster),
+            }
+        }
+        all.sort_by(|a, b| a.statement.cmp(&b.statement));
+        all
+    }
+}
+
+impl Cluster {
+    /// The same input shows both: one card.
+    fn absorb(&mut self, other: Cluster) {
+        self.hits += other.hits;
+        self.executions = self.executions.min(other.executions);
+        if other.statement.cause != self.statement.cause {
+            let cause = format!("{}; {}", self.statement.cause, other.statement.cause);
+            self.statement.cause = cause;
+        }
+        self.statement.blocks.extend(other.statement.blocks);
+        self.statement.blocks.sort();
+        self.statement.blocks.dedup();
+    }
+}
+
+fn smallest(panel: &mut Panel, cluster: &Cluster, mixed: bool) -> Vec<u8> {
+    let format = panel.format;
+    let mut holds = |candidate: &[u8]| {
+        let mut heard = panel.hear(candidate);
+        if cluster.statement.class == Class::RoundTrip {
+            panel.ask_again(candidate, &mut heard);
+        }
+        (mixed || heard.judgement.causes <= 1) && heard.judgement.statements.contains(&cluster.statement)
+    };
+    let shrunk = shrink(format, &cluster.inputs[0], TRIES_MAX[0], &mut holds);
+    minimise::minimise(&shrunk, TRIES_MAX[1] as u64, &mut holds).map_or(shrunk, |minimised| minimised.bytes)
+}

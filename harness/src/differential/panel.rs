@@ -1,0 +1,317 @@
+//! The readers that are asked about one input, whatever runs them, and what the reference makes of it.
+
+use crate::HarnessError;
+use crate::execution::Outcome;
+use crate::executors::{Build, Engine, Executor, Reset};
+use crate::symbols::Symbols;
+use crate::target::Target;
+use crate::triage;
+use autoclave_formats::Format;
+use autoclave_formats::diff::judge::{Given, Judgement, judge};
+use autoclave_formats::diff::relations;
+use autoclave_formats::peers::worker::Worker;
+use autoclave_formats::peers::{Answer, Layer, Peer, Refusal, Runtime};
+use autoclave_formats::reading::Reading;
+use autoclave_formats::tree::{Erase, Tree};
+
+/// How modules are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// With marks, so that one instance serves many inputs.
+    Fast,
+    /// As deployed, a fresh instance for each input.
+    Deployed,
+}
+
+/// Frames that tell two deaths apart.
+const FRAMES_OF_A_DEATH: usize = 2;
+
+/// A module that a vendor wants to certify, beside its peers.
+pub static CANDIDATE: Peer = Peer {
+    name: "candidate",
+    package: "the module under test",
+    runtime: Runtime::Rust,
+    formats: &Format::ALL,
+    version: "",
+    projection: Erase::NONE,
+    quirks: &[],
+};
+
+/// One reader.
+pub struct Member {
+    /// Who it is.
+    pub peer: &'static Peer,
+    /// What it was asked and said, in full.
+    pub tally: Tally,
+    /// Why it is asked no more.
+    pub silent: Option<String>,
+    source: Source,
+}
+
+/// Counts of answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Inputs.
+    pub asked: u64,
+    /// Accepted.
+    pub accepted: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Died of.
+    pub died: u64,
+}
+
+enum Source {
+    /// A number in the module that holds the Rust peers.
+    Guest { module: usize, number: u8 },
+    /// A module of its own, whose result says whether it accepts.
+    Candidate { module: usize },
+    /// A process.
+    Worker(Box<Worker>),
+}
+
+struct Module {
+    executor: Executor,
+    symbols: Symbols,
+}
+
+/// All readers of a run.
+pub struct Panel {
+    /// What they read.
+    pub format: Format,
+    /// Who they are.
+    pub members: Vec<Member>,
+    modules: Vec<Module>,
+}
+
+/// What was said of one input.
+pub struct Heard {
+    /// The reference's reading.
+    pub reading: Reading,
+    /// One for each member, in their order.
+    pub answers: Vec<Said>,
+    /// What follows.
+    pub judgement: Judgement,
+}
+
+/// What one member said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Its answer; `None` where it could not be asked.
+    pub answer: Option<Answer>,
+    /// Its tree, where it accepted and wrote back what it read.
+    pub tree: Option<Tree>,
+    /// Whether a value of the input appeared on its console.
+    pub printed: bool,
+}
+
+impl Panel {
+    /// Without members.
+    pub fn new(format: Format) -> Self {
+        Self { format, members: Vec::new(), modules: Vec::new() }
+    }
+
+    /// Adds the peers of a module that holds several; `entry` is asked with a peer's number before the input.
+    pub fn add_guests(
+        &mut self,
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        peers: &'static [Peer],
+        wanted: &dyn Fn(&Peer) -> bool,
+        fidelity: Fidelity,
+    ) -> Result<(), HarnessError> {
+        if !peers.iter().any(wanted) {
+            return Ok(());
+        }
+        let module = self.add_module(engine, target, entry, fidelity)?;
+        for (number, peer) in peers.iter().enumerate() {
+            if peer.formats.contains(&self.format) && wanted(peer) {
+                self.add(peer, Source::Guest { module, number: number as u8 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a module under test.
+    pub fn add_candidate(
+        &mut self,
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        fidelity: Fidelity,
+    ) -> Result<(), HarnessError> {
+        let module = self.add_module(engine, target, entry, fidelity)?;
+        self.add(&CANDIDATE, Source::Candidate { module });
+        Ok(())
+    }
+
+    /// Adds a worker process.
+    pub fn add_worker(&mut self, peer: &'static Peer, worker: Worker) {
+        self.add(peer, Source::Worker(Box::new(worker)));
+    }
+
+    fn add(&mut self, peer: &'static Peer, source: Source) {
+        self.members.push(Member { peer, tally: Tally::default(), silent: None, source });
+    }
+
+    fn add_module(
+        &mut self,
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        fidelity: Fidelity,
+    ) -> Result<usize, HarnessError> {
+        let (build, reset) = match fidelity {
+            Fidelity::Fast => (Build::Fuzz, Reset::Dirty),
+            Fidelity::Deployed => (Build::Plain, Reset::Fresh),
+        };
+        let executor = Executor::new(engine, target, entry, build, reset, &target.limits)?;
+        self.modules.push(Module { executor, symbols: Symbols::load(&target.wasm) });
+        Ok(self.modules.len() - 1)
+    }
+
+    /// Asks every member and judges the answers.
+    pub fn hear(&mut self, input: &[u8]) -> Heard {
+        let reading = self.format.read(input);
+        let answers: Vec<Said> = (0..self.members.len()).map(|member| self.ask(member, input)).collect();
+        let given: Vec<Given<'_>> = self
+            .members
+            .iter()
+            .zip(&answers)
+            .filter_map(|(member, said)| {
+                let answer = said.answer.as_ref()?;
+                Some(Given { peer: member.peer, answer, tree: said.tree.as_ref(), printed: said.printed })
+            })
+            .collect();
+        let judgement = judge(self.format, input, &reading, &given);
+        Heard { reading, answers, judgement }
+    }
+
+    /// Asks every member that accepted a sound input about the same input spelt otherwise, and adds who is not stable.
+    pub fn ask_again(&mut self, input: &[u8], heard: &mut Heard) {
+        if !heard.reading.breaches.is_empty() || heard.reading.tree.is_none() {
+            return;
+        }
+        for relation in relations::table(self.format) {
+            let Some(respelt) = (relation.apply)(input) else { continue };
+            // A relation that our own reader does not hold to is ours to mend, and says nothing of others.
+            let reading = self.format.read(&respelt);
+            let digest = |tree: &Option<Tree>, erase| tree.as_ref().map(|tree| tree.digest(erase));
+            if !reading.breaches.is_empty()
+                || digest(&reading.tree, Erase::NONE) != digest(&heard.reading.tree, Erase::NONE)
+            {
+                continue;
+            }
+            for member in 0..self.members.len() {
+                if !matches!(heard.answers[member].answer, Some(Answer::Accepted(_))) {
+                    continue;
+                }
+                let peer = self.members[member].peer;
+                let again = self.ask(member, &respelt);
+                match again.answer {
+                    Some(Answer::Accepted(_)) => {
+                        let before = digest(&heard.answers[member].tree, peer.projection);
+                        if before.is_some() && digest(&again.tree, peer.projection) != before {
+                            heard.judgement.unstable(peer.name, relation.name, false);
+                        }
+                    }
+                    Some(Answer::Refused(_)) => heard.judgement.unstable(peer.name, relation.name, true),
+                    // It dies: the respelt input shows that by itself.
+                    Some(Answer::Died { .. }) | None => {}
+                }
+            }
+        }
+        heard.judgement.statements.sort();
+    }
+
+    fn ask(&mut self, member: usize, input: &[u8]) -> Said {
+        let Self { members, modules, format } = self;
+        let Member { peer, source, tally, silent } = &mut members[member];
+        let mut printed = false;
+        let answer = match source {
+            Source::Guest { module, number } => {
+                let module = &mut modules[*module];
+                let mut bytes = Vec::with_capacity(input.len() + 1);
+                bytes.push(*number);
+                bytes.extend_from_slice(input);
+                match module.executor.run(&bytes) {
+                    Outcome::Returned | Outcome::Rejected => answer(module.executor.output()),
+                    outcome => Answer::Died { how: how(module, outcome) },
+                }
+            }
+            Source::Candidate { module } => {
+                let module = &mut modules[*module];
+                match module.executor.run(input) {
+                    Outcome::Returned => Answer::Accepted(module.executor.output().to_vec()),
+                    Outcome::Rejected => {
+                        Answer::Refused(Refusal { layer: Layer::Unknown, code: "rejected".to_owned() })
+                    }
+                    outcome => Answer::Died { how: how(module, outcome) },
+                }
+            }
+            Source::Worker(worker) => {
+                match worker.ask(input, *format) {
+                    Ok(reply) => {
+                        printed = shows_a_value(&reply.printed, input);
+                        reply.answer
+                    }
+                    // What is wrong around a peer is not the peer's doing.
+                    Err(error) => {
+                        silent.get_or_insert_with(|| error.to_string());
+                        return Said { answer: None, tree: None, printed: false };
+                    }
+                }
+            }
+        };
+        tally.asked += 1;
+        let tree = match &answer {
+            Answer::Accepted(bytes) => {
+                tally.accepted += 1;
+                format.tree_of_answer(bytes, peer.projection)
+            }
+            Answer::Refused(_) => {
+                tally.refused += 1;
+                None
+            }
+            Answer::Died { .. } => {
+                tally.died += 1;
+                None
+            }
+        };
+        Said { answer: Some(answer), tree, printed }
+    }
+}
+
+/// An answer as the guests write it.
+fn answer(bytes: &[u8]) -> Answer {
+    match bytes {
+        [0, output @ ..] => Answer::Accepted(output.to_vec()),
+        [1, layer, code @ ..] => Answer::Refused(Refusal {
+            layer: Layer::ALL.get(usize::from(*layer)).copied().unwrap_or(Layer::Unknown),
+            code: String::from_utf8_lossy(code).into_owned(),
+        }),
+        _ => Answer::Died { how: "ANSWER-UNREADABLE".to_owned() },
+    }
+}
+
+/// The outcome and where: innermost functions, without those that only report a panic.
+fn how(module: &Module, outcome: Outcome) -> String {
+    let frames = module.symbols.resolve_all(&module.executor.execution().frames, 64);
+    let bucket = triage::bucket("differential", outcome, &frames);
+    let mut how = outcome.name().to_owned();
+    for frame in bucket.frames.iter().take(FRAMES_OF_A_DEATH) {
+        how.push_str(" < ");
+        how.push_str(frame);
+    }
+    how
+}
+
+/// Shortest stretch of an input that is taken for a value when it appears on a console, bytes.
+const VALUE_BYTES_MIN: usize = 8;
+
+/// Whether a console shows a value of the input: a word of letters and digits that is long enough to be no accident.
+fn shows_a_value(printed: &[u8], input: &[u8]) -> bool {
+    let words = input.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| word.len() >= VALUE_BYTES_MIN);
+    !printed.is_empty() && words.into_iter().any(|word| memchr::memmem::find(printed, word).is_some())
+}
