@@ -2,3 +2,4 @@
 
 pub mod dictionary;
 pub mod fhir;
+pub mod hl7;

@@ -19,11 +19,12 @@ mod charset;
 pub mod escape;
 mod frames;
 mod reader;
+pub mod relations;
 mod rules;
 pub mod tokens;
 mod write;
 
-pub use answer::{tree_of_answer, tree_of_answer_under};
+pub use answer::{Answer, tree_of_answer, tree_of_answer_under};
 pub use reader::read;
 pub use rules::{CASES, RULES};
 pub use tokens::Delimiters;

@@ -2,6 +2,7 @@
 
 pub mod edges;
 pub mod fhir_json;
+mod hl7;
 pub mod json;
 pub mod ndjson;
 pub mod scan;
@@ -66,6 +67,6 @@ pub fn table(format: Format) -> &'static [Mutator] {
         Format::FhirJson => &FHIR_JSON,
         Format::FhirNdjson => &FHIR_NDJSON,
         Format::FhirXml => xml::MUTATORS,
-        Format::Hl7v2 => &[],
+        Format::Hl7v2 => hl7::MUTATORS,
     }
 }

@@ -6,7 +6,7 @@ pub mod summary;
 #[cfg(unix)]
 pub mod worker;
 
-pub use rust::RUST_FHIR;
+pub use rust::{RUST_FHIR, RUST_HL7};
 
 use crate::Format;
 use crate::tree::Erase;

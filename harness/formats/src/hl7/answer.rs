@@ -1,13 +1,13 @@
-//! The trees that HL7 v2 peers answer, as nested JSON arrays.
+//! What a peer says of HL7 v2 messages: collected by its adapter, written as nested JSON arrays, made into a canonical tree.
 
 use crate::json;
 use crate::tree::{Erase, Id, Tree, What};
 
-/// The canonical tree of an answer: a list of messages, a message a list of segments, a segment its name and then its fields
-/// (field n at index n; MSH-1 and MSH-2 are strings), a field `null` or a list of repetitions, a repetition a list of
-/// components, a component a list of subcomponents. A leaf is its decoded text, or `{"raw": …, "text": …}`; `null` and the
-/// empty string are a value that is not sent, two quotation marks a null. A string may stand for any part that has only that
-/// one leaf. `None` where the answer is nothing of the kind.
+/// The canonical tree of an answer in JSON: a list of messages, a message a list of segments, a segment its name and then
+/// its fields (field n at index n; MSH-1 and MSH-2 are strings), a field `null` or a list of repetitions, a repetition a
+/// list of components, a component a list of subcomponents. A leaf is its decoded text, or `{"raw": …, "text": …}`; `null`
+/// and the empty string are a value that is not sent, two quotation marks a null. A string may stand for any part that has
+/// only that one leaf. `None` where the answer is nothing of the kind.
 pub fn tree_of_answer(answer: &[u8]) -> Option<Tree> {
     tree_of_answer_under(answer, Erase::NONE)
 }
@@ -15,92 +15,303 @@ pub fn tree_of_answer(answer: &[u8]) -> Option<Tree> {
 /// [`tree_of_answer`] of a peer that has this projection. Where it does not split components, the separators of
 /// subcomponents at their end, which separate nothing, are left out, as they are in the reference's tree.
 pub fn tree_of_answer_under(answer: &[u8], projection: Erase) -> Option<Tree> {
-    let answer = json::read(answer).tree?;
-    let root = answer.root().filter(|&root| answer.what(root) == What::List)?;
-    let mut writer = Writer { answer: &answer, tree: Tree::new(), trailing: None };
-    let top = writer.tree.add(None, b"", What::List, b"", 0..0);
-    for message in answer.children(root) {
-        if answer.what(message) != What::List {
-            return None;
+    Some(Answer::from_json(answer)?.tree(projection))
+}
+
+/// Part `from..to` of [`Answer::bytes`].
+type Piece = (u32, u32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Message,
+    Segment(Piece),
+    Field,
+    Repetition,
+    Component,
+    Leaf(Piece, Option<Piece>),
+}
+
+/// What a peer reads, in the order in which it stands: every call opens a part that goes on until the next of its kind or
+/// of a larger one. A leaf may follow any of them: it is that part's only one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    bytes: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+impl Answer {
+    /// Without a message.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next message.
+    pub fn message(&mut self) {
+        self.marks.push(Mark::Message);
+    }
+
+    /// The next segment.
+    pub fn segment(&mut self, name: &[u8]) {
+        let name = self.piece(name);
+        self.marks.push(Mark::Segment(name));
+    }
+
+    /// The next field. MSH-1 and MSH-2 are fields with one leaf each.
+    pub fn field(&mut self) {
+        self.marks.push(Mark::Field);
+    }
+
+    /// The next repetition.
+    pub fn repetition(&mut self) {
+        self.marks.push(Mark::Repetition);
+    }
+
+    /// The next component.
+    pub fn component(&mut self) {
+        self.marks.push(Mark::Component);
+    }
+
+    /// The next subcomponent, decoded.
+    pub fn leaf(&mut self, text: &[u8]) {
+        let text = self.piece(text);
+        self.marks.push(Mark::Leaf(text, None));
+    }
+
+    /// The next subcomponent, decoded and as written.
+    pub fn leaf_of(&mut self, text: &[u8], raw: &[u8]) {
+        if text == raw {
+            return self.leaf(text);
         }
-        let list = writer.tree.add(Some(top), b"", What::List, b"", 0..0);
-        for segment in answer.children(message) {
-            writer.segment(list, segment, projection)?;
+        let (text, raw) = (self.piece(text), self.piece(raw));
+        self.marks.push(Mark::Leaf(text, Some(raw)));
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> Piece {
+        let from = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        (from, self.bytes.len() as u32)
+    }
+
+    fn get(&self, (from, to): Piece) -> &[u8] {
+        &self.bytes[from as usize..to as usize]
+    }
+
+    /// The canonical tree, for a peer with this projection. A segment before the first message begins one.
+    pub fn tree(&self, projection: Erase) -> Tree {
+        let mut writer = Writer { answer: self, tree: Tree::new(), trailing: None };
+        let root = writer.tree.add(None, b"", What::List, b"", 0..0);
+        let (mut message, mut at) = (None, 0);
+        while let Some(mark) = self.marks.get(at) {
+            at += 1;
+            let name = match *mark {
+                Mark::Message => {
+                    message = Some(writer.tree.add(Some(root), b"", What::List, b"", 0..0));
+                    continue;
+                }
+                Mark::Segment(name) => self.get(name),
+                _ => continue,
+            };
+            let above = *message.get_or_insert_with(|| writer.tree.add(Some(root), b"", What::List, b"", 0..0));
+            let segment = writer.tree.add(Some(above), b"", What::Object, name, 0..0);
+            let ends = |mark: &Mark| matches!(mark, Mark::Message | Mark::Segment(_));
+            let end = self.marks[at..].iter().position(ends).map_or(self.marks.len(), |len| at + len);
+            writer.fields(segment, name == b"MSH", &self.marks[at..end], projection);
+            at = end;
+        }
+        writer.tree
+    }
+
+    /// As [`tree_of_answer`] reads it.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes.len() * 2 + self.marks.len() * 4);
+        list(&mut out, parts(&self.marks, Mark::Message), |out, message| {
+            let segments = message.split(|mark| matches!(mark, Mark::Segment(_))).skip(1);
+            let names =
+                message.iter().filter_map(|mark| if let Mark::Segment(name) = mark { Some(*name) } else { None });
+            list(out, names.zip(segments), |out, (name, fields)| {
+                out.push(b'[');
+                string(out, self.get(name));
+                for field in fields.split(|mark| *mark == Mark::Field).skip(1) {
+                    out.push(b',');
+                    self.part_to_json(out, field, 0);
+                }
+                out.push(b']');
+            });
+        });
+        out
+    }
+
+    /// A part that stands `level` levels below a field.
+    fn part_to_json(&self, out: &mut Vec<u8>, part: &[Mark], level: usize) {
+        match (part, [Mark::Repetition, Mark::Component].get(level)) {
+            ([], _) => out.extend_from_slice(b"null"),
+            ([mark @ Mark::Leaf(..)], _) => self.leaf_to_json(out, mark),
+            (_, Some(kind)) => list(out, parts(part, *kind), |out, part| self.part_to_json(out, part, level + 1)),
+            (_, None) => list(out, part, |out, mark| self.leaf_to_json(out, mark)),
         }
     }
-    Some(writer.tree)
+
+    fn leaf_to_json(&self, out: &mut Vec<u8>, mark: &Mark) {
+        match *mark {
+            Mark::Leaf(text, None) => string(out, self.get(text)),
+            Mark::Leaf(text, Some(raw)) => {
+                out.extend_from_slice(b"{\"raw\":");
+                string(out, self.get(raw));
+                out.extend_from_slice(b",\"text\":");
+                string(out, self.get(text));
+                out.push(b'}');
+            }
+            _ => out.extend_from_slice(b"null"),
+        }
+    }
+
+    fn from_json(answer: &[u8]) -> Option<Self> {
+        let json = json::read(answer).tree?;
+        let root = json.root().filter(|&root| json.what(root) == What::List)?;
+        let mut answer = Self::new();
+        for message in json.children(root) {
+            answer.message();
+            if json.what(message) != What::List {
+                return None;
+            }
+            for segment in json.children(message) {
+                let mut parts = json.children(segment);
+                let name = parts.next().filter(|&name| json.what(name) == What::String)?;
+                answer.segment(json.text(name));
+                for field in parts {
+                    answer.field();
+                    answer.part_of_json(&json, field, 0)?;
+                }
+            }
+        }
+        Some(answer)
+    }
+
+    /// A part that stands `level` levels below a field: at most three.
+    fn part_of_json(&mut self, json: &Tree, part: Id, level: usize) -> Option<()> {
+        match json.what(part) {
+            What::Null => self.leaf(b""),
+            What::List => {
+                let open = [Self::repetition, Self::component, |_: &mut Self| {}].get(level)?;
+                for part in json.children(part) {
+                    open(self);
+                    self.part_of_json(json, part, level + 1)?;
+                }
+            }
+            What::Object => {
+                let member = |name| json.member(part, name).filter(|&at| json.what(at) == What::String);
+                let text = member("text")?;
+                self.leaf_of(json.text(text), json.text(member("raw").unwrap_or(text)));
+            }
+            _ => self.leaf(json.text(part)),
+        }
+        Some(())
+    }
+}
+
+/// Writes a JSON array.
+fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+    out.push(b'[');
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+/// Writes a JSON string; bytes that are no UTF-8 become replacement characters.
+fn string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for byte in String::from_utf8_lossy(text).bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }
 
 struct Writer<'a> {
-    answer: &'a Tree,
+    answer: &'a Answer,
     tree: Tree,
     /// The separator that is left out at the end of components.
     trailing: Option<u8>,
 }
 
 impl<'a> Writer<'a> {
-    fn segment(&mut self, message: Id, segment: Id, projection: Erase) -> Option<()> {
-        let answer = self.answer;
-        let mut parts = answer.children(segment);
-        let name = parts.next().filter(|&name| answer.what(name) == What::String)?;
-        let object = self.tree.add(Some(message), b"", What::Object, answer.text(name), 0..0);
-        let header = answer.text(name) == b"MSH";
-        for (at, field) in parts.enumerate() {
+    fn fields(&mut self, segment: Id, header: bool, marks: &[Mark], projection: Erase) {
+        for (at, field) in marks.split(|mark| *mark == Mark::Field).skip(1).enumerate() {
             let label = (at + 1).to_string();
-            if header && at < 2 && answer.what(field) == What::String {
-                if at == 1 && projection.has(Erase::SUBCOMPONENTS) {
-                    self.trailing = answer.text(field).get(3).copied();
+            match *field {
+                [Mark::Leaf(text, _)] if header && at < 2 => {
+                    let text = self.answer.get(text);
+                    if at == 1 && projection.has(Erase::SUBCOMPONENTS) {
+                        self.trailing = text.get(3).copied();
+                    }
+                    if !text.is_empty() {
+                        self.tree.add(Some(segment), label.as_bytes(), What::String, text, 0..0);
+                    }
                 }
-                if !answer.text(field).is_empty() {
-                    self.tree.add(Some(object), label.as_bytes(), What::String, answer.text(field), 0..0);
-                }
-                continue;
+                _ => self.field(segment, label.as_bytes(), field),
             }
-            self.parts(object, label.as_bytes(), field, Level::Field)?;
         }
-        Some(())
     }
 
-    /// Adds a part that may itself have parts.
-    fn parts(&mut self, parent: Id, label: &[u8], part: Id, level: Level) -> Option<()> {
-        let answer = self.answer;
-        if answer.what(part) != What::List {
-            return self.leaf(parent, label, part);
+    fn field(&mut self, segment: Id, label: &[u8], field: &[Mark]) {
+        let field = self.trimmed(field);
+        let repetitions = parts(field, Mark::Repetition);
+        match &repetitions[..] {
+            [] => {}
+            [only] => self.repetition(segment, label, only),
+            _ => {
+                let list = self.tree.add(Some(segment), label, What::List, b"", 0..0);
+                for part in repetitions {
+                    match self.trimmed(part) {
+                        [] => _ = self.tree.add(Some(list), b"", What::Empty, b"", 0..0),
+                        part => self.repetition(list, b"", part),
+                    }
+                }
+            }
         }
-        let below = level.below()?;
-        let kept = answer.children(part).collect::<Vec<Id>>();
-        let kept = &kept[..kept.iter().rposition(|&part| !self.is_empty(part)).map_or(0, |last| last + 1)];
-        let holder = match (level, kept) {
-            (_, []) => return Some(()),
-            (Level::Field, [only]) => return self.parts(parent, label, *only, below),
-            (Level::Field, _) => self.tree.add(Some(parent), label, What::List, b"", 0..0),
-            (Level::Repetition, [only]) if !self.is_split(*only) => return self.parts(parent, label, *only, below),
-            (Level::Component, [only]) => return self.parts(parent, label, *only, below),
-            (Level::Repetition | Level::Component, _) => {
+    }
+
+    fn repetition(&mut self, parent: Id, label: &[u8], part: &[Mark]) {
+        let components = parts(self.trimmed(part), Mark::Component);
+        match &components[..] {
+            [] => {}
+            [only] if leaves(self.trimmed(only)) < 2 => self.component(parent, label, only),
+            _ => {
                 let object = self.tree.add(Some(parent), label, What::Object, b"", 0..0);
                 self.tree.set_raw(object, b"");
-                object
-            }
-            (Level::Subcomponent, _) => return None,
-        };
-        for (at, &part) in kept.iter().enumerate() {
-            match (level, self.is_empty(part)) {
-                (Level::Field, true) => _ = self.tree.add(Some(holder), b"", What::Empty, b"", 0..0),
-                (_, true) => {}
-                (Level::Field, false) => self.parts(holder, b"", part, below)?,
-                (_, false) => self.parts(holder, (at + 1).to_string().as_bytes(), part, below)?,
+                for (at, part) in components.iter().enumerate() {
+                    self.component(object, (at + 1).to_string().as_bytes(), part);
+                }
             }
         }
-        Some(())
     }
 
-    fn leaf(&mut self, parent: Id, label: &[u8], leaf: Id) -> Option<()> {
-        let (text, raw) = self.text(leaf)?;
+    fn component(&mut self, parent: Id, label: &[u8], part: &[Mark]) {
+        let part = self.trimmed(part);
+        if leaves(part) < 2 {
+            part.iter().for_each(|mark| self.leaf(parent, label, mark));
+            return;
+        }
+        let object = self.tree.add(Some(parent), label, What::Object, b"", 0..0);
+        self.tree.set_raw(object, b"");
+        let leaves = part.iter().filter(|mark| matches!(mark, Mark::Leaf(..)));
+        for (at, mark) in leaves.enumerate() {
+            self.leaf(object, (at + 1).to_string().as_bytes(), mark);
+        }
+    }
+
+    fn leaf(&mut self, parent: Id, label: &[u8], mark: &Mark) {
+        let Some((text, raw)) = self.text(mark) else { return };
         match text {
             b"" => {}
-            b"\"\"" if raw.is_none_or(|raw| raw == b"\"\"") => {
-                _ = self.tree.add(Some(parent), label, What::Null, b"", 0..0)
-            }
+            b"\"\"" if raw.is_none() => _ = self.tree.add(Some(parent), label, What::Null, b"", 0..0),
             text => {
                 let leaf = self.tree.add(Some(parent), label, What::String, text, 0..0);
                 if let Some(raw) = raw {
@@ -108,66 +319,34 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        Some(())
     }
 
-    /// A leaf's text, and what it was decoded from; `None` where it is no leaf.
-    fn text(&self, leaf: Id) -> Option<(&'a [u8], Option<&'a [u8]>)> {
-        let answer = self.answer;
-        match answer.what(leaf) {
-            What::Null => Some((b"", None)),
-            What::Object => {
-                let member = |name| answer.member(leaf, name).filter(|&at| answer.what(at) == What::String);
-                let text = answer.text(member("text")?);
-                Some((text, member("raw").map(|raw| answer.text(raw)).filter(|raw| *raw != text)))
-            }
-            What::List => None,
-            _ => {
-                let text = answer.text(leaf);
-                let kept = text.iter().rposition(|byte| Some(*byte) != self.trailing).map_or(0, |last| last + 1);
-                Some((&text[..kept], None))
-            }
-        }
+    /// A leaf's text, and what it was decoded from.
+    fn text(&self, mark: &Mark) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        let Mark::Leaf(text, raw) = mark else { return None };
+        let text = self.answer.get(*text);
+        let kept = text.iter().rposition(|byte| Some(*byte) != self.trailing).map_or(0, |last| last + 1);
+        Some((&text[..kept], raw.map(|raw| self.answer.get(raw))))
     }
 
-    /// Whether nothing is sent in it. Looks at every leaf at most once for each of the few levels above it.
-    fn is_empty(&self, part: Id) -> bool {
-        let mut waiting = vec![part];
-        while let Some(part) = waiting.pop() {
-            match self.answer.what(part) {
-                What::List => waiting.extend(self.answer.children(part)),
-                _ if self.text(part).is_none_or(|(text, _)| !text.is_empty()) => return false,
-                _ => {}
-            }
-        }
-        true
-    }
-
-    /// Whether a component has a subcomponent after its first.
-    fn is_split(&self, component: Id) -> bool {
-        self.answer.what(component) == What::List
-            && self.answer.children(component).skip(1).any(|part| !self.is_empty(part))
+    /// Without what is not sent at its end.
+    fn trimmed<'m>(&self, part: &'m [Mark]) -> &'m [Mark] {
+        let sent = |mark: &Mark| self.text(mark).is_some_and(|(text, _)| !text.is_empty());
+        &part[..part.iter().rposition(sent).map_or(0, |last| last + 1)]
     }
 }
 
-/// What a list stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Field,
-    Repetition,
-    Component,
-    Subcomponent,
+/// What stands after each mark of the kind, or all of it where there is none of the kind; nothing of nothing.
+fn parts(part: &[Mark], kind: Mark) -> Vec<&[Mark]> {
+    let mut parts: Vec<&[Mark]> = part.split(|mark| *mark == kind).collect();
+    if parts.len() > 1 || part.is_empty() {
+        parts.remove(0);
+    }
+    parts
 }
 
-impl Level {
-    fn below(self) -> Option<Self> {
-        match self {
-            Self::Field => Some(Self::Repetition),
-            Self::Repetition => Some(Self::Component),
-            Self::Component => Some(Self::Subcomponent),
-            Self::Subcomponent => None,
-        }
-    }
+fn leaves(part: &[Mark]) -> usize {
+    part.iter().filter(|mark| matches!(mark, Mark::Leaf(..))).count()
 }
 
 #[cfg(test)]
@@ -206,6 +385,37 @@ mod tests {
             ["PID",[["A&B","\"\""]],[["C","X"]],"D&&E","\"\"",[["A","\"\""],["\"\""]]],["PV1","\"\""]]]"#;
         let answered = tree_of_answer_under(decoded, Erase::SUBCOMPONENTS).unwrap();
         assert_eq!(tree.digest(Erase::SUBCOMPONENTS), answered.digest(Erase::SUBCOMPONENTS));
+    }
+
+    #[test]
+    fn what_is_collected_is_what_is_written() {
+        let mut answer = Answer::new();
+        answer.message();
+        answer.segment(b"MSH");
+        for text in [&b"|"[..], b"^~\\&", b""] {
+            answer.field();
+            answer.leaf(text);
+        }
+        answer.segment(b"PID");
+        for text in [&b"A"[..], b"", b"\"\""] {
+            answer.field();
+            answer.repetition();
+            answer.component();
+            answer.leaf_of(text, b"B\0");
+            answer.leaf(text);
+            answer.repetition();
+            answer.leaf(text);
+        }
+        answer.field();
+        answer.segment(b"ZZZ");
+        answer.message();
+        let written = String::from_utf8(answer.to_json()).unwrap();
+        let part = |text| format!(r#"[[[{{"raw":"B\u0000","text":"{text}"}},"{text}"]],"{text}"]"#);
+        let (a, none, null) = (part("A"), part(""), part(r#"\"\""#));
+        let expected = format!(r#"[[["MSH","|","^~\\&",""],["PID",{a},{none},{null},null],["ZZZ"]],[]]"#);
+        assert_eq!(written, expected);
+        assert_eq!(answer.tree(Erase::NONE), tree_of_answer(written.as_bytes()).unwrap());
+        assert_eq!(answer.tree(Erase::NONE).len(), 20);
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Charset {
         }
     }
 
+    /// Whether a delimiter's byte may be the second half of a character.
+    pub fn hides_delimiters(self) -> bool {
+        matches!(self, Self::Other(encoding) if !encoding.is_single_byte())
+    }
+
     /// The text; `None` where the bytes are none. ASCII decodes UTF-8, which is for the caller to notice.
     pub fn decode<'a>(self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         match self {

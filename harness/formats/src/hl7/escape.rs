@@ -132,7 +132,7 @@ fn nibble(digit: u8) -> u8 {
 }
 
 /// Appends `text` as it must be written between `delimiters`: delimiters by their letters, control characters in
-/// hexadecimal. What cannot be escaped, because no escape character is declared, is left out.
+/// hexadecimal. Without a declared escape character, delimiters and CR are left out: they cannot be written.
 pub fn encode(text: &[u8], delimiters: &Delimiters, into: &mut Vec<u8>) {
     for &byte in text {
         let letter = delimiters.escapes().into_iter().find(|(_, delimiter)| *delimiter == Some(byte));
@@ -143,7 +143,7 @@ pub fn encode(text: &[u8], delimiters: &Delimiters, into: &mut Vec<u8>) {
                 into.extend_from_slice(&[escape, b'X', digit(byte >> 4) as u8, digit(byte & 15) as u8, escape]);
             }
             (None, Some(_)) => {}
-            (None, None) if byte < 0x20 => {}
+            (None, None) if byte == b'\r' => {}
             (_, None) => into.push(byte),
         }
     }

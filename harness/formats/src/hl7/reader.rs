@@ -333,13 +333,13 @@ impl<'a> Reader<'a> {
         }
         let field = |number: usize| {
             let span = parts(bytes, encoding.end..bytes.len(), Some(declared.field)).nth(number - 2);
-            span.map_or(&b""[..], |span| &bytes[span])
+            span.unwrap_or(0..0)
         };
         match characters.len() {
             0 | 1 => self.breach(Way::EncodingMissing, here),
             2 | 3 => self.breach(Way::EncodingShort, here),
             4 => {}
-            5 if name != b"MSH" || since_2_7(field(12)) => {}
+            5 if name != b"MSH" || since_2_7(&decoded(&bytes[field(12)], &declared)) => {}
             5 => self.breach(Way::TruncationTooEarly, here),
             _ => self.breach(Way::EncodingLong, here),
         }
@@ -351,12 +351,13 @@ impl<'a> Reader<'a> {
         if bytes[encoding.end..].iter().all(|byte| *byte == declared.field) {
             self.breach(Way::NothingFollows, line.span.clone());
         }
-        let named = field(18);
-        let first = declared.repetition.and_then(|by| memchr::memchr(by, named)).unwrap_or(named.len());
-        self.charset = Charset::named(&named[..first]);
+        let mut named = field(18);
+        for delimiter in [declared.repetition, declared.component, declared.subcomponent] {
+            named = parts(bytes, named, delimiter).next().unwrap_or(0..0);
+        }
+        self.charset = Charset::named(&decoded(&bytes[named.clone()], &declared));
         if self.charset == Charset::Unknown {
-            let start = at + (named.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
-            self.breach(Way::UnknownCharset, start..start + first);
+            self.breach(Way::UnknownCharset, at + named.start..at + named.end);
         }
     }
 
@@ -588,6 +589,13 @@ fn label(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
             return &digits[at..];
         }
     }
+}
+
+/// A value of a header that steers how the rest is read.
+fn decoded(value: &[u8], delimiters: &Delimiters) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    escape::decode(value, delimiters, Charset::Ascii, &mut decoded, |_, _| {});
+    decoded
 }
 
 /// Whether MSH-12 names v2.7 or a later one.

@@ -45,12 +45,16 @@ fn delimiters(tree: &Tree, header: Id) -> Delimiters {
     Delimiters::declared(&line).map_or_else(Delimiters::default, |(declared, _)| declared)
 }
 
-fn named(tree: &Tree, field: Id) -> Charset {
-    let first = match tree.what(field) {
-        What::List => tree.children(field).next(),
-        _ => Some(field),
-    };
-    Charset::named(first.map_or(b"", |first| tree.text(first)))
+/// The character set that MSH-18 names first.
+pub(super) fn named(tree: &Tree, field: Id) -> Charset {
+    let mut at = field;
+    while let Some(first) = tree.children(at).next() {
+        if tree.what(at) == What::Object && tree.label(first) != b"1" {
+            return Charset::Ascii;
+        }
+        at = first;
+    }
+    Charset::named(tree.text(at))
 }
 
 struct Writer<'a> {

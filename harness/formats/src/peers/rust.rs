@@ -16,6 +16,16 @@ pub const RUST_FHIR: &[Peer] = &[
     fhir("serde_json", "serde_json 1", "", JSON, Erase::DOUBLE, SERDE_JSON),
 ];
 
+/// The peers of the guest `peers-hl7`; the position in this table is the number on the wire. Newlines are not folded before
+/// a peer sees them: what it does with LF is its own reading.
+pub const RUST_HL7: &[Peer] = &[
+    hl7("er7", "er7 0.1.4", ER7),
+    hl7("hl7kit", "hl7kit 0.2.0", HL7KIT),
+    hl7("hl7-parser", "hl7-parser 0.3.0", HL7_PARSER),
+    hl7("hl7-parser-lenient", "hl7-parser 0.3.0", HL7_PARSER_LENIENT),
+    hl7("rust-hl7", "rust-hl7 0.5.0", RUST_HL7_QUIRKS),
+];
+
 const JSON: &[Format] = &[FhirJson];
 const BOTH: &[Format] = &[FhirJson, FhirXml];
 
@@ -29,6 +39,32 @@ const FHIR_MODEL: &[Quirk] = &[Quirk {
 }];
 const SERDE_JSON: &[Quirk] =
     &[Quirk { what: "F", why: "it reads JSON and knows no rule of FHIR: the store behind a gateway that does" }];
+
+const ER7: &[Quirk] = &[Quirk {
+    what: "H07/line-feed",
+    why: "its documentation takes LF and CR LF for CR, in files as editors save them",
+}];
+const HL7KIT: &[Quirk] = &[
+    Quirk { what: "H07/line-feed", why: "its documentation takes LF and CR LF for CR, in files as editors save them" },
+    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+];
+const HL7_PARSER: &[Quirk] = &[
+    Quirk { what: "H07/line-feed", why: "CR alone ends a segment unless lenient newlines are asked for" },
+    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+];
+const HL7_PARSER_LENIENT: &[Quirk] = &[
+    Quirk { what: "H07/line-feed-in-field", why: "lenient newlines were asked for: any LF ends a segment" },
+    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+];
+const RUST_HL7_QUIRKS: &[Quirk] = &[
+    Quirk { what: "H07/line-feed", why: "CR alone ends a segment, as its documentation says" },
+    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+];
+
+const fn hl7(name: &'static str, package: &'static str, quirks: &'static [Quirk]) -> Peer {
+    let formats = &[Format::Hl7v2];
+    Peer { name, package, runtime: Runtime::Rust, formats, version: "", projection: Erase::NONE, quirks }
+}
 
 const fn fhir(
     name: &'static str,
@@ -47,9 +83,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_peer_reads_something() {
-        for (at, peer) in RUST_FHIR.iter().enumerate() {
+        let peers: Vec<&Peer> = RUST_FHIR.iter().chain(RUST_HL7).collect();
+        for (at, peer) in peers.iter().enumerate() {
             assert!(!peer.formats.is_empty() && peer.runtime == Runtime::Rust, "{}", peer.name);
-            assert!(RUST_FHIR[..at].iter().all(|other| other.name != peer.name), "{} stands twice", peer.name);
+            assert!(peers[..at].iter().all(|other| other.name != peer.name), "{} stands twice", peer.name);
         }
     }
 }
