@@ -153,14 +153,14 @@ fn executable(line: &str) -> Option<PathBuf> {
 
 /// Replaces this process, so that signals and the exit code are the program's own.
 #[cfg(unix)]
-fn become_program(command: &mut Command) -> Result<u8> {
+pub fn become_program(command: &mut Command) -> Result<u8> {
     use std::os::unix::process::CommandExt;
     let line = process::shown(command);
     Err(command.exec()).with_context(|| format!("cannot start `{line}`"))
 }
 
 #[cfg(not(unix))]
-fn become_program(command: &mut Command) -> Result<u8> {
+pub fn become_program(command: &mut Command) -> Result<u8> {
     let line = process::shown(command);
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))

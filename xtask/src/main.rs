@@ -6,6 +6,7 @@ mod forward;
 mod guests;
 mod manifest;
 mod native;
+mod peers;
 mod process;
 mod setup;
 mod suite;
@@ -50,6 +51,18 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<u8> {
             let names: Vec<String> = flags.get_many("steps").into_iter().flatten().cloned().collect();
             suite::command(&root, depth, &names)
         }
+        Some(("peers", flags)) => match flags.subcommand() {
+            Some(("setup", flags)) => {
+                let names: Vec<String> = flags.get_many("runtimes").into_iter().flatten().cloned().collect();
+                let mode = if flags.get_flag("install") { setup::Mode::Install } else { setup::Mode::Implicit };
+                peers::setup(&root, &names, mode)
+            }
+            Some((name, flags)) => {
+                let words: Vec<std::ffi::OsString> = flags.get_many("words").into_iter().flatten().cloned().collect();
+                peers::forward(&root, name, &words)
+            }
+            None => unreachable!("clap demands a command"),
+        },
         Some((name, flags)) => {
             let words: Vec<std::ffi::OsString> = flags.get_many("words").into_iter().flatten().cloned().collect();
             forward::command(&root, name, &words)
@@ -78,16 +91,26 @@ fn command_line() -> Command {
                     .value_parser(suite::names())
                     .help("Only these steps; none = all of them"),
             ),
+        Command::new("peers")
+            .about("Parsers in other languages: set them up, list, ask, measure and score them")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .disable_help_subcommand(true)
+            .subcommand(
+                Command::new("setup")
+                    .about("Install the peers of a runtime into .autoclave/peers, as its lock file says")
+                    .arg(
+                        Arg::new("runtimes")
+                            .value_name("RUNTIME")
+                            .num_args(0..)
+                            .value_parser(peers::names())
+                            .help("Only these; none = all of them"),
+                    )
+                    .arg(flag("install", "Install a runtime that is missing, too (Debian packages, as root)")),
+            )
+            .subcommands(peers::COMMANDS.iter().map(|(name, about)| passed_on(name, about))),
     ];
-    let forwarded = forward::COMMANDS.iter().map(|entry| {
-        Command::new(entry.name).about(entry.about).disable_help_flag(true).arg(
-            Arg::new("words")
-                .value_parser(clap::value_parser!(std::ffi::OsString))
-                .num_args(0..)
-                .trailing_var_arg(true)
-                .allow_hyphen_values(true),
-        )
-    });
+    let forwarded = forward::COMMANDS.iter().map(|entry| passed_on(entry.name, entry.about));
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("Autoclave: puts WebAssembly modules that read patient data under pressure")
@@ -98,6 +121,17 @@ fn command_line() -> Command {
         .disable_help_subcommand(true)
         .subcommands(own)
         .subcommands(forwarded)
+}
+
+/// A command whose words are not ours to judge.
+fn passed_on(name: &'static str, about: &'static str) -> Command {
+    Command::new(name).about(about).disable_help_flag(true).arg(
+        Arg::new("words")
+            .value_parser(clap::value_parser!(std::ffi::OsString))
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true),
+    )
 }
 
 fn flag(name: &'static str, help: &'static str) -> Arg {

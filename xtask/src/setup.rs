@@ -247,14 +247,14 @@ impl Tool {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     say("setup", &format!("{error:#}"));
-                    apt_install(root, self, APT_RUST)
+                    apt_install(root, &self.remedy(), APT_RUST)
                 }
             },
-            Tool::ClangWasm => apt_install(root, self, APT_CLANG),
-            Tool::Node => apt_install(root, self, &["nodejs", "npm"]),
-            Tool::Cxx => apt_install(root, self, &["g++"]),
-            Tool::Browser => apt_install(root, self, &["chromium"]),
-            Tool::Python => apt_install(root, self, &["python3", "python3-venv"]),
+            Tool::ClangWasm => apt_install(root, &self.remedy(), APT_CLANG),
+            Tool::Node => apt_install(root, &self.remedy(), &["nodejs", "npm"]),
+            Tool::Cxx => apt_install(root, &self.remedy(), &["g++"]),
+            Tool::Browser => apt_install(root, &self.remedy(), &["chromium"]),
+            Tool::Python => apt_install(root, &self.remedy(), &["python3", "python3-venv"]),
             Tool::Deny => install_deny(root).with_context(|| format!("by hand: {}", self.remedy())),
         }
     }
@@ -356,8 +356,7 @@ fn add_rustup_target(root: &Path) -> Result<()> {
 }
 
 /// Installs Debian packages; refreshes the lists only if they do not know the packages.
-fn apt_install(root: &Path, tool: Tool, packages: &[&str]) -> Result<()> {
-    let remedy = tool.remedy();
+pub fn apt_install(root: &Path, remedy: &str, packages: &[&str]) -> Result<()> {
     let apt = find(&["apt-get"]).with_context(|| format!("there is no apt-get here; by hand: {remedy}"))?;
     if !is_root() {
         bail!("installing needs root; by hand: sudo {remedy}");

@@ -3,7 +3,7 @@
 
 use crate::process::{self, say, shown, state};
 use crate::setup::{self, Tool};
-use crate::{forward, guests};
+use crate::{forward, guests, peers as outside};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "locks", depth: Depth::Quick, run: locks },
     Step { name: "lints", depth: Depth::Quick, run: lints },
     Step { name: "guests", depth: Depth::Quick, run: build_guests },
+    Step { name: "peers", depth: Depth::Full, run: peers },
     Step { name: "tests", depth: Depth::Quick, run: tests },
     Step { name: "wasm-tests", depth: Depth::Quick, run: |site| guests::test(site.root).map(Done::Counted) },
     Step { name: "canaries", depth: Depth::Full, run: |site| harness(site, &["selftest"]) },
@@ -149,6 +150,16 @@ fn build_guests(site: &Site) -> Result<Done> {
     let summary = guests::build(site.root, &[])?;
     if !summary.missing.is_empty() {
         bail!("not built: {}", summary.missing.join(", "));
+    }
+    Ok(Done::Passed)
+}
+
+/// Peers whose installation takes seconds; the tests ask those that are there.
+fn peers(site: &Site) -> Result<Done> {
+    for runtime in ["node", "python"] {
+        if let Err(error) = outside::install(site.root, runtime, setup::Mode::Implicit) {
+            return Ok(Done::Skipped(format!("{error:#}")));
+        }
     }
     Ok(Done::Passed)
 }

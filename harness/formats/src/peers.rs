@@ -1,11 +1,13 @@
 //! Other people's parsers, what they say of an input, and what each of them cannot represent.
 
+pub mod outside;
 pub mod planted;
 pub mod rust;
 pub mod summary;
 #[cfg(unix)]
 pub mod worker;
 
+pub use outside::{GO, JAVA, NODE, PYTHON, outside};
 pub use rust::{RUST_FHIR, RUST_HL7};
 
 use crate::Format;

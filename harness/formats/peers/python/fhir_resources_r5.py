@@ -1,0 +1,14 @@
+# fhir.resources read as FHIR R5.
+from fhir_resources import NAME, Adapter
+
+__all__ = ["NAME", "load", "read"]
+adapter = None
+
+
+def load():
+    global adapter
+    adapter = Adapter("fhir.resources")
+
+
+def read(form, data):
+    return adapter.read(form, data)

@@ -1,0 +1,44 @@
+# hl7apy: `parse_message`, tolerant and without groups; parts by the positions in their names, leaves as it writes them.
+import json
+
+import worker
+from worker import Refusal, text
+
+NAME = "hl7apy"
+
+
+def load():
+    global parse_message, HL7apyException
+    from hl7apy.exceptions import HL7apyException
+    from hl7apy.parser import parse_message
+
+
+def placed(parts, read):
+    """Parts by position; those whose name holds none come one after the other."""
+    at = {}
+    for order, part in enumerate(parts):
+        number = (part.name or "").rsplit("_", 1)[-1]
+        at.setdefault(int(number) if number.isdigit() else order + 1, []).append(read(part))
+    return [at.get(position, []) for position in range(1, max(at, default=0) + 1)]
+
+
+def component(part):
+    return [each[0] if each else "" for each in placed(part.children, lambda leaf: leaf.to_er7())]
+
+
+def field(part):
+    return [each[0] if each else [""] for each in placed(part.children, component)] or [[""]]
+
+
+def segment(part):
+    fields = [worker.field(repetitions) for repetitions in placed(part.children, field)]
+    if part.name == "MSH":
+        fields[:2] = [part.msh_1.to_er7(), part.msh_2.to_er7()]
+    return [part.name, *fields]
+
+
+def read(_, data):
+    try:
+        return json.dumps([[segment(part) for part in parse_message(text(data), find_groups=False).children]])
+    except HL7apyException as error:
+        raise Refusal("structure", f"{type(error).__name__}: {error}") from None
