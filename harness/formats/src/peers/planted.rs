@@ -615,7 +615,7 @@ mod tests {
                 let reading = reading(format, shown.example);
                 let (answer, tree) = answered(format, shown, shown.example);
                 let given = [Given { peer: &shown.peer, answer: &answer, tree: tree.as_ref(), printed: false }];
-                let statements = judge(format, &reading, &given).statements;
+                let statements = judge(format, shown.example, &reading, &given).statements;
                 let classes: Vec<Class> = statements.iter().map(|statement| statement.class).collect();
                 let unstable = shown.class == Class::RoundTrip && !classes.is_empty();
                 if !classes.contains(&shown.class) && !unstable {
