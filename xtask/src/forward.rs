@@ -70,8 +70,13 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
                 Selection::Named(names) => names,
                 _ => Vec::new(),
             };
-            let health = words.iter().any(|word| word == "hl7v2");
-            names.push(if health { "peers-hl7" } else { "peers-fhir" }.to_owned());
+            let says = |part: &str| words.iter().any(|word| word.to_string_lossy().contains(part));
+            let module = match (says("planted"), says("hl7v2")) {
+                (true, _) => "peers-planted",
+                (false, true) => "peers-hl7",
+                (false, false) => "peers-fhir",
+            };
+            names.push(module.to_owned());
             chosen = Selection::Named(names);
         }
         match chosen {

@@ -59,6 +59,18 @@ impl Case {
     }
 }
 
+/// A way to spell an input otherwise without changing what it says. It asks one reader alone, so it needs neither a second
+/// reader nor a verdict.
+#[derive(Clone, Copy)]
+pub struct Relation {
+    /// What is done, in kebab case.
+    pub name: &'static str,
+    /// The rule that says that it changes nothing.
+    pub rule: &'static str,
+    /// The input respelt; `None` where that does not apply. Linear.
+    pub apply: fn(&[u8]) -> Option<Vec<u8>>,
+}
+
 /// What a specification wants where a rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {

@@ -18,8 +18,9 @@ use crate::executors::{Engine, Reset};
 use crate::limits::Overrides;
 use crate::target::Target;
 use anyhow::Context;
+use autoclave_formats::diff::relations;
 use autoclave_formats::peers::worker::{Installed, Worker};
-use autoclave_formats::peers::{self, Peer, Runtime};
+use autoclave_formats::peers::{self, Peer, Runtime, planted};
 use autoclave_formats::tree::Erase;
 use autoclave_formats::{Format, mutate};
 use autoclave_reports::record::{self, Budget, NotTested, PeerRow, QuirkRow, Run, Scope, Timing};
@@ -36,28 +37,68 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// How often the display looks at the numbers.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A module of peers: which format, entries for all of them and for one, and who is in it.
+/// A module of peers: which format, entries for all of them and for one, and who is in it, by number.
 struct Guests {
     format: Format,
     module: &'static str,
     all: &'static str,
     one: &'static str,
-    peers: &'static [Peer],
+    peers: fn() -> Vec<&'static Peer>,
 }
 
 const GUESTS: &[Guests] = &[
-    Guests { format: Format::FhirJson, module: "peers-fhir", all: "all", one: "one", peers: peers::RUST_FHIR },
-    Guests { format: Format::FhirXml, module: "peers-fhir", all: "all_xml", one: "one_xml", peers: peers::RUST_FHIR },
+    Guests {
+        format: Format::FhirJson,
+        module: "peers-fhir",
+        all: "all",
+        one: "one",
+        peers: || peers::RUST_FHIR.iter().collect(),
+    },
+    Guests {
+        format: Format::FhirXml,
+        module: "peers-fhir",
+        all: "all_xml",
+        one: "one_xml",
+        peers: || peers::RUST_FHIR.iter().collect(),
+    },
+    Guests {
+        format: Format::Hl7v2,
+        module: "peers-hl7",
+        all: "all",
+        one: "one",
+        peers: || peers::RUST_HL7.iter().collect(),
+    },
 ];
+
+/// Readers with planted faults: what a search must find. Asked for by `--peers planted`.
+const PLANTED: &[Guests] = &[
+    Guests {
+        format: Format::FhirJson,
+        module: "peers-planted",
+        all: "all",
+        one: "one",
+        peers: || planted::FHIR.iter().map(|planted| &planted.peer).collect(),
+    },
+    Guests {
+        format: Format::Hl7v2,
+        module: "peers-planted",
+        all: "all_hl7",
+        one: "one_hl7",
+        peers: || planted::HL7.iter().map(|planted| &planted.peer).collect(),
+    },
+];
+/// The word for them.
+const PLANTED_WORD: &str = "planted";
 
 /// Compares and reports.
 pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let (started, clock) = (SystemTime::now(), Instant::now());
     let interrupts = Interrupts::install()?;
-    let guests = Format::named(&flags.what).and_then(|format| GUESTS.iter().find(|guests| guests.format == format));
+    let table = if flags.peers.iter().any(|word| word == PLANTED_WORD) { PLANTED } else { GUESTS };
+    let guests = Format::named(&flags.what).and_then(|format| table.iter().find(|guests| guests.format == format));
     let Some(guests) = guests else {
-        let names: Vec<&str> = GUESTS.iter().map(|guests| guests.format.name()).collect();
+        let names: Vec<&str> = table.iter().map(|guests| guests.format.name()).collect();
         return Err(usage(format!("no readers for {:?}; there are some for {}", flags.what, names.join(", "))));
     };
     let engine = Engine::new(Some(&home.cache()))?;
@@ -191,12 +232,17 @@ impl<'a> Comparison<'a> {
         let format = self.guests.format;
         let mut panel = Panel::new(format);
         let wanted = |peer: &Peer| {
-            flags.peers.iter().any(|word| word == "all" || word == peer.name || word == peer.runtime.name())
+            let means = |word: &String| {
+                word == "all" || word == PLANTED_WORD || word == peer.name || word == peer.runtime.name()
+            };
+            flags.peers.iter().any(means)
         };
-        let known: Vec<&'static Peer> =
-            self.guests.peers.iter().filter(|peer| peer.formats.contains(&format)).collect();
-        let is_known =
-            |word: &str| word == "all" || known.iter().any(|peer| peer.name == word || peer.runtime.name() == word);
+        let inside = (self.guests.peers)();
+        let known: Vec<&'static Peer> = inside.iter().copied().filter(|peer| peer.formats.contains(&format)).collect();
+        let is_known = |word: &str| {
+            let names_one = |peer: &&Peer| peer.name == word || peer.runtime.name() == word;
+            word == "all" || word == PLANTED_WORD || known.iter().any(names_one)
+        };
         if let Some(word) = flags.peers.iter().find(|word| !is_known(word)) {
             let names: Vec<&str> = known.iter().map(|peer| peer.name).collect();
             return Err(usage(format!(
@@ -209,7 +255,7 @@ impl<'a> Comparison<'a> {
             panel.add_candidate(self.engine, &self.target, &self.entry, fidelity)?;
         }
         let module = self.beside.as_ref().unwrap_or(&self.target);
-        panel.add_guests(self.engine, module, self.guests.one, self.guests.peers, &wanted, fidelity)?;
+        panel.add_guests(self.engine, module, self.guests.one, &inside, &wanted, fidelity)?;
         let installed = Installed::of(&self.home.root);
         let mut missing = Vec::new();
         for peer in known.into_iter().filter(|peer| peer.runtime != Runtime::Rust && wanted(peer)) {
@@ -263,9 +309,12 @@ impl<'a> Comparison<'a> {
             let mut observe = |input: &[u8], executions: u64| {
                 let mut court = court.lock().expect("no job panics while it holds the court");
                 let (panel, clusters) = &mut *court;
-                let mut heard = panel.hear(input);
-                panel.ask_again(input, &mut heard);
-                clusters.add(input, &heard, executions, started.elapsed().as_secs_f64());
+                let carried = relations::carrying(panel.format, input);
+                for input in std::iter::once(input).chain(carried.as_deref()) {
+                    let mut heard = panel.hear(input);
+                    panel.ask_again(input, &mut heard);
+                    clusters.add(input, &heard, executions, started.elapsed().as_secs_f64());
+                }
             };
             let guest = engine::Guest::new(engine, target, entry, Reset::Dirty, &target.limits)?;
             let mut readers = Readers::new(engine, guest, beside, flags.feedback, &mut observe)?;

@@ -117,11 +117,11 @@ impl Panel {
         engine: &Engine,
         target: &Target,
         entry: &str,
-        peers: &'static [Peer],
+        peers: &[&'static Peer],
         wanted: &dyn Fn(&Peer) -> bool,
         fidelity: Fidelity,
     ) -> Result<(), HarnessError> {
-        if !peers.iter().any(wanted) {
+        if !peers.iter().any(|peer| wanted(peer)) {
             return Ok(());
         }
         let module = self.add_module(engine, target, entry, fidelity)?;

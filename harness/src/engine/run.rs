@@ -243,6 +243,10 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
                 inputs.push(token.clone());
                 inputs.extend(completed(token));
             }
+            // So is what a generator of the format makes.
+            for _ in 0..if self.options.mutators.is_empty() { 0 } else { GENERATED_INPUTS } {
+                inputs.extend(self.havoc.structured(self.options.mutators, &[], &[]));
+            }
             inputs.retain(|input| input.len() <= self.options.input_bytes_max);
         }
         for input in &inputs {
@@ -750,6 +754,9 @@ const FIRST_INPUTS: &[(u8, usize)] = &[
     (0, 512),
     (b'a', 4096),
 ];
+
+/// Inputs that mutators make of nothing, where there is neither corpus nor seed.
+const GENERATED_INPUTS: usize = 4_096;
 
 /// Tokens of the dictionary that are run as inputs.
 const DICTIONARY_INPUTS_MAX: usize = 4_096;

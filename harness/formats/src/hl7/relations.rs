@@ -6,23 +6,11 @@ use super::tokens::{Delimiters, Segment, Terminator, is_header, parts, segments}
 use super::write::named;
 use super::{Spelling, read, write};
 use crate::reading::Breach;
-use crate::rules::{Policy, Side};
+use crate::rules::{Policy, Relation, Side};
 use crate::tree::{Tree, What};
 use std::ops::Range;
 
-/// A transformation after which a message must read the same.
-#[derive(Clone, Copy)]
-pub struct Relation {
-    /// What is done, in kebab case.
-    pub name: &'static str,
-    /// The rule that says that it changes nothing.
-    pub rule: &'static str,
-    /// The transformed message; `None` where it does not apply, or the reference reader refuses the message even under the
-    /// tolerant policy. Linear.
-    pub apply: fn(&[u8]) -> Option<Vec<u8>>,
-}
-
-/// All of them.
+/// All of them. Each applies only to messages that the reference reader takes under the tolerant policy.
 pub const RELATIONS: &[Relation] = &[
     Relation { name: "write-back", rule: "H15", apply: |input| rewritten(input, Spelling::AsRead) },
     Relation { name: "escape-anew", rule: "H13", apply: |input| rewritten(input, Spelling::Escaped) },

@@ -30,7 +30,7 @@ pub type Written = Result<Vec<u8>, (Layer, String)>;
 
 /// The readers of FHIR in JSON; the position is the number on the wire.
 pub static FHIR: &[Planted] = &[
-    fhir("type-last", Class::Choice, "of two resource types, takes the last", TWO_TYPES, |input| {
+    fhir("type-last", Class::Type, "of two resource types, takes the last", TWO_TYPES, |input| {
         let forgiven =
             |input: &[u8], breach: &Breach| is(breach, "F01", "") && input[breach.span.clone()] == *b"\"resourceType\"";
         read(input, forgiven, |tree| edited(tree, |tree, id| drop_if(tree.label(id) == b"resourceType")))
