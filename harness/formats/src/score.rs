@@ -145,8 +145,11 @@ impl Expectation<'_> {
             return true;
         }
         let message = self.note.split_once(" | ").map_or("", |(_, message)| message);
-        let core =
-            |part: &str| message.contains(part) && message.contains("from http://hl7.org/fhir/StructureDefinition/");
+        // Profiles of the core specification have names in lower case.
+        let core = |part: &str| {
+            let of = message.split_once("from http://hl7.org/fhir/StructureDefinition/").map(|(_, of)| of);
+            message.contains(part) && of.is_some_and(|of| of.starts_with(|first: char| first.is_ascii_uppercase()))
+        };
         PARSER_LEVEL.iter().any(|begin| message.starts_with(begin)) || core(": minimum required = ")
     }
 }

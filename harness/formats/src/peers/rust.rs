@@ -12,7 +12,6 @@ pub const RUST_FHIR: &[Peer] = &[
     fhir("fhirbolt-r4b", "fhirbolt 0.4.0", "R4B", BOTH, Erase::NONE, &[]),
     fhir("fhirbolt-r5", "fhirbolt 0.4.0", "R5", BOTH, Erase::NONE, &[]),
     fhir("fhir-model-r4b", "fhir-model 0.13.0", "R4B", JSON, Erase::DOUBLE, FHIR_MODEL),
-    fhir("fhir-model-r5", "fhir-model 0.13.0", "R5", JSON, Erase::DOUBLE, FHIR_MODEL),
     fhir("serde_json", "serde_json 1", "", JSON, Erase::DOUBLE, SERDE_JSON),
 ];
 

@@ -17,7 +17,7 @@ const MISSES: &[(&str, &str)] = &[
 ];
 
 /// The folder of the published files, where there is one.
-fn data() -> Option<PathBuf> {
+pub fn data() -> Option<PathBuf> {
     let named = std::env::var_os("AUTOCLAVE_SHARED_DATA").map(PathBuf::from);
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = named.unwrap_or_else(beside);
