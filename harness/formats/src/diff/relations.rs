@@ -10,7 +10,8 @@ pub fn table(format: Format) -> &'static [Relation] {
     match format {
         Format::Json | Format::FhirJson => FHIR_JSON,
         Format::Hl7v2 => hl7::relations::RELATIONS,
-        Format::FhirXml | Format::FhirNdjson => &[],
+        Format::FhirXml => FHIR_XML,
+        Format::FhirNdjson => &[],
     }
 }
 
@@ -23,7 +24,10 @@ const FHIR_JSON: &[Relation] = &[
     Relation { name: "strings-escaped", rule: "J01", apply: fhir::strings_escaped },
     Relation { name: "numbers-respelt", rule: "F14", apply: fhir::numbers_respelt },
     Relation { name: "canonical", rule: "F24", apply: fhir::canonical },
+    Relation { name: "through-xml", rule: "X15", apply: fhir::through_xml },
 ];
+
+const FHIR_XML: &[Relation] = &[Relation { name: "through-json", rule: "X15", apply: fhir::through_json }];
 
 /// Longest text that is carried, bytes.
 const CARRIED_BYTES_MAX: usize = 256;

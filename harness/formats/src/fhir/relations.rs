@@ -3,7 +3,10 @@
 //!
 //! All take an input that breaks no rule and give `None` where there is nothing to respell.
 
+use super::Release;
 use crate::json::{self, Kind, Tokens};
+use crate::reading::Reading;
+use crate::tree::Tree;
 
 /// Every object's members in reverse order. Order says nothing (json.html#json).
 pub fn members_reversed(input: &[u8]) -> Option<Vec<u8>> {
@@ -44,6 +47,28 @@ pub fn numbers_respelt(input: &[u8]) -> Option<Vec<u8>> {
 pub fn canonical(input: &[u8]) -> Option<Vec<u8>> {
     let out = super::write_canonical_json(&super::tree_of_answer(input)?);
     (out != input).then_some(out)
+}
+
+/// JSON by way of XML: written as XML from what the reference reads, read again, and written as JSON.
+pub fn through_xml(input: &[u8]) -> Option<Vec<u8>> {
+    let out = super::write_json(&sound(super::read_xml(&xml_of(input)?, Release::R4))?);
+    (out != input).then_some(out)
+}
+
+/// XML by way of JSON.
+pub fn through_json(input: &[u8]) -> Option<Vec<u8>> {
+    let json = super::write_json(&sound(super::read_xml(input, Release::R4))?);
+    let out = xml_of(&json)?;
+    (out != input).then_some(out)
+}
+
+/// A resource in JSON as XML; `None` where it breaks a rule or XML cannot say it.
+pub fn xml_of(json: &[u8]) -> Option<Vec<u8>> {
+    super::write_xml(&sound(super::read_json(json, Release::R4))?, Release::R4)
+}
+
+fn sound(reading: Reading) -> Option<Tree> {
+    reading.tree.filter(|_| reading.breaches.is_empty())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,7 +196,7 @@ fn number(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::{Release, read_json};
+    use crate::fhir::{read_json, read_xml};
     use crate::generate::fhir::resource;
     use crate::tree::Erase;
     use quickcheck::quickcheck;
@@ -205,6 +230,27 @@ mod tests {
             first.0 && JSON.iter().filter_map(|relation| relation(&text)).all(|text| read(&text) == first)
         }
         quickcheck(property as fn(Vec<u8>, Vec<u8>, u8) -> bool);
+    }
+
+    #[test]
+    fn json_and_xml_say_the_same() {
+        let digest = |reading: Reading| sound(reading).map(|tree| tree.digest(Erase::NONE));
+        for seed in 0..1_000_u64 {
+            let bytes: Vec<u8> = (0..64 + seed % 700)
+                .map(|at| ((at + seed * 1_000).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8)
+                .collect();
+            let text = crate::fhir::write_json(&resource(&mut arbitrary::Unstructured::new(&bytes), Release::R4));
+            let shown = String::from_utf8_lossy(&text);
+            let xml = xml_of(&text).unwrap_or_else(|| panic!("no XML for {shown}"));
+            let first = digest(read_json(&text, Release::R4));
+            let found: Vec<_> = read_xml(&xml, Release::R4).breaches.iter().map(|seen| seen.case).collect();
+            assert!(first.is_some() && found.is_empty(), "{found:?} in {}", String::from_utf8_lossy(&xml));
+            assert_eq!(digest(read_xml(&xml, Release::R4)), first, "{shown}\n{}", String::from_utf8_lossy(&xml));
+            // Both ways round, as far as they change the spelling.
+            assert!(through_xml(&text).is_none_or(|back| digest(read_json(&back, Release::R4)) == first), "{shown}");
+            assert_eq!(through_json(&xml), None, "{shown}");
+        }
+        assert_eq!(through_xml(br#"{"resourceType":"Patient","active":"x"}"#), None);
     }
 
     #[test]
