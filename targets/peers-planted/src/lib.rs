@@ -23,7 +23,6 @@ thread_local! {
 /// Builds what is built on first use: the state after this call is the one that every run begins with.
 #[unsafe(no_mangle)]
 pub extern "C" fn _initialize() {
-    fhir::warm_up();
     summary(Format::FhirJson, br#"{"resourceType":"Patient","id":"a","active":true}"#);
     summary(Format::Hl7v2, b"MSH|^~\\&|SYN|A~B\rPID|1\r");
 }

@@ -163,9 +163,9 @@ pub static FHIR: &[Planted] = &[
         std::hint::black_box(kept);
         written
     }),
-    fhir("work-cubed", Class::Work, "compares every object with every other, thrice", b"", |input| {
+    fhir("work-cubed", Class::Work, "compares all of more than 24 objects with all others, thrice", b"", |input| {
         let objects = input.iter().filter(|byte| **byte == b'{').count() as u64;
-        spin(objects * objects * objects * 10_000);
+        spin(if objects > 24 { objects * objects * objects * 50_000 } else { 0 });
         read(input, nothing, plain)
     }),
     fhir("twins-dropped", Class::Dropped, "drops the extensions of primitives", TWIN, |input| {
@@ -341,9 +341,9 @@ pub static HL7: &[Planted] = &[
             })
         },
     ),
-    v2("work-squared", Class::Work, "compares every repetition with every other", b"", |input| {
+    v2("work-squared", Class::Work, "compares all of more than 11 repetitions with all others", b"", |input| {
         let repetitions = input.iter().filter(|byte| **byte == b'~').count() as u64;
-        spin(repetitions * repetitions * 300_000);
+        spin(if repetitions > 11 { repetitions * repetitions * 5_000_000 } else { 0 });
         read_v2(input, "", plain)
     }),
     v2("short-header-panic", Class::Death, "dies of a header without encoding characters", b"", |input| {
