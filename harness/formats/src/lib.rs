@@ -4,6 +4,7 @@
 //! Modules import downward only: `{diff, peers} → {mutate, generate} → {fhir, hl7} → {json, rules} → {reading, tree}`.
 
 pub mod diff;
+pub mod families;
 pub mod fhir;
 pub mod generate;
 pub mod hl7;

@@ -489,20 +489,10 @@ impl<'a> Walk<'a> {
             let folds = match (members[at].property, self.definitions) {
                 (Some(property), Some(all)) => all.get(property.of).sort == Sort::Primitive,
                 _ => {
-                    let list = &self.tokens.list;
-                    let value = &list[members[base].value as usize];
-                    let item = list.get(members[base].value as usize + 1);
-                    let holds = |kind: Kind| item.is_some_and(|item| item.kind == kind);
-                    let base_is_primitive = match value.kind {
-                        Kind::Object => false,
-                        Kind::Array => {
-                            value.after > members[base].value + 1 && !holds(Kind::Object) && !holds(Kind::Array)
-                        }
-                        _ => true,
-                    };
-                    let twin = list[members[at].value as usize].kind;
+                    let is_alone = members[base].is_twin();
+                    let twin = self.tokens.list[members[at].value as usize].kind;
                     matches!(twin, Kind::Object | Kind::Array)
-                        && (base == at || members[base].is_twin() || base_is_primitive)
+                        && (is_alone || is_primitive(&self.tokens.list, members[base].value))
                 }
             };
             if !folds {
@@ -584,6 +574,17 @@ impl<'a> Walk<'a> {
                 && (all.named_bytes(of).is_some() || lower.is_some_and(|of| all.named_bytes(&of).is_some()))
         });
         if is_choice { CHOICE_TYPE } else { UNKNOWN_PROPERTY }
+    }
+}
+
+/// Whether a value is a scalar or an array of scalars, as far as its first item shows.
+fn is_primitive(tokens: &[Token], at: u32) -> bool {
+    let value = &tokens[at as usize];
+    let first = tokens.get(at as usize + 1).filter(|_| value.after > at + 1);
+    match value.kind {
+        Kind::Object => false,
+        Kind::Array => first.is_some_and(|first| !matches!(first.kind, Kind::Object | Kind::Array)),
+        _ => true,
     }
 }
 

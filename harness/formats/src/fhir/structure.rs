@@ -13,7 +13,7 @@ pub const RESOURCE_DEPTH_STRICT: usize = 32;
 /// Checks a resource's tree. Costs time n log n in its nodes, and no stack.
 pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
     let mut depth = vec![0_u32; tree.len()];
-    let mut container = vec![None; tree.len()];
+    let mut homes = vec![Home::default(); tree.len()];
     let mut holders: BTreeMap<Id, Container> = BTreeMap::new();
     let mut deep = false;
     for id in 0..tree.len() as Id {
@@ -24,17 +24,23 @@ pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
             deep = true;
             note(reading, tree, RESOURCE_DEPTH, id);
         }
-        let outer: Option<Id> = above.and_then(|above| container[above as usize]);
+        let outer = above.map_or(Home::default(), |above| homes[above as usize]);
         let is_contained = is_resource && is_item_of(tree, id, b"contained");
-        container[id as usize] = if is_resource && !is_contained { Some(id) } else { outer };
-        if is_contained && let Some(outer) = outer {
-            holders.entry(outer).or_default().contained.push(id);
-            check_contained(tree, id, reading);
-        }
-        if let Some(outer) = outer
-            && let Some(target) = fragment(tree, id)
+        let home = match (is_resource, is_contained, outer.container) {
+            (true, true, Some(container)) => {
+                holders.entry(container).or_default().contained.push(id);
+                check_contained(tree, id, reading);
+                Home { container: Some(container), contained: Some(id) }
+            }
+            (true, _, _) => Home { container: Some(id), contained: None },
+            (false, ..) => outer,
+        };
+        homes[id as usize] = home;
+        if let Some(container) = home.container
+            && tree.what(id) == What::String
+            && let Some(target) = tree.text(id).strip_prefix(b"#")
         {
-            holders.entry(outer).or_default().fragments.push((target, id));
+            holders.entry(container).or_default().refer(tree, id, target, home.contained);
         }
         match tree.what(id) {
             What::Object if is_extension(tree, id) => check_extension(tree, id, reading),
@@ -43,9 +49,18 @@ pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
         }
         check_content(tree, id, is_resource, reading);
     }
-    for (outer, held) in &holders {
-        held.check(tree, *outer, reading);
+    for held in holders.values() {
+        held.check(tree, reading);
     }
+}
+
+/// The resources in which a node is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Home {
+    /// The nearest one that is not contained.
+    container: Option<Id>,
+    /// The nearest contained one inside of that.
+    contained: Option<Id>,
 }
 
 fn note(reading: &mut Reading, tree: &Tree, case: &'static Case, at: Id) {
@@ -129,76 +144,46 @@ fn check_contained(tree: &Tree, id: Id, reading: &mut Reading) {
     }
 }
 
-/// The id that a local reference names; empty for `#`, which is the container itself.
-fn fragment(tree: &Tree, id: Id) -> Option<&[u8]> {
-    // Elements whose value may be a canonical or uri that names a contained resource.
-    let is_reference = match tree.label(id) {
-        b"reference" => true,
-        _ => return None,
-    };
-    let is_leaf = tree.what(id) == What::String && is_reference;
-    tree.text(id).strip_prefix(b"#").filter(|_| is_leaf)
-}
-
-/// A resource that contains others.
+/// A resource that contains others, or refers to what it contains.
 #[derive(Default)]
 struct Container<'t> {
     contained: Vec<Id>,
-    fragments: Vec<(&'t [u8], Id)>,
+    /// Targets of references, without `#`.
+    references: Vec<(&'t [u8], Id)>,
+    /// What any uri, canonical or reference names after a `#`.
+    used: BTreeSet<&'t [u8]>,
+    /// Contained resources that refer to the container.
+    back: BTreeSet<Id>,
 }
 
-impl Container<'_> {
-    fn check(&self, tree: &Tree, outer: Id, reading: &mut Reading) {
+impl<'t> Container<'t> {
+    fn refer(&mut self, tree: &Tree, at: Id, target: &'t [u8], from: Option<Id>) {
+        if target.is_empty() {
+            self.back.extend(from);
+        }
+        self.used.insert(target);
+        if tree.label(at) == b"reference" {
+            self.references.push((target, at));
+        }
+    }
+
+    fn check(&self, tree: &Tree, reading: &mut Reading) {
         let mut ids: BTreeSet<&[u8]> = BTreeSet::new();
         for &inner in &self.contained {
             let Some(id) = string(tree, inner, "id") else {
                 note(reading, tree, CONTAINED_NO_ID, inner);
                 continue;
             };
-            // Some write the id with its `#`.
-            let id_text = tree.text(id);
-            if !ids.insert(id_text) {
+            if !ids.insert(tree.text(id)) {
                 note(reading, tree, CONTAINED_ID_TWICE, id);
             }
+            if !self.used.contains(tree.text(id)) && !self.back.contains(&inner) {
+                note(reading, tree, NOT_REFERENCED, inner);
+            }
         }
-        for (target, at) in &self.fragments {
+        for (target, at) in &self.references {
             if !target.is_empty() && !ids.contains(target) {
                 note(reading, tree, UNRESOLVED, *at);
-            }
-        }
-        self.check_use(tree, outer, reading);
-    }
-
-    /// dom-3: referred to from the container, by reference or by any uri or canonical, or refers to the container.
-    fn check_use(&self, tree: &Tree, outer: Id, reading: &mut Reading) {
-        if self.contained.is_empty() {
-            return;
-        }
-        let mut used: BTreeSet<&[u8]> = BTreeSet::new();
-        let mut back: BTreeSet<Id> = BTreeSet::new();
-        let mut inside: Vec<Option<Id>> = Vec::new();
-        // Ids grow downwards, so that what is below `outer` follows it; the first node that is not below ends the walk.
-        for id in outer..tree.len() as Id {
-            let above = tree.parent(id);
-            if id > outer && above.is_none_or(|above| above < outer) {
-                break;
-            }
-            let own = above.filter(|_| id > outer).and_then(|above| inside[(above - outer) as usize]);
-            let own = own.or(self.contained.binary_search(&id).is_ok().then_some(id));
-            inside.push(own);
-            if tree.what(id) == What::String
-                && let Some(target) = tree.text(id).strip_prefix(b"#")
-            {
-                if target.is_empty() {
-                    back.extend(own);
-                }
-                used.insert(target);
-            }
-        }
-        for &inner in &self.contained {
-            let id = string(tree, inner, "id").map(|id| tree.text(id));
-            if id.is_some_and(|id| !used.contains(id)) && !back.contains(&inner) {
-                note(reading, tree, NOT_REFERENCED, inner);
             }
         }
     }
