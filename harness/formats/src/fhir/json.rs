@@ -520,7 +520,9 @@ impl<'a> Walk<'a> {
             let member = &self.members[at];
             let key = member.key;
             let Some(property) = member.property else {
-                if !member.is_folded {
+                // Of a resource only duplicates are left, which are a breach already.
+                let is_type = read_as == As::Resource && &*member.name == b"resourceType";
+                if !member.is_folded && !is_type {
                     let case = self.unknown(all, of, member, read_as);
                     self.breach(case, key);
                 }
@@ -552,7 +554,6 @@ impl<'a> Walk<'a> {
             return TWIN_MEMBER;
         }
         match name {
-            b"resourceType" if read_as == As::Resource => return DUPLICATE_KEY,
             b"resourceType" => return STRAY_RESOURCE_TYPE,
             b"fhir_comments" | b"_fhir_comments" => return FHIR_COMMENTS,
             _ => {}
