@@ -274,7 +274,7 @@ fn some_value(all: &Definitions, of: TypeId) -> String {
     let text = match (of.sort, of.name) {
         (Sort::Primitive, "boolean") => "true",
         (Sort::Primitive, "decimal" | "integer" | "unsignedInt" | "positiveInt") => "1",
-        (Sort::Primitive, "xhtml") => return format!("\"<div xmlns=\\XX>SYN</div>\""),
+        (Sort::Primitive, "xhtml") => return r#""<div xmlns=\"http://www.w3.org/1999/xhtml\">SYN</div>""#.to_owned(),
         (Sort::Primitive, _) => "\"a\"",
         (Sort::Abstract, _) => r#"{"resourceType":"Basic","code":{"text":"synthetic"}}"#,
         _ => r#"{"extension":[{"url":"http://example.org/syn","valueBoolean":true}]}"#,
