@@ -160,6 +160,7 @@ fn rust_hl7(input: &[u8]) -> Read {
 
 fn rust_hl7_with(message: &rusthl7::message::Message<'_>, decoder: &EscapeSequence) -> Answer {
     let mut answer = Answer::new();
+    let usual = message.get_separators() == Separators::default();
     answer.message();
     // Its splitting gives an empty segment after the last terminator.
     for segment in message.segments.iter().filter(|segment| !segment.source.is_empty()) {
@@ -180,7 +181,11 @@ fn rust_hl7_with(message: &rusthl7::message::Message<'_>, decoder: &EscapeSequen
                 for component in repetition {
                     answer.component();
                     for part in component {
-                        answer.leaf_of(decoder.decode(*part).as_bytes(), part.as_bytes());
+                        // Its search for the usual escape character finds a backslash and nothing else.
+                        match usual && !part.contains('\\') {
+                            true => answer.leaf(part.as_bytes()),
+                            false => answer.leaf_of(decoder.decode(*part).as_bytes(), part.as_bytes()),
+                        }
                     }
                 }
             }

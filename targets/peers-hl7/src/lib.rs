@@ -10,13 +10,17 @@
 mod adapters;
 
 use adapters::ADAPTERS;
-use autoclave_formats::hl7;
+use autoclave_formats::hl7::Answer;
 use autoclave_formats::peers::summary::{Reference, Said, Summary};
 use autoclave_formats::peers::{Layer, RUST_HL7};
 use autoclave_formats::tree::Erase;
+use autoclave_formats::{Format, hl7};
 
 #[cfg(target_arch = "wasm32")]
 mod exports;
+
+/// The peer that is the one before it with lenient newlines: without an LF both do the same.
+const LENIENT_TWIN: usize = 3;
 
 /// Builds what is built on first use.
 pub fn warm_up() {
@@ -28,24 +32,33 @@ pub fn warm_up() {
 /// What the reference and every peer say of `input`.
 pub fn summary(input: &[u8]) -> Summary {
     let reading = hl7::read(input);
-    let tree = reading.tree.as_ref();
-    // Most peers are compared under one projection.
-    let mut known: Vec<(Erase, Option<u64>)> = Vec::new();
-    let mut reference = |projection: Erase| {
-        known.iter().find(|known| known.0 == projection).map(|known| known.1).unwrap_or_else(|| {
-            let digest = tree.map(|tree| tree.digest(projection));
-            known.push((projection, digest));
-            digest
-        })
-    };
-    let peers = RUST_HL7.iter().zip(ADAPTERS).map(|(peer, read)| match read(input) {
-        Err((layer, code)) => Said::refused(layer, code),
-        Ok(answer) => {
-            let digest = answer.tree(peer.projection).digest(peer.projection);
-            Said::Accepted { digest: if reference(peer.projection) == Some(digest) { 0 } else { digest } }
+    let feeds = input.contains(&b'\n');
+    // Peers that read the same answer the same: most of the time is spent on what the first of them read.
+    let mut known: Vec<(Answer, Erase, Said)> = Vec::new();
+    let mut peers: Vec<Said> = Vec::with_capacity(RUST_HL7.len());
+    for (at, (peer, read)) in RUST_HL7.iter().zip(ADAPTERS).enumerate() {
+        if at == LENIENT_TWIN && !feeds {
+            peers.push(peers[at - 1]);
+            continue;
         }
-    });
-    let peers = peers.collect();
+        let answer = match read(input) {
+            Ok(answer) => answer,
+            Err((layer, code)) => {
+                peers.push(Said::refused(layer, code));
+                continue;
+            }
+        };
+        let same = known.iter().find(|(other, projection, _)| *projection == peer.projection && *other == answer);
+        let said = same.map_or_else(
+            || {
+                let tree = answer.tree(peer.projection);
+                Said::accepted(Format::Hl7v2, &reading, Some(&tree), peer.projection)
+            },
+            |(.., said)| *said,
+        );
+        known.push((answer, peer.projection, said));
+        peers.push(said);
+    }
     Summary { reference: Reference::of(&reading), peers }
 }
 
@@ -71,13 +84,16 @@ mod tests {
     #[test]
     fn every_peer_has_its_adapter_and_reads_a_plain_message_like_the_reference() {
         assert_eq!(RUST_HL7.len(), ADAPTERS.len());
+        assert_eq!(RUST_HL7[LENIENT_TWIN].name, format!("{}-lenient", RUST_HL7[LENIENT_TWIN - 1].name));
         let input = b"MSH|^~\\&|LAB|ACME|EHR|CLINIC|20260815081500||ORU^R01^ORU_R01|SYN1|P|2.5\r\
             PID|1||SYN123^^^ACME&2.999.1&ISO^MR~SYN456^^^B||SYNTH\\T\\CO^JOHN||19800101|M|\"\"\r";
         let summary = summary(input);
         for (at, (peer, said)) in RUST_HL7.iter().zip(&summary.peers).enumerate() {
             let shown = || String::from_utf8_lossy(&answer(&[&[at as u8][..], input].concat())).into_owned();
-            assert_eq!(*said, Said::Accepted { digest: 0 }, "{} {}", peer.name, shown());
+            assert_eq!(*said, Said::Accepted { digest: 0, causes: 0 }, "{} {}", peer.name, shown());
         }
+        let read = |read: &adapters::Adapter| read(input).expect("a reading");
+        assert!(ADAPTERS.iter().all(|adapter| read(adapter) == read(&ADAPTERS[0])), "the fast way is not taken");
         for at in 0..RUST_HL7.len() {
             let answered = answer(&[&[at as u8][..], input].concat());
             let tree = hl7::tree_of_answer(&answered[1..]).expect("an answer");

@@ -32,58 +32,70 @@ enum Mark {
 }
 
 /// What a peer reads, in the order in which it stands: every call opens a part that goes on until the next of its kind or
-/// of a larger one. A leaf may follow any of them: it is that part's only one.
+/// of a larger one. A leaf may follow any of them: it is that part's only one. What is not sent at the end of a part is left
+/// out, so that equal answers say the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
+    /// Fields, repetitions, components and empty leaves that were opened and hold nothing so far.
+    opened: [usize; 4],
 }
 
 impl Answer {
     /// Without a message.
     pub fn new() -> Self {
-        Self::default()
+        Self { bytes: Vec::with_capacity(512), marks: Vec::with_capacity(256), opened: [0; 4] }
     }
 
     /// The next message.
     pub fn message(&mut self) {
+        self.opened = [0; 4];
         self.marks.push(Mark::Message);
     }
 
     /// The next segment.
     pub fn segment(&mut self, name: &[u8]) {
+        self.opened = [0; 4];
         let name = self.piece(name);
         self.marks.push(Mark::Segment(name));
     }
 
     /// The next field. MSH-1 and MSH-2 are fields with one leaf each.
     pub fn field(&mut self) {
-        self.marks.push(Mark::Field);
+        self.opened = [self.opened[0] + 1, 0, 0, 0];
     }
 
     /// The next repetition.
     pub fn repetition(&mut self) {
-        self.marks.push(Mark::Repetition);
+        self.opened = [self.opened[0], self.opened[1] + 1, 0, 0];
     }
 
     /// The next component.
     pub fn component(&mut self) {
-        self.marks.push(Mark::Component);
+        self.opened = [self.opened[0], self.opened[1], self.opened[2] + 1, 0];
     }
 
     /// The next subcomponent, decoded.
     pub fn leaf(&mut self, text: &[u8]) {
-        let text = self.piece(text);
-        self.marks.push(Mark::Leaf(text, None));
+        self.leaf_of(text, text);
     }
 
     /// The next subcomponent, decoded and as written.
     pub fn leaf_of(&mut self, text: &[u8], raw: &[u8]) {
-        if text == raw {
-            return self.leaf(text);
+        if text.is_empty() {
+            self.opened[3] += 1;
+            return;
         }
-        let (text, raw) = (self.piece(text), self.piece(raw));
-        self.marks.push(Mark::Leaf(text, Some(raw)));
+        let empty = Mark::Leaf((0, 0), None);
+        for (count, mark) in
+            std::mem::take(&mut self.opened).into_iter().zip([Mark::Field, Mark::Repetition, Mark::Component, empty])
+        {
+            self.marks.extend(std::iter::repeat_n(mark, count));
+        }
+        let piece = self.piece(text);
+        let raw = (text != raw).then(|| self.piece(raw));
+        self.marks.push(Mark::Leaf(piece, raw));
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Piece {
@@ -410,9 +422,9 @@ mod tests {
         answer.segment(b"ZZZ");
         answer.message();
         let written = String::from_utf8(answer.to_json()).unwrap();
-        let part = |text| format!(r#"[[[{{"raw":"B\u0000","text":"{text}"}},"{text}"]],"{text}"]"#);
-        let (a, none, null) = (part("A"), part(""), part(r#"\"\""#));
-        let expected = format!(r#"[[["MSH","|","^~\\&",""],["PID",{a},{none},{null},null],["ZZZ"]],[]]"#);
+        let a = r#"[[[{"raw":"B\u0000","text":"A"},"A"]],"A"]"#;
+        let null = r#"[[[{"raw":"B\u0000","text":"\"\""},"\"\""]],"\"\""]"#;
+        let expected = format!(r#"[[["MSH","|","^~\\&"],["PID",{a},null,{null}],["ZZZ"]],[]]"#);
         assert_eq!(written, expected);
         assert_eq!(answer.tree(Erase::NONE), tree_of_answer(written.as_bytes()).unwrap());
         assert_eq!(answer.tree(Erase::NONE).len(), 20);
