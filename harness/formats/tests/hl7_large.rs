@@ -50,7 +50,8 @@ fn many_parts_are_read_in_bounded_memory() {
 
 #[test]
 fn sixty_four_megabytes_are_read() {
-    let line = b"OBX|1|TX|2345-7^GLUCOSE^LN||a line of text as laboratories send it, somewhat longer than most||||||F\r";
+    let line =
+        b"OBX|1|TX|2345-7^GLUCOSE^LN||a line of text as laboratories send it, somewhat longer than most||||||F\r";
     let count = (64 << 20) / line.len();
     let reading = read(message(&[(line, count)]));
     assert_eq!(reading.side(Policy::StrictGateway), Side::Accept);
