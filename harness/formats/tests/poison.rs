@@ -174,3 +174,45 @@ fn a_worker_sees_little_of_the_environment_and_ends_with_its_owner() {
     drop(worker);
     assert!(!alive());
 }
+
+/// Not a test of its own: the owner that the next test kills, in a process of its own.
+#[test]
+fn owner() {
+    if std::env::var_os("AUTOCLAVE_TEST_OWNER").is_none() {
+        return;
+    }
+    let limits = Limits { input: Duration::from_secs(600), ..limits() };
+    let mut worker = Worker::launch(&POISON, launch(&["well"]), limits).unwrap();
+    let reply = worker.ask(b"pid", Format::Json).unwrap();
+    let Answer::Accepted(pid) = reply.answer else { panic!("{:?}", reply.answer) };
+    println!("pid {}", String::from_utf8(pid).unwrap());
+    worker.ask(b"spin", Format::Json).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_hangs_dies_when_its_owner_is_killed() {
+    use std::io::BufRead;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "owner", "--nocapture"]).env("AUTOCLAVE_TEST_OWNER", "1");
+    let mut owner = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(owner.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let pid = lines.find_map(|line| line.split_once("pid ").map(|(_, pid)| pid.to_owned())).unwrap();
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('-')
+    };
+    let until = |wanted: &[char]| {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !wanted.contains(&state()) && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(wanted.contains(&state()), "the worker {pid} is {}", state());
+    };
+    until(&['R']);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    // Gone, or dead and waiting for an init that reaps.
+    until(&['-', 'Z', 'X']);
+}

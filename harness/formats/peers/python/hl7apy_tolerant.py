@@ -2,7 +2,6 @@
 import json
 
 import worker
-from worker import Refusal, text
 
 NAME = "hl7apy"
 
@@ -22,12 +21,12 @@ def placed(parts, read):
     return [at.get(position, []) for position in range(1, max(at, default=0) + 1)]
 
 
-def component(part):
-    return [each[0] if each else "" for each in placed(part.children, lambda leaf: leaf.to_er7())]
+def parts(part, read, nothing):
+    return [each[0] if each else nothing for each in placed(part.children, read)] or [nothing]
 
 
 def field(part):
-    return [each[0] if each else [""] for each in placed(part.children, component)] or [[""]]
+    return parts(part, lambda component: parts(component, lambda leaf: leaf.to_er7(), ""), [""])
 
 
 def segment(part):
@@ -39,6 +38,6 @@ def segment(part):
 
 def read(_, data):
     try:
-        return json.dumps([[segment(part) for part in parse_message(text(data), find_groups=False).children]])
+        return json.dumps([[segment(part) for part in parse_message(worker.text(data), find_groups=False).children]])
     except HL7apyException as error:
-        raise Refusal("structure", f"{type(error).__name__}: {error}") from None
+        raise worker.Refusal("structure", f"{type(error).__name__}: {error}") from None

@@ -120,20 +120,21 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         (format!("NOT-TESTED: {error}"), EXIT_NOT_JUDGED)
     }
 
-    /// Committed inputs of a format: seeds and the vectors that every reader takes.
+    /// Committed inputs of a format: its seeds; where it has none, the vectors that every reader takes.
     fn inputs(format: Format) -> Vec<Vec<u8>> {
         let corpus = root().join("corpora").join(format.name());
-        let mut files: Vec<PathBuf> = ["seeds", "vectors"]
-            .iter()
-            .filter_map(|folder| std::fs::read_dir(corpus.join(folder)).ok())
-            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
-            .filter(|file| {
+        let files = |folder: &str, begin: &str| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(corpus.join(folder)).into_iter().flatten().flatten();
+            let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            files.retain(|file| {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
-                let is_vector = file.parent().is_some_and(|folder| folder.ends_with("vectors"));
-                !name.ends_with(".expect.json") && (!is_vector || name.starts_with("accept-"))
-            })
-            .collect();
-        files.sort();
+                name.starts_with(begin) && !name.ends_with(".expect.json")
+            });
+            files.sort();
+            files
+        };
+        let seeds = files("seeds", "");
+        let files = if seeds.is_empty() { files("vectors", "accept-") } else { seeds };
         files.iter().filter_map(|file| std::fs::read(file).ok()).filter(|bytes| bytes.len() < 64 << 10).collect()
     }
 
@@ -148,6 +149,10 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         for peer in chosen(&names)? {
             for format in peer.formats {
                 let inputs = inputs(*format);
+                if inputs.is_empty() {
+                    println!("{:18}  {:9}  NOT-TESTED: no input is committed", peer.name, format.name());
+                    continue;
+                }
                 let bytes = inputs.iter().map(Vec::len).sum::<usize>() / inputs.len().max(1);
                 let begin = Instant::now();
                 let result = start(peer).and_then(|mut worker| {
@@ -209,7 +214,10 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         let mut code = 0;
         for peer in chosen(&names)? {
             match score_peer(peer, &expectations, &folder) {
-                Ok(score) => print_score(peer, &score, with_misses),
+                Ok((score, deaths)) => {
+                    print_score(peer, &score, with_misses);
+                    deaths.iter().for_each(|death| println!("    {death}"));
+                }
                 Err(error) => {
                     code = EXIT_NOT_JUDGED;
                     println!("{:18}  NOT-TESTED: {error}", peer.name);
@@ -231,8 +239,14 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         fits && expected.is_scored() && expected.format().is_some_and(|format| peer.formats.contains(&format))
     }
 
-    fn score_peer(peer: &'static Peer, expectations: &[Expectation<'_>], folder: &Path) -> Result<Score, WorkerError> {
+    /// The score, and of which files the peer died.
+    fn score_peer(
+        peer: &'static Peer,
+        expectations: &[Expectation<'_>],
+        folder: &Path,
+    ) -> Result<(Score, Vec<String>), WorkerError> {
         let mut worker = start(peer)?;
+        let mut deaths = Vec::new();
         let mut sides: BTreeMap<&str, Option<Side>> = BTreeMap::new();
         for format in peer.formats {
             let fits = |expected: &&Expectation<'_>| expected.format() == Some(*format) && is_for(peer, expected);
@@ -243,9 +257,14 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
                 .collect();
             let inputs: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
             let replies = worker.ask_many(&inputs, *format)?;
-            sides.extend(files.iter().zip(&replies).map(|((path, _), reply)| (*path, side(reply))));
+            for ((path, _), reply) in files.iter().zip(&replies) {
+                if let Answer::Died { how } = &reply.answer {
+                    deaths.push(format!("died of {path}: {how}"));
+                }
+                sides.insert(path, side(reply));
+            }
         }
-        Ok(score::score(expectations, |expected| sides.get(expected.path).copied()))
+        Ok((score::score(expectations, |expected| sides.get(expected.path).copied()), deaths))
     }
 
     fn side(reply: &Reply) -> Option<Side> {
@@ -265,10 +284,11 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
                 print!("   {layer} {}/{}", found.right, found.right + found.misses.len());
             }
         }
-        let died = score.misses().filter(|miss| miss.did.is_none()).count();
-        println!("   died {died}");
+        println!();
         for miss in score.misses().filter(|_| with_misses) {
-            println!("    {:?} {}", miss.did, miss.path);
+            if let Some(did) = miss.did {
+                println!("    {did:?} {}", miss.path);
+            }
         }
     }
 }
