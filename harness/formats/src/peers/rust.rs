@@ -11,7 +11,6 @@ pub const RUST_FHIR: &[Peer] = &[
     fhir("fhirbolt-r4", "fhirbolt 0.4.0", "R4", BOTH, Erase::NONE, &[]),
     fhir("fhirbolt-r4b", "fhirbolt 0.4.0", "R4B", BOTH, Erase::NONE, &[]),
     fhir("fhirbolt-r5", "fhirbolt 0.4.0", "R5", BOTH, Erase::NONE, &[]),
-    fhir("fhir-model-r4b", "fhir-model 0.13.0", "R4B", JSON, Erase::DOUBLE, FHIR_MODEL),
     fhir("serde_json", "serde_json 1", "", JSON, Erase::DOUBLE, SERDE_JSON),
 ];
 
@@ -31,10 +30,6 @@ const BOTH: &[Format] = &[FhirJson, FhirXml];
 const FHIRKIT_LENIENT: &[Quirk] = &[Quirk {
     what: "F17/unknown-property",
     why: "from_json reports what it does not know as an issue and leaves it out: a reader may do either (json.html)",
-}];
-const FHIR_MODEL: &[Quirk] = &[Quirk {
-    what: "F17/unknown-property",
-    why: "its structs ignore members that they do not know: a reader may do either (json.html)",
 }];
 const SERDE_JSON: &[Quirk] =
     &[Quirk { what: "F", why: "it reads JSON and knows no rule of FHIR: the store behind a gateway that does" }];
