@@ -2,6 +2,7 @@
 //! One file for each command; rayon and child processes live here and nowhere else.
 
 mod bench;
+mod conform;
 mod corpora;
 mod diff;
 mod facts;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
     match cli.command {
         Command::Fuzz(flags) => fuzz::run(&flags, arguments),
         Command::Repro(flags) => repro::run(&flags),
+        Command::Conform(flags) => conform::run(&flags, arguments),
         Command::Replay(flags) => replay::run(&flags, arguments),
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),

@@ -1,6 +1,7 @@
 //! The command line of `autoclave`: every command and flag, in one place. `cargo xtask` passes its words on to it.
 
 use crate::limits::{Overrides, Profile};
+use autoclave_formats::rules::Policy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub enum Command {
     Repro(Repro),
     /// Run every committed seed and regression through its targets, without mutation
     Replay(Replay),
+    /// Run every vector of a target's format: which rules of the specification it keeps
+    Conform(Conform),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
     Cmin(OneTarget),
     /// Reduce one input to the smallest that keeps its outcome
@@ -182,6 +185,34 @@ pub struct Repro {
     /// Limits.
     #[command(flatten)]
     pub limits: LimitFlags,
+}
+
+/// Flags of `conform`.
+#[derive(Debug, Clone, Args)]
+pub struct Conform {
+    /// The target: a name in targets/, or a .wasm file
+    pub target: String,
+    /// Who decides what the specification leaves open: strict-gateway or tolerant-reader; without one it is not judged
+    #[arg(long, value_parser = policy)]
+    pub profile: Option<Policy>,
+    /// Format of the vectors, instead of the target's own: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2
+    #[arg(long)]
+    pub input_format: Option<String>,
+    /// Release of FHIR that the target reads
+    #[arg(long, default_value = "R4", value_parser = ["R4", "R4B", "R5"])]
+    pub release: String,
+    /// The entry, where a target has several
+    #[arg(long)]
+    pub entry: Option<String>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-conform)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
 }
 
 /// Flags of `replay`.
@@ -377,6 +408,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn limit(text: &str) -> Result<String, String> {
     Overrides::default().set(text).map(|()| text.to_owned())
+}
+
+fn policy(text: &str) -> Result<Policy, String> {
+    let names = || Policy::ALL.map(Policy::name).join(", ");
+    Policy::ALL.into_iter().find(|policy| policy.name() == text).ok_or_else(|| format!("profiles: {}", names()))
 }
 
 fn profile(text: &str) -> Result<Profile, String> {

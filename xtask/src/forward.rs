@@ -35,6 +35,7 @@ pub const COMMANDS: &[Forwarded] = &[
     named("repro", "Show a finding again, with frames and source lines"),
     targets("replay", "Run every committed seed and regression, without mutation"),
     Forwarded { name: "diff", about: "Find inputs that readers understand differently, by cause", needs: Needs::Peers },
+    named("conform", "Run every vector of a target's format: which rules it keeps"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
