@@ -1,8 +1,8 @@
 //! Speed of the readers in bytes a second, beside serde_json and fhirkit on the same input.
 
 use autoclave_formats::fhir::{self, Release};
-use autoclave_formats::json;
 use autoclave_formats::tree::Erase;
+use autoclave_formats::{hl7, json};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fhirkit::r4::Resource;
 use std::hint::black_box;
@@ -58,5 +58,36 @@ fn readers(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, readers);
+/// A message of about 500 bytes, and one of about a megabyte.
+fn er7(criterion: &mut Criterion) {
+    let header = "MSH|^~\\&|SYNLAB|SYN|SYNEHR|SYN|20260815081500||ORU^R01^ORU_R01|SYN1|P|2.5.1\r\
+        PID|1||SYN123^^^SYN&2.999.1&ISO^MR~SYN456^^^SYN||SYNTH^ALEX^Q||19700101|F|||1 Synthetic Street^^Nowhere\r\
+        OBR|1|SYN1|SYN2|24323-8^Synthetic panel^LN|||20260815080000\r";
+    let line = "OBX|1|NM|2345-7^Glucose^LN||5.50|mmol/L^^UCUM|3.9-5.6|N|||F|||20260815081000\r\
+        NTE|1|L|Synthetic comment \\T\\ more\\.br\\second line\r";
+    for (name, count) in [("message", 2), ("long message", 8000)] {
+        let input = [header, &line.repeat(count)].concat().into_bytes();
+        assert!(hl7::read(&input).breaches.is_empty());
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(input.len() as u64));
+        group.bench_function("hl7::tokens::segments", |bench| {
+            bench
+                .iter(|| hl7::tokens::segments(black_box(&input)).map(|one| one.fields(&input).count()).sum::<usize>());
+        });
+        group.bench_function("hl7::read", |bench| bench.iter(|| hl7::read(black_box(&input))));
+        group.bench_function("hl7::read and digest", |bench| {
+            bench.iter(|| hl7::read(black_box(&input)).tree.map(|tree| tree.digest(Erase::NONE)));
+        });
+        let tree = hl7::read(&input).tree.expect("a tree");
+        group.bench_function("hl7::write", |bench| {
+            bench.iter(|| hl7::write(black_box(&tree), hl7::Spelling::AsRead));
+        });
+        let text = std::str::from_utf8(&input).unwrap();
+        group.bench_function("hl7kit", |bench| bench.iter(|| hl7kit::Message::parse(black_box(text)).is_ok()));
+        group.bench_function("er7", |bench| bench.iter(|| er7::parse(black_box(text)).is_ok()));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, readers, er7);
 criterion_main!(benches);

@@ -142,6 +142,11 @@ impl Tree {
         Self::default()
     }
 
+    /// Without a node, but with room for so many and for so many bytes of text.
+    pub fn with_capacity(nodes: usize, bytes: usize) -> Self {
+        Self { nodes: Vec::with_capacity(nodes), bytes: Vec::with_capacity(bytes) }
+    }
+
     /// Adds a node as the last child of `parent` (`None`: the root, which comes first). `label` is its name in an object and
     /// empty in a list; `span` is where it stands in the input, bytes.
     pub fn add(&mut self, parent: Option<Id>, label: &[u8], what: What, text: &[u8], span: Range<usize>) -> Id {

@@ -127,6 +127,11 @@ fn hl7_parser_with(input: &[u8], lenient_newlines: bool) -> Read {
                 };
                 answer.component();
                 for part in component.subcomponents() {
+                    // Its decoding copies what has no escape character.
+                    if !part.raw_value().contains(message.separators.escape) {
+                        answer.leaf(part.raw_value().as_bytes());
+                        continue;
+                    }
                     decoded.clear();
                     // Writing to a string cannot fail unless the peer's own formatting does.
                     if write!(decoded, "{}", message.separators.decode(part.raw_value())).is_err() {

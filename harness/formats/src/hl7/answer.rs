@@ -110,7 +110,8 @@ impl Answer {
 
     /// The canonical tree, for a peer with this projection. A segment before the first message begins one.
     pub fn tree(&self, projection: Erase) -> Tree {
-        let mut writer = Writer { answer: self, tree: Tree::new(), trailing: None };
+        let tree = Tree::with_capacity(self.marks.len(), self.bytes.len() * 2);
+        let mut writer = Writer { answer: self, tree, trailing: None };
         let root = writer.tree.add(None, b"", What::List, b"", 0..0);
         let (mut message, mut at) = (None, 0);
         while let Some(mark) = self.marks.get(at) {

@@ -51,7 +51,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(input: &'a [u8]) -> Self {
-        let mut tree = Tree::new();
+        // As usual messages need; what needs more grows.
+        let mut tree = Tree::with_capacity((input.len() / 4).min(1 << 16), (input.len() * 2).min(1 << 20));
         let root = tree.add(None, b"", What::List, b"", 0..input.len());
         Self {
             input,
