@@ -58,6 +58,34 @@ fn json_and_fhir_json_agree_with_published_verdicts() {
     assert_eq!(missed, listed);
 }
 
+/// What HL7's validator accepts with profiles and terminology at hand, and a strict gateway does not.
+const VALIDATED_AND_REFUSED: &[(&str, &str)] = &[
+    ("fhir/validator/custom-resource.json", "a resource type that only a package of that test defines"),
+    ("fhir/validator/matchetype/matchetype-pattern.json", "a template with `$instant$` for a time, no resource"),
+    ("fhir/validator/params-ws.json", "U+000B in a string: the validator only warns"),
+    ("fhir/validator/unicode-problem.json", "U+0013 in a string: the validator only warns"),
+];
+
+#[test]
+fn nothing_is_refused_that_a_full_validator_accepts() {
+    let Some(folder) = data() else { return eprintln!("skipped: no published files here") };
+    let table = std::fs::read_to_string(folder.join("EXPECTED.tsv")).unwrap();
+    let expectations = score::expectations(&table);
+    let validated = expectations.iter().filter(|expected| expected.layer == "full-validator");
+    let (mut count, mut refused) = (0, Vec::new());
+    for expected in validated.filter(|expected| expected.format() == Some(Format::FhirJson)) {
+        let Some(release) = expected.release() else { continue };
+        let bytes = std::fs::read(folder.join(expected.path)).unwrap();
+        count += 1;
+        if fhir::read_json(&bytes, release).side(Policy::StrictGateway) == Side::Reject {
+            refused.push(expected.path);
+        }
+    }
+    refused.sort_unstable();
+    assert!(count > 150);
+    assert_eq!(refused, VALIDATED_AND_REFUSED.iter().map(|(path, _)| *path).collect::<Vec<_>>());
+}
+
 #[test]
 fn drafts_of_r5_are_not_r5() {
     let Some(folder) = data() else { return eprintln!("skipped: no published files here") };

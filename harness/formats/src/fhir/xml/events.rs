@@ -115,6 +115,10 @@ pub fn text(input: &[u8]) -> Result<(&str, usize), Breach> {
 impl<'a> Events<'a> {
     /// The events of `input`, whose first byte is number `start` of what spans count.
     pub fn new(input: &'a str, start: usize) -> Self {
+        // Readers below take a mark for encoding and do not count its bytes; here the text is decoded already.
+        let text = input.trim_start_matches('\u{feff}');
+        let marks = input.len() - text.len();
+        let (input, start) = (text, start + marks);
         let mut reader = Reader::from_reader(input.as_bytes());
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
@@ -132,6 +136,9 @@ impl<'a> Events<'a> {
             is_over: false,
             breaches: Vec::new(),
         };
+        if marks > 0 {
+            events.breaches.push(Breach { case: SYNTAX, span: start - marks..start });
+        }
         events.check_characters();
         events
     }
