@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
             Place::Single if job.value == NONE => self.breach(TWIN_SHAPE, job.twin),
             Place::Single if values.len() > 1 => self.breach(TOO_MANY, job.value),
             Place::Single => self.breach(ARRAY_FOR_SINGLE, job.value),
-            Place::Item => self.breach(ARRAY_IN_ARRAY, job.value),
+            Place::Item => self.breach(ARRAY_IN_ARRAY, if job.value == NONE { job.twin } else { job.value }),
             Place::Array | Place::Anywhere | Place::AnyItem => {}
         }
         for (at, items) in [(job.value, &values), (job.twin, &twins)] {

@@ -80,6 +80,8 @@ fn wide_objects_and_lists_are_read() {
         let same = ",\"gender\":\"male\",\"_gender\":{\"id\":\"a\"}".repeat(100_000);
         let reading = fhir::read_json(format!("{{\"resourceType\":\"Patient\"{same}}}").as_bytes(), Release::R4);
         assert!(shows(&reading, cases::DUPLICATE_KEY));
+        let lists = br#"{"resourceType":"Patient","name":[{"given":[null],"_given":[[{"id":"a"}]]}]}"#;
+        assert!(shows(&fhir::read_json(lists, Release::R4), cases::ARRAY_IN_ARRAY));
         let given = vec!["null"; 500_000].join(",");
         let reading = fhir::read_json(
             format!("{{\"resourceType\":\"Patient\",\"name\":[{{\"given\":[{given}],\"_given\":[{given}]}}]}}")
