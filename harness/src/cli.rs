@@ -319,6 +319,9 @@ pub struct Diff {
     /// A module under test, by name or .wasm file: its edges guide the search, and it is one of the readers
     #[arg(long, short)]
     pub target: Option<String>,
+    /// Score readers on files with expected verdicts: a table of path, accept|reject|either, layer, note beside the files
+    #[arg(long, value_name = "TABLE", conflicts_with = "inputs")]
+    pub expected: Option<PathBuf>,
     /// The entry, where a target has several
     #[arg(long)]
     pub entry: Option<String>,

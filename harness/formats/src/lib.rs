@@ -53,11 +53,16 @@ impl Format {
 
     /// Reads an input with the reference reader; FHIR as R4.
     pub fn read(self, input: &[u8]) -> reading::Reading {
+        self.read_as(input, fhir::Release::R4)
+    }
+
+    /// Reads an input with the reference reader; FHIR as this release.
+    pub fn read_as(self, input: &[u8], release: fhir::Release) -> reading::Reading {
         match self {
             Self::Json => json::read(input),
-            Self::FhirJson => fhir::read_json(input, fhir::Release::R4),
-            Self::FhirXml => fhir::read_xml(input, fhir::Release::R4),
-            Self::FhirNdjson => fhir::read_ndjson(input, fhir::Release::R4),
+            Self::FhirJson => fhir::read_json(input, release),
+            Self::FhirXml => fhir::read_xml(input, release),
+            Self::FhirNdjson => fhir::read_ndjson(input, release),
             Self::Hl7v2 => hl7::read(input),
         }
     }

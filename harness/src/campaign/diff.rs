@@ -19,13 +19,16 @@ use crate::limits::Overrides;
 use crate::target::Target;
 use anyhow::Context;
 use autoclave_formats::diff::relations;
+use autoclave_formats::fhir::Release;
 use autoclave_formats::peers::worker::{Installed, Worker};
-use autoclave_formats::peers::{self, Peer, Runtime, planted};
+use autoclave_formats::peers::{self, Answer, Peer, Runtime, planted};
+use autoclave_formats::rules::{Policy, Side};
+use autoclave_formats::score::{self, Score};
 use autoclave_formats::tree::Erase;
 use autoclave_formats::{Format, mutate};
-use autoclave_reports::record::{self, Budget, NotTested, PeerRow, QuirkRow, Run, Scope, Timing};
+use autoclave_reports::record::{self, Budget, Check, NotTested, PeerRow, QuirkRow, Run, Scope, Timing};
 use autoclave_reports::{Record, TargetRecord, Verdict};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -107,7 +110,10 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
     let jobs = flags.jobs.unwrap_or(1).max(1);
     let time = (flags.runs.is_none() || super::fuzz::time_was_given(arguments)).then_some(flags.time);
     let mut found = Found::default();
-    if flags.inputs.is_empty() {
+    let mut checks = Vec::new();
+    if let Some(table) = &flags.expected {
+        checks = comparison.score(table)?;
+    } else if flags.inputs.is_empty() {
         found = comparison.search(flags, jobs, time, &interrupts)?;
     } else {
         for (number, (_, bytes)) in files(&flags.inputs)?.iter().enumerate() {
@@ -140,7 +146,8 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
         toolchain: facts::toolchain(),
         environment: facts::environment(),
         limits: facts::limit_rows(&comparison.target),
-        targets: vec![row],
+        targets: if flags.expected.is_some() { Vec::new() } else { vec![row] },
+        checks,
         peers: comparison.peers(),
         not_tested: comparison.not_tested.clone(),
         ..Record::default()
@@ -238,7 +245,8 @@ impl<'a> Comparison<'a> {
             flags.peers.iter().any(means)
         };
         let inside = (self.guests.peers)();
-        let known: Vec<&'static Peer> = inside.iter().copied().filter(|peer| peer.formats.contains(&format)).collect();
+        let known: Vec<&'static Peer> =
+            inside.iter().copied().chain(peers::outside()).filter(|peer| peer.formats.contains(&format)).collect();
         let is_known = |word: &str| {
             let names_one = |peer: &&Peer| peer.name == word || peer.runtime.name() == word;
             word == "all" || word == PLANTED_WORD || known.iter().any(names_one)
@@ -353,6 +361,60 @@ impl<'a> Comparison<'a> {
         })
     }
 
+    /// How often each reader agrees with the verdicts of a table: a row for each, ours first.
+    fn score(&mut self, table: &Path) -> anyhow::Result<Vec<Check>> {
+        let text = String::from_utf8(inputs::read_whole(table, FILE_BYTES_MAX)?)
+            .with_context(|| format!("{}: not UTF-8", table.display()))?;
+        let folder = table.parent().unwrap_or(Path::new("."));
+        let format = self.panel.format;
+        let expectations = score::expectations(&text);
+        let scored: Vec<_> =
+            expectations.iter().filter(|expected| expected.format() == Some(format) && expected.is_scored()).collect();
+        if scored.is_empty() {
+            return Err(usage(format!("{}: no file of {} in it", table.display(), format.name())));
+        }
+        let mut scores = vec![Score::default(); 1 + self.panel.members.len()];
+        for expected in scored {
+            // A table may name what lies elsewhere.
+            anyhow::ensure!(!expected.path.contains(".."), "{}: {} leaves its folder", table.display(), expected.path);
+            let input = inputs::read_whole(&folder.join(expected.path), FILE_BYTES_MAX)?;
+            let release = expected.release().unwrap_or(Release::R4);
+            scores[0].add(expected, Some(format.read_as(&input, release).side(Policy::TolerantReader)));
+            let heard = self.panel.hear(&input);
+            for ((member, said), score) in self.panel.members.iter().zip(&heard.answers).zip(&mut scores[1..]) {
+                // A reader of one release is not asked about another.
+                if Release::named(member.peer.version).is_some_and(|own| own != release) {
+                    continue;
+                }
+                match &said.answer {
+                    Some(Answer::Accepted(_)) => score.add(expected, Some(Side::Accept)),
+                    Some(Answer::Refused(_)) => score.add(expected, Some(Side::Reject)),
+                    Some(Answer::Died { .. }) => score.add(expected, None),
+                    None => {}
+                }
+            }
+        }
+        let names = std::iter::once("reference").chain(self.panel.members.iter().map(|member| member.peer.name));
+        let mut checks = Vec::new();
+        for (name, score) in names.zip(&scores) {
+            let (right, all) = score.total();
+            eprintln!("{name}\n{score}");
+            let said = format!("{right} of {all}");
+            checks.push(Check {
+                name: name.to_owned(),
+                question: format!("agrees with the expected verdicts: {said}"),
+                target: None,
+                verdict: match all {
+                    0 => Verdict::NotApplicable("no file of its release".into()),
+                    _ if right == all => Verdict::Pass,
+                    _ => Verdict::Warn(format!("{said}; differs on {}", misses(score))),
+                },
+                ..Check::default()
+            });
+        }
+        Ok(checks)
+    }
+
     fn unit(&self) -> UnitHome {
         let entry = format!("diff-{}-{}", self.guests.format.name(), self.entry);
         self.home.unit(&self.target, &entry)
@@ -457,6 +519,15 @@ impl<'a> Comparison<'a> {
         let missing = self.missing.iter().map(|(peer, why)| PeerRow { not_tested: why.clone(), ..row(peer) });
         asked.chain(missing).collect()
     }
+}
+
+/// The first files on which a reader differs.
+fn misses(score: &Score) -> String {
+    const SHOWN_MAX: usize = 12;
+    let all: Vec<&str> = score.misses().map(|miss| miss.path.as_str()).collect();
+    let more = all.len().saturating_sub(SHOWN_MAX);
+    let shown = all[..all.len() - more].join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 /// What a projection leaves out, in words.

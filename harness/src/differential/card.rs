@@ -19,12 +19,19 @@ pub const ORACLE: &str = "differential";
 
 /// The finding for a cluster, as `panel` (the modules as deployed, in fresh instances) sees its smallest input.
 pub fn finding(panel: &mut Panel, cluster: &Cluster) -> Finding {
-    let input = &cluster.inputs[0];
+    let input = &cluster.inputs[0].clone();
     let mut heard = panel.hear(input);
     panel.ask_again(input, &mut heard);
-    let statement = &cluster.statement;
-    let class = statement.class;
+    let class = cluster.statement.class;
     let outcome = class.name();
+    let mut cluster = cluster.clone();
+    if matches!(class, Class::Death | Class::Work | Class::Memory) {
+        // Where it dies is told by the module as deployed.
+        let blocks = &cluster.statement.blocks;
+        let same = heard.judgement.statements.iter().find(|one| one.class == class && one.blocks == *blocks);
+        cluster.statement.cause = same.map_or(cluster.statement.cause, |same| same.cause.clone());
+    }
+    let (cluster, statement) = (&cluster, &cluster.statement);
     let bucket = Bucket {
         oracle: ORACLE.into(),
         outcome: outcome.into(),

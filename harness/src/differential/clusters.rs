@@ -5,6 +5,7 @@ use crate::minimise;
 use autoclave_formats::diff::judge::{Class, Statement};
 use autoclave_formats::diff::shrink::shrink;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Inputs kept of each cluster.
 const KEPT: usize = 3;
@@ -12,6 +13,10 @@ const KEPT: usize = 3;
 const CLUSTERS_MAX: usize = 2_000;
 /// Tries that minimising one cluster is worth, by parts of the format and by bytes.
 const TRIES_MAX: [usize; 2] = [2_000, 3_000];
+/// Time that minimising one cluster may take: an input on which a reader hangs costs a deadline in every try.
+const CLUSTER_TIME_MAX: Duration = Duration::from_secs(10);
+/// Text of several causes of one cluster, bytes; what comes after it is not named.
+const CAUSES_BYTES_MAX: usize = 200;
 /// Tries that separating the causes of one input is worth.
 const SEPARATION_TRIES_MAX: usize = 300;
 
@@ -111,14 +116,30 @@ impl Clusters {
         }
     }
 
+    /// Clusters without those of which another one says the same about the same readers and more: where fewer readers go
+    /// wrong, the others had a reason of their own to refuse.
+    fn uncovered(&self) -> Vec<Cluster> {
+        let all: Vec<&Cluster> = self.pure.values().chain(self.mixed.values()).collect();
+        let covers = |one: &Cluster, other: &Cluster| {
+            one.statement.is_covered_by(&other.statement) && !other.statement.is_covered_by(&one.statement)
+        };
+        let mut kept: Vec<Cluster> = Vec::new();
+        for one in &all {
+            if !all.iter().any(|other| covers(one, other)) {
+                let hits = all.iter().filter(|other| covers(other, one)).map(|other| other.hits).sum::<u64>();
+                kept.push(Cluster { hits: one.hits + hits, ..(*one).clone() });
+            }
+        }
+        kept
+    }
+
     /// The smallest input found for each cluster, worst class first; clusters whose smallest input is the same become one.
     pub fn minimised(&self, panel: &mut Panel, mut go_on: impl FnMut() -> bool) -> Vec<Cluster> {
         let mut all: Vec<Cluster> = Vec::new();
-        for cluster in self.pure.values().chain(self.mixed.values()) {
-            let mut cluster = cluster.clone();
+        for mut cluster in self.uncovered() {
             if go_on() {
                 let mixed = self.mixed.contains_key(&cluster.statement.signature());
-                cluster.inputs[0] = smallest(panel, &cluster, mixed);
+                cluster.inputs[0] = smallest(panel, &cluster, mixed, &mut go_on);
             }
             let twin = all
                 .iter_mut()
@@ -138,7 +159,8 @@ impl Cluster {
     fn absorb(&mut self, other: Cluster) {
         self.hits += other.hits;
         self.executions = self.executions.min(other.executions);
-        if other.statement.cause != self.statement.cause {
+        let known = self.statement.cause.split("; ").any(|cause| cause == other.statement.cause);
+        if !known && self.statement.cause.len() < CAUSES_BYTES_MAX {
             let cause = format!("{}; {}", self.statement.cause, other.statement.cause);
             self.statement.cause = cause;
         }
@@ -148,9 +170,14 @@ impl Cluster {
     }
 }
 
-fn smallest(panel: &mut Panel, cluster: &Cluster, mixed: bool) -> Vec<u8> {
+fn smallest(panel: &mut Panel, cluster: &Cluster, mixed: bool, go_on: &mut dyn FnMut() -> bool) -> Vec<u8> {
     let format = panel.format;
+    let until = Instant::now() + CLUSTER_TIME_MAX;
     let mut holds = |candidate: &[u8]| {
+        // How small an input gets may depend on time; what it shows does not.
+        if Instant::now() > until || !go_on() {
+            return false;
+        }
         let mut heard = panel.hear(candidate);
         if cluster.statement.class == Class::RoundTrip {
             panel.ask_again(candidate, &mut heard);

@@ -9,6 +9,7 @@ use crate::triage;
 use autoclave_formats::Format;
 use autoclave_formats::diff::judge::{Given, Judgement, judge};
 use autoclave_formats::diff::relations;
+use autoclave_formats::fhir::Release;
 use autoclave_formats::peers::worker::Worker;
 use autoclave_formats::peers::{Answer, Layer, Peer, Refusal, Runtime};
 use autoclave_formats::reading::Reading;
@@ -171,21 +172,28 @@ impl Panel {
         Ok(self.modules.len() - 1)
     }
 
-    /// Asks every member and judges the answers.
+    /// Asks every member and judges the answers, each beside the reference's reading as the same release.
     pub fn hear(&mut self, input: &[u8]) -> Heard {
-        let reading = self.format.read(input);
+        let mut readings = vec![("", self.format.read(input))];
+        for version in self.members.iter().map(|member| member.peer.version) {
+            let other = Release::named(version).filter(|release| *release != Release::R4);
+            if let Some(release) = other.filter(|_| !readings.iter().any(|(known, _)| *known == version)) {
+                readings.push((version, self.format.read_as(input, release)));
+            }
+        }
         let answers: Vec<Said> = (0..self.members.len()).map(|member| self.ask(member, input)).collect();
         let given: Vec<Given<'_>> = self
             .members
             .iter()
             .zip(&answers)
-            .filter_map(|(member, said)| {
+            .filter_map(|(Member { peer, .. }, said)| {
                 let answer = said.answer.as_ref()?;
-                Some(Given { peer: member.peer, answer, tree: said.tree.as_ref(), printed: said.printed })
+                let reading = readings.iter().find(|(version, _)| *version == peer.version).unwrap_or(&readings[0]);
+                Some(Given { peer, answer, tree: said.tree.as_ref(), printed: said.printed, reading: &reading.1 })
             })
             .collect();
-        let judgement = judge(self.format, input, &reading, &given);
-        Heard { reading, answers, judgement }
+        let judgement = judge(self.format, input, &given);
+        Heard { reading: readings.swap_remove(0).1, answers, judgement }
     }
 
     /// Asks every member that accepted a sound input about the same input spelt otherwise, and adds who is not stable.

@@ -112,6 +112,7 @@ fn tuple(summary: &Summary) -> u64 {
         match said {
             Said::Accepted { digest, causes } => (0_u8, *digest != 0, causes).hash(&mut hasher),
             Said::Refused { layer, code } => (1_u8, layer, code).hash(&mut hasher),
+            Said::NotAsked => 2_u8.hash(&mut hasher),
         }
     }
     hasher.finish()
@@ -128,6 +129,7 @@ fn partition(summary: &Summary) -> u64 {
                 blocks.len() - 1
             }),
             Said::Refused { .. } => usize::MAX,
+            Said::NotAsked => usize::MAX - 1,
         };
         block.hash(&mut hasher);
     }

@@ -96,9 +96,9 @@ impl Havoc {
         }
     }
 
-    /// An edit of one to four steps by mutators that know the format; one in four gets a step of bytes as well. `None`
-    /// where nothing could be done, or the result is too long.
-    pub(crate) fn structured(&mut self, mutators: &[Mutator], input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
+    /// An edit of one to four steps by mutators that know the format. `None` where nothing could be done, or the result is
+    /// too long.
+    pub(crate) fn edited(&mut self, mutators: &[Mutator], input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
         let steps = 1 + (self.next() >> 32).trailing_zeros().min(3);
         let mut mutant: Option<Vec<u8>> = None;
         for _ in 0..steps {
@@ -109,7 +109,12 @@ impl Havoc {
             // One that has nothing to do here leaves what the others did.
             mutant = edited.filter(|bytes| bytes.len() <= self.len_max).or(mutant);
         }
-        let mutant = mutant?;
+        mutant
+    }
+
+    /// [`Havoc::edited`], and one in four with a step of bytes as well. The corpus must not be empty.
+    pub(crate) fn structured(&mut self, mutators: &[Mutator], input: &[u8], other: &[u8]) -> Option<Vec<u8>> {
+        let mutant = self.edited(mutators, input, other)?;
         if self.below(4) > 0 {
             return Some(mutant);
         }

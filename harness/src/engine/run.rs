@@ -245,7 +245,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             }
             // So is what a generator of the format makes.
             for _ in 0..if self.options.mutators.is_empty() { 0 } else { GENERATED_INPUTS } {
-                inputs.extend(self.havoc.structured(self.options.mutators, &[], &[]));
+                inputs.extend(self.havoc.edited(self.options.mutators, &[], &[]));
             }
             inputs.retain(|input| input.len() <= self.options.input_bytes_max);
         }

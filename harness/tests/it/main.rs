@@ -4,6 +4,7 @@ mod abi;
 #[cfg(target_os = "linux")]
 mod campaign;
 mod coverage;
+mod differential;
 mod executors;
 mod instrument;
 mod symbols;

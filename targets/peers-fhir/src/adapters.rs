@@ -3,7 +3,7 @@
 use autoclave_formats::peers::Layer;
 use autoclave_formats::peers::summary::normalised;
 use fhirbolt::FhirReleases;
-use fhirbolt::element::Element;
+use fhirbolt::element::{Element, from_element};
 use fhirbolt::serde::{DeserializationConfig, DeserializationMode};
 use fhirkit::Severity;
 use fhirkit::r4::Resource;
@@ -20,24 +20,37 @@ pub struct Adapter {
     pub json: Option<Read>,
     /// FHIR XML.
     pub xml: Option<Read>,
+    /// When it is asked in the loop.
+    pub asked: Asked,
+}
+
+/// When a peer is asked in the loop, where every microsecond counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Every input.
+    Always,
+    /// What the one before it refuses; what that accepts, it accepts as well.
+    AfterRefusal,
+    /// Only about what is looked at in full.
+    Apart,
 }
 
 /// Every peer.
 pub const ADAPTERS: &[Adapter] = &[
-    json(|input| fhirkit(input, false)),
-    json(|input| fhirkit(input, true)),
-    both(fhirbolt::<{ FhirReleases::R4 }>, fhirbolt_xml::<{ FhirReleases::R4 }>),
-    both(fhirbolt::<{ FhirReleases::R4B }>, fhirbolt_xml::<{ FhirReleases::R4B }>),
-    both(fhirbolt::<{ FhirReleases::R5 }>, fhirbolt_xml::<{ FhirReleases::R5 }>),
-    json(serde),
+    json(Asked::Always, |input| fhirkit(input, false)),
+    json(Asked::AfterRefusal, |input| fhirkit(input, true)),
+    both(Asked::Always, fhirbolt::<{ FhirReleases::R4 }>, fhirbolt_xml::<{ FhirReleases::R4 }>),
+    both(Asked::Apart, fhirbolt_typed::<{ FhirReleases::R4B }>, fhirbolt_xml::<{ FhirReleases::R4B }>),
+    both(Asked::Apart, fhirbolt_typed::<{ FhirReleases::R5 }>, fhirbolt_xml::<{ FhirReleases::R5 }>),
+    json(Asked::Always, serde),
 ];
 
-const fn json(read: Read) -> Adapter {
-    Adapter { json: Some(read), xml: None }
+const fn json(asked: Asked, read: Read) -> Adapter {
+    Adapter { json: Some(read), xml: None, asked }
 }
 
-const fn both(json: Read, xml: Read) -> Adapter {
-    Adapter { json: Some(json), xml: Some(xml) }
+const fn both(asked: Asked, json: Read, xml: Read) -> Adapter {
+    Adapter { json: Some(json), xml: Some(xml), asked }
 }
 
 fn fhirkit(input: &[u8], lenient: bool) -> Written {
@@ -60,6 +73,15 @@ fn fhirbolt<const R: usize>(input: &[u8]) -> Written {
     let strict = DeserializationConfig { mode: DeserializationMode::Strict };
     let element: Element<R> = fhirbolt::json::from_slice(input, Some(strict)).map_err(|error| json_error(&error))?;
     fhirbolt::json::to_vec(&element, None).map_err(|error| (Layer::Unknown, normalised(&error.to_string())))
+}
+
+/// As its typed models read: out of an element that was read before.
+fn fhirbolt_typed<const R: usize>(input: &[u8]) -> Written {
+    let strict = || Some(DeserializationConfig { mode: DeserializationMode::Strict });
+    let element: Element<R> = fhirbolt::json::from_slice(input, strict()).map_err(|error| json_error(&error))?;
+    let unknown = |error: String| (Layer::Structure, normalised(&error));
+    let element: Element<R> = from_element(element, strict()).map_err(|error| unknown(error.to_string()))?;
+    fhirbolt::json::to_vec(&element, None).map_err(|error| unknown(error.to_string()))
 }
 
 fn fhirbolt_xml<const R: usize>(input: &[u8]) -> Written {

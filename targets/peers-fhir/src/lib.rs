@@ -1,7 +1,8 @@
 //! The Rust FHIR peers and the reference reader in one module, so that one execution compares all of them.
 //!
 //! * `all(ptr, len)`, `all_xml(ptr, len)`: the reference and every peer that reads the format run on the input; the
-//!   answer is a [`Summary`] with the peers in the order of [`RUST_FHIR`], those left out that do not read the format.
+//!   answer is a [`Summary`] with the peers in the order of [`RUST_FHIR`], those left out that do not read the format. Peers that are slow are not asked
+//!   here: who looks at the input in full asks them with `one`.
 //! * `one(ptr, len)`, `one_xml(ptr, len)`: the first byte is a position in [`RUST_FHIR`], the rest the input; the answer
 //!   is 0 and what the peer wrote, or 1, a position in [`Layer::ALL`] and the normalised error.
 //!
@@ -11,7 +12,7 @@ mod adapters;
 #[cfg(target_arch = "wasm32")]
 mod exports;
 
-use adapters::{ADAPTERS, Adapter};
+use adapters::{ADAPTERS, Adapter, Asked};
 use autoclave_formats::Format;
 use autoclave_formats::fhir::{self, Release};
 use autoclave_formats::peers::summary::{Reference, Said, Summary};
@@ -56,12 +57,21 @@ pub fn summary(format: Format, input: &[u8]) -> Summary {
         seen.push((output, peer.projection, said));
         said
     };
-    let readers = RUST_FHIR.iter().zip(ADAPTERS).filter_map(|(peer, adapter)| Some((peer, pick(adapter)?)));
-    let peers = readers.map(|(peer, read)| match read(input) {
-        Ok(output) => said(peer, output),
-        Err((layer, code)) => Said::refused(layer, &code),
-    });
-    Summary { peers: peers.collect(), reference: Reference::of(&reading) }
+    let mut peers = Vec::with_capacity(RUST_FHIR.len());
+    for (peer, adapter) in RUST_FHIR.iter().zip(ADAPTERS) {
+        let Some(read) = pick(adapter) else { continue };
+        let asked = match adapter.asked {
+            Asked::Always => true,
+            Asked::AfterRefusal => matches!(peers.last(), Some(Said::Refused { .. })),
+            Asked::Apart => false,
+        };
+        peers.push(match asked.then(|| read(input)) {
+            Some(Ok(output)) => said(peer, output),
+            Some(Err((layer, code))) => Said::refused(layer, &code),
+            None => Said::NotAsked,
+        });
+    }
+    Summary { peers, reference: Reference::of(&reading) }
 }
 
 /// One peer's answer, see the module's text.
@@ -95,6 +105,8 @@ mod tests {
                 Said::Accepted { digest: 0, .. } => "=",
                 Said::Accepted { .. } => "differs",
                 Said::Refused { .. } => "refuses",
+                // Its twin's answer is its own.
+                Said::NotAsked => "=",
             };
             format!("{} {word}", peer.name)
         });

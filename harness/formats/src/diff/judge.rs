@@ -9,7 +9,7 @@ use crate::peers::{Answer, Layer, Peer};
 use crate::reading::{Breach, Reading};
 use crate::rules::{Case, Policy, Side, Wanted};
 use crate::tree::{Erase, Id, Tree, mix, string_hash};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Kinds of disagreement. The numbers are those of the report's table of rules.
@@ -67,6 +67,8 @@ pub struct Given<'a> {
     pub tree: Option<&'a Tree>,
     /// Whether a value of the input appeared on its console.
     pub printed: bool,
+    /// What the reference makes of the input, read as the release that the reader reads it as.
+    pub reading: &'a Reading,
 }
 
 /// One disagreement.
@@ -92,6 +94,15 @@ impl Statement {
         self.blocks.iter().map(|block| block.join("+")).collect::<Vec<_>>().join(" | ")
     }
 
+    /// Whether another says the same of all these readers, and perhaps of more.
+    pub fn is_covered_by(&self, other: &Self) -> bool {
+        let inside = |block: &Vec<&str>| other.blocks.iter().any(|more| block.iter().all(|peer| more.contains(peer)));
+        // What happens without a case that is left open has nothing to do with it.
+        let plain = self.cause.split_once(' ').filter(|(case, _)| case.contains('/')).map(|(_, rest)| rest);
+        let same = self.cause == other.cause || plain == Some(other.cause.as_str());
+        self.class == other.class && same && self.blocks.iter().all(inside)
+    }
+
     /// The readers in the wrong.
     pub fn peers(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.blocks.iter().flatten().copied()
@@ -112,40 +123,94 @@ pub struct Judgement {
 impl Judgement {
     /// Adds that a reader is not stable under a relation.
     pub fn unstable(&mut self, peer: &'static str, relation: &'static str, refuses: bool) {
-        let cause = if refuses { format!("refuses after {relation}") } else { relation.to_owned() };
-        push(self, Class::RoundTrip, cause, vec![vec![peer]]);
+        let cause =
+            if refuses { format!("refused after {relation}") } else { format!("not the same after {relation}") };
+        let known = |one: &&mut Statement| one.class == Class::RoundTrip && one.cause == cause;
+        match self.statements.iter_mut().find(known) {
+            Some(known) => known.blocks[0].push(peer),
+            None => push(self, Class::RoundTrip, cause, vec![vec![peer]]),
+        }
     }
 }
 
 /// Differences of one reader that are looked at.
 const DIFFERENCES_MAX: usize = 8;
 
+/// What is wrong with an input, as far as a strict gateway minds.
+struct Faults {
+    /// Cases that demand a refusal; without one, those that the specification leaves open.
+    cases: Vec<&'static Case>,
+    must_be_refused: bool,
+    /// Cases of either kind.
+    causes: usize,
+}
+
+impl Faults {
+    fn of(reading: &Reading) -> Self {
+        let mut cases = cases(reading);
+        // What even a strict gateway takes is no cause of anything.
+        cases.retain(|case| Policy::StrictGateway.side(case) == Side::Reject);
+        let (causes, must_be_refused) = (cases.len(), reading.must_be_refused());
+        // A case that is left open says nothing where another one demands the refusal.
+        cases.retain(|case| !must_be_refused || case.wanted == Wanted::Refusal);
+        Self { cases, must_be_refused, causes }
+    }
+}
+
+/// Disagreements while they are collected: class and cause, then what was read, then who read it.
+type Blocks = BTreeMap<(Class, String), BTreeMap<u64, Vec<&'static str>>>;
+
 /// Judges what readers said of one input; `format` tells which parts of a tree identify a patient.
-pub fn judge(format: Format, input: &[u8], reading: &Reading, given: &[Given<'_>]) -> Judgement {
+pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
     let mut judgement = Judgement::default();
-    deaths(given, &mut judgement);
-    let mut cases = cases(reading);
-    // What even a strict gateway takes is no cause of anything.
-    cases.retain(|case| Policy::StrictGateway.side(case) == Side::Reject);
-    judgement.causes = cases.len();
-    let must_be_refused = reading.must_be_refused();
-    // A case that the specification leaves open says nothing where another one demands the refusal.
-    cases.retain(|case| !must_be_refused || case.wanted == Wanted::Refusal);
-    for case in &cases {
-        broken(format, input, reading, case, given, &mut judgement);
-    }
-    if !must_be_refused && judgement.causes <= 1 {
-        if let Some(tree) = &reading.tree {
-            values(format, tree, cases.first().copied(), given, &mut judgement);
+    let mut blocks = Blocks::new();
+    let mut known: Vec<(&Reading, Faults)> = Vec::new();
+    for one in given {
+        let at = known.iter().position(|(reading, _)| std::ptr::eq(*reading, one.reading)).unwrap_or_else(|| {
+            known.push((one.reading, Faults::of(one.reading)));
+            known.len() - 1
+        });
+        let faults = &known[at].1;
+        judgement.causes = judgement.causes.max(faults.causes);
+        let mut say =
+            |class, cause, read| blocks.entry((class, cause)).or_default().entry(read).or_default().push(one.peer.name);
+        match one.answer {
+            Answer::Died { how } => say(death(how), how.clone(), 0),
+            Answer::Accepted(_) => {
+                for case in &faults.cases {
+                    let (class, cause) = broken(input, one.reading, case);
+                    match one.peer.quirks.iter().find(|quirk| covers(quirk.what, &cause)) {
+                        Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
+                        None => say(class, cause, one.tree.map_or(0, |tree| shape(format, class, tree))),
+                    }
+                }
+                if let (false, 0..=1, Some(reference), Some(tree)) =
+                    (faults.must_be_refused, faults.causes, &one.reading.tree, one.tree)
+                {
+                    let case = faults.cases.first().copied();
+                    values(format, reference, tree, case, one.peer, &mut judgement.quirks, &mut say);
+                }
+            }
+            Answer::Refused(refusal) if faults.causes == 0 => {
+                let quirk = one.peer.quirks.iter().find(|quirk| refusal.code.contains(quirk.what));
+                match quirk {
+                    Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
+                    // Each reader has its own reason.
+                    None => {
+                        let why = format!("{}: {}: {}", one.peer.name, layer_name(refusal.layer), refusal.code);
+                        say(Class::RefusesValid, why, 0);
+                    }
+                }
+            }
+            Answer::Refused(_) => {}
         }
-        if cases.is_empty() {
-            refusals(given, &mut judgement);
+        if one.printed {
+            say(Class::Printed, "console".to_owned(), 0);
         }
     }
-    for one in given.iter().filter(|one| one.printed) {
-        push(&mut judgement, Class::Printed, "console".to_owned(), vec![vec![one.peer.name]]);
+    for ((class, cause), read) in blocks {
+        push(&mut judgement, class, cause, read.into_values().collect());
     }
-    judgement.statements.sort();
     judgement
 }
 
@@ -155,15 +220,12 @@ fn push(judgement: &mut Judgement, class: Class, cause: String, mut blocks: Vec<
     judgement.statements.push(Statement { class, cause, blocks });
 }
 
-fn deaths(given: &[Given<'_>], judgement: &mut Judgement) {
-    for one in given {
-        let Answer::Died { how } = one.answer else { continue };
-        let class = match how.split(' ').next().unwrap_or_default() {
-            "OUT-OF-FUEL" | "DEADLINE" => Class::Work,
-            "OOM-ABORT" | "HARD-DENY" | "OUTPUT" => Class::Memory,
-            _ => Class::Death,
-        };
-        push(judgement, class, how.clone(), vec![vec![one.peer.name]]);
+/// The class of an outcome that is no answer.
+fn death(how: &str) -> Class {
+    match how.split(' ').next().unwrap_or_default() {
+        "OUT-OF-FUEL" | "DEADLINE" => Class::Work,
+        "OOM-ABORT" | "HARD-DENY" | "OUTPUT" => Class::Memory,
+        _ => Class::Death,
     }
 }
 
@@ -175,35 +237,22 @@ pub fn cases(reading: &Reading) -> Vec<&'static Case> {
     cases
 }
 
-/// Readers that accept an input in a case for which it is refused.
-fn broken(
-    format: Format,
-    input: &[u8],
-    reading: &Reading,
-    case: &'static Case,
-    given: &[Given<'_>],
-    judgement: &mut Judgement,
-) {
-    let name = case.id();
+/// Whether a quirk speaks of a cause: `H07/line-feed` of that case and of nothing else, `H17` or `F` of all rules of that
+/// beginning.
+fn covers(quirk: &str, cause: &str) -> bool {
+    match quirk.contains('/') {
+        true => cause.strip_prefix(quirk).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
+        false => cause.split_once('/').is_some_and(|(rule, _)| rule.starts_with(quirk)),
+    }
+}
+
+/// Class and cause of accepting an input in a case for which it is refused.
+fn broken(input: &[u8], reading: &Reading, case: &'static Case) -> (Class, String) {
     let of_type = |breach: &Breach| breach.case == case && names_the_type(&input[breach.span.clone()]);
-    let of_type = case.rule == "F01" && reading.breaches.iter().any(of_type);
-    let class = if of_type { Class::Type } else { class_of(case) };
-    let mut blocks: Vec<(u64, Vec<&'static str>)> = Vec::new();
-    for one in given.iter().filter(|one| matches!(one.answer, Answer::Accepted(_))) {
-        if let Some(quirk) = one.peer.quirks.iter().find(|quirk| name.starts_with(quirk.what)) {
-            judgement.quirks.push((one.peer.name, quirk.what));
-            continue;
-        }
-        let block = one.tree.map_or(0, |tree| shape(format, class, tree));
-        match blocks.iter_mut().find(|(known, _)| *known == block) {
-            Some((_, block)) => block.push(one.peer.name),
-            None => blocks.push((block, vec![one.peer.name])),
-        }
+    if case.rule == "F01" && reading.breaches.iter().any(of_type) {
+        return (Class::Type, format!("{} of resourceType", case.id()));
     }
-    if !blocks.is_empty() {
-        let blocks = blocks.into_iter().map(|(_, block)| block).collect();
-        push(judgement, class, if of_type { format!("{name} of resourceType") } else { name }, blocks);
-    }
+    (class_of(case), case.id())
 }
 
 /// What tells readers apart that accept what they should refuse: which value they took, or where they saw an end. In other
@@ -237,23 +286,6 @@ fn class_of(case: &Case) -> Class {
     }
 }
 
-/// Valid inputs that readers refuse: each reader for its own reason.
-fn refusals(given: &[Given<'_>], judgement: &mut Judgement) {
-    for one in given {
-        let Answer::Refused(refusal) = one.answer else { continue };
-        let quirk = one.peer.quirks.iter().find(|quirk| !quirk.what.is_empty() && refusal.code.contains(quirk.what));
-        match quirk {
-            Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
-            None => push(
-                judgement,
-                Class::RefusesValid,
-                format!("{}: {}", layer_name(refusal.layer), refusal.code),
-                vec![vec![one.peer.name]],
-            ),
-        }
-    }
-}
-
 /// A layer in causes and reports.
 pub const fn layer_name(layer: Layer) -> &'static str {
     match layer {
@@ -265,40 +297,32 @@ pub const fn layer_name(layer: Layer) -> &'static str {
     }
 }
 
-/// Readers that read something else than the reference; `case` is the one that the specification leaves open, if the input
-/// is in one: what differs then belongs to it.
+/// What a reader reads that the reference does not; `case` is the one that the specification leaves open, if the input is
+/// in one: what differs then belongs to it.
 fn values(
     format: Format,
     reference: &Tree,
+    tree: &Tree,
     case: Option<&'static Case>,
-    given: &[Given<'_>],
-    judgement: &mut Judgement,
+    peer: &Peer,
+    quirks: &mut Vec<(&'static str, &'static str)>,
+    say: &mut dyn FnMut(Class, String, u64),
 ) {
-    let mut found: Vec<(Class, String, &'static str)> = Vec::new();
-    for one in given {
-        let Some(tree) = one.tree else { continue };
-        let mut seen = BTreeSet::new();
-        for difference in differences(reference, tree, one.peer.projection, DIFFERENCES_MAX) {
-            let (class, mut cause, pattern) = describe(format, reference, tree, &difference);
-            if let Some(case) = case {
-                cause = format!("{} {cause}", case.id());
-            }
-            let is_known = |what: &str| {
-                what == pattern
-                    || what == cause
-                    || (what.ends_with('*') && pattern.starts_with(&what[..what.len() - 1]))
-            };
-            if let Some(quirk) = one.peer.quirks.iter().find(|quirk| is_known(quirk.what)) {
-                judgement.quirks.push((one.peer.name, quirk.what));
-            } else if seen.insert((class, cause.clone())) {
-                found.push((class, cause, one.peer.name));
-            }
+    let mut seen = BTreeSet::new();
+    for difference in differences(reference, tree, peer.projection, DIFFERENCES_MAX) {
+        let (class, mut cause, pattern) = describe(format, reference, tree, &difference);
+        if let Some(case) = case {
+            cause = format!("{} {cause}", case.id());
         }
-    }
-    found.sort();
-    for group in found.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
-        let names = group.iter().map(|(_, _, name)| *name).collect();
-        push(judgement, group[0].0, group[0].1.clone(), vec![names]);
+        let is_known = |what: &str| {
+            let family = what.strip_suffix('*').is_some_and(|begin| pattern.starts_with(begin));
+            what == pattern || covers(what, &cause) || family
+        };
+        if let Some(quirk) = peer.quirks.iter().find(|quirk| is_known(quirk.what)) {
+            quirks.push((peer.name, quirk.what));
+        } else if seen.insert((class, cause.clone())) {
+            say(class, cause, 0);
+        }
     }
 }
 
@@ -393,7 +417,8 @@ fn fhir_place(tree: &Tree, at: Id) -> String {
     names.join(".")
 }
 
-/// The part of a place that makes it one of identity.
+/// The part of a place that makes it one of identity; of HL7 the segment, because its fields are read alike.
 fn short(place: &str) -> &str {
-    place.split('.').find(|part| FHIR_IDENTITY.contains(part)).unwrap_or(place)
+    let segment = place.split('.').next().unwrap_or(place);
+    place.split('.').find(|part| FHIR_IDENTITY.contains(part)).unwrap_or(segment)
 }

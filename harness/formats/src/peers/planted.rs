@@ -614,8 +614,14 @@ mod tests {
             for shown in planted(format).iter().filter(|shown| !shown.example.is_empty()) {
                 let reading = reading(format, shown.example);
                 let (answer, tree) = answered(format, shown, shown.example);
-                let given = [Given { peer: &shown.peer, answer: &answer, tree: tree.as_ref(), printed: false }];
-                let statements = judge(format, shown.example, &reading, &given).statements;
+                let given = [Given {
+                    peer: &shown.peer,
+                    answer: &answer,
+                    tree: tree.as_ref(),
+                    printed: false,
+                    reading: &reading,
+                }];
+                let statements = judge(format, shown.example, &given).statements;
                 let classes: Vec<Class> = statements.iter().map(|statement| statement.class).collect();
                 let unstable = shown.class == Class::RoundTrip && !classes.is_empty();
                 if !classes.contains(&shown.class) && !unstable {

@@ -31,8 +31,11 @@ const FHIRKIT_LENIENT: &[Quirk] = &[Quirk {
     what: "F17/unknown-property",
     why: "from_json reports what it does not know as an issue and leaves it out: a reader may do either (json.html)",
 }];
-const SERDE_JSON: &[Quirk] =
-    &[Quirk { what: "F", why: "it reads JSON and knows no rule of FHIR: the store behind a gateway that does" }];
+const SERDE_JSON: &[Quirk] = &[
+    Quirk { what: "F", why: "it reads JSON and knows no rule of FHIR: the store behind a gateway that does" },
+    Quirk { what: "P", why: "it knows no data type of FHIR" },
+    Quirk { what: "S", why: "it knows no invariant of FHIR" },
+];
 
 const ER7: &[Quirk] = &[Quirk {
     what: "H07/line-feed",
@@ -40,19 +43,19 @@ const ER7: &[Quirk] = &[Quirk {
 }];
 const HL7KIT: &[Quirk] = &[
     Quirk { what: "H07/line-feed", why: "its documentation takes LF and CR LF for CR, in files as editors save them" },
-    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+    Quirk { what: "H17", why: "it reads one message; batches are for its caller to split" },
 ];
 const HL7_PARSER: &[Quirk] = &[
     Quirk { what: "H07/line-feed", why: "CR alone ends a segment unless lenient newlines are asked for" },
-    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+    Quirk { what: "H17", why: "it reads one message; batches are for its caller to split" },
 ];
 const HL7_PARSER_LENIENT: &[Quirk] = &[
     Quirk { what: "H07/line-feed-in-field", why: "lenient newlines were asked for: any LF ends a segment" },
-    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+    Quirk { what: "H17", why: "it reads one message; batches are for its caller to split" },
 ];
 const RUST_HL7_QUIRKS: &[Quirk] = &[
     Quirk { what: "H07/line-feed", why: "CR alone ends a segment, as its documentation says" },
-    Quirk { what: "H17/batch", why: "it reads one message; batches are for its caller to split" },
+    Quirk { what: "H17", why: "it reads one message; batches are for its caller to split" },
 ];
 
 const fn hl7(name: &'static str, package: &'static str, quirks: &'static [Quirk]) -> Peer {

@@ -1,7 +1,7 @@
 //! What one differential execution says, in a few bytes: written by the guests that hold the Rust peers, read by the loop.
 //!
 //! Little-endian, without padding: the reference's side (0 accepted, 1 refused), case hash (u64), node count (u32), digest
-//! (u64), the number of peers (u8); then for each peer its status (0 accepted, 1 refused), layer (position in
+//! (u64), the number of peers (u8); then for each peer its status (0 accepted, 1 refused, 2 not asked), layer (position in
 //! [`Layer::ALL`]), code hash or hash of causes (u32), and tree digest (u64).
 
 use super::Layer;
@@ -58,6 +58,8 @@ pub enum Said {
         /// Hash of the normalised error.
         code: u32,
     },
+    /// It was not asked: it is slow, or another one's answer is its own.
+    NotAsked,
 }
 
 /// The digest of an answer from which no canonical tree could be read.
@@ -142,6 +144,7 @@ impl Summary {
                     let layer = Layer::ALL.iter().position(|one| *one == layer).unwrap_or(0);
                     (1, layer as u8, code, 0)
                 }
+                Said::NotAsked => (2, 0, 0, 0),
             };
             bytes.extend([status, layer]);
             bytes.extend(code.to_le_bytes());
@@ -182,6 +185,7 @@ fn said(bytes: &[u8; PEER_BYTES]) -> Option<Said> {
     let digest = u64::from_le_bytes(*bytes[6..].first_chunk()?);
     match (bytes[0], bytes[1], code, digest) {
         (0, 0, causes, digest) => Some(Said::Accepted { digest, causes }),
+        (2, 0, 0, 0) => Some(Said::NotAsked),
         (1, layer, code, 0) => Some(Said::Refused { layer: *Layer::ALL.get(usize::from(layer))?, code }),
         _ => None,
     }
@@ -197,7 +201,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_nothing_else_is() {
-        let mut peers = vec![Said::Accepted { digest: 0, causes: 0 }, Said::Accepted { digest: UNREADABLE, causes: 7 }];
+        let mut peers = vec![
+            Said::Accepted { digest: 0, causes: 0 },
+            Said::Accepted { digest: UNREADABLE, causes: 7 },
+            Said::NotAsked,
+        ];
         peers.extend(Layer::ALL.map(|layer| Said::refused(layer, "expected value")));
         let reference = Reference { side: Side::Reject, cases: 7, nodes: 3, digest: 1 << 63 };
         let summary = Summary { reference, peers };
@@ -207,7 +215,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(Summary::decode(&bytes[..cut]), None, "cut at {cut}");
         }
-        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 2), (HEAD_BYTES + 1, 1)] {
+        for (at, wrong) in [(0, 2), (HEAD_BYTES - 1, 1), (HEAD_BYTES, 3), (HEAD_BYTES + 1, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = wrong;
             assert_eq!(Summary::decode(&bytes), None, "{wrong} at {at}");
