@@ -124,6 +124,9 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
         }
     }
     let searched = clock.elapsed();
+    if !flags.inputs.is_empty() {
+        found.wall_seconds = searched.as_secs_f64();
+    }
     let until = Instant::now() + Duration::from_secs_f64(TRIAGE_SECONDS);
     let asked_before = interrupts.count();
     let go_on = || Instant::now() < until && interrupts.count() <= asked_before;

@@ -92,15 +92,16 @@ fn title(cluster: &Cluster) -> String {
         [first, rest @ ..] if rest.len() > 3 => format!("{first} and {} others", rest.len()),
         all => all.join(", "),
     };
-    let does = match statement.class {
-        Class::Death | Class::Work | Class::Memory => "dead:",
-        Class::RefusesValid => "refusing a valid input:",
-        Class::RoundTrip => "unstable:",
-        Class::Printed => "printing values of the input:",
-        _ if statement.cause.contains(' ') => "reading otherwise:",
-        _ => "accepting",
-    };
-    format!("{peers} {does} {}", statement.cause)
+    let cause = statement.cause.as_str();
+    match statement.class {
+        Class::Death | Class::Work | Class::Memory => format!("{peers}: {}", cause.replacen(" < ", " in ", 1)),
+        // It begins with the reader's name.
+        Class::RefusesValid => format!("a valid input is refused: {cause}"),
+        Class::Printed => format!("{peers}: values of the input on the console"),
+        Class::RoundTrip => format!("{peers}: {cause}"),
+        _ if cause.contains(' ') && !cause.ends_with(" of resourceType") => format!("{peers} read otherwise: {cause}"),
+        _ => format!("{cause} is accepted by {peers}"),
+    }
 }
 
 /// The reference first, then every member.

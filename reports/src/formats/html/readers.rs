@@ -19,41 +19,56 @@ pub fn specified(rule: &RuleRef) -> Markup {
     }
 }
 
-/// One column for each reader, one row for each value that any of them has.
+/// A row for each reader; those that say the same share one. What reads as the reference does is said, not repeated.
 pub fn readings(readings: &[PeerReading]) -> Markup {
-    let mut paths: Vec<&str> = Vec::new();
-    for leaf in readings.iter().flat_map(|reading| &reading.leaves) {
-        if !paths.contains(&leaf.path.as_str()) && paths.len() < LEAVES_MAX {
-            paths.push(&leaf.path);
+    let said = |reading: &PeerReading| (reading.answer.clone(), reading.detail.clone(), differing(reading));
+    let mut rows: Vec<(Vec<&str>, &PeerReading)> = Vec::new();
+    for (at, reading) in readings.iter().enumerate() {
+        let same = |(_, known): &&mut (Vec<&str>, &PeerReading)| said(known) == said(reading);
+        // The reference stands alone, and first.
+        match rows.iter_mut().skip(1).find(same).filter(|_| at > 0) {
+            Some((names, _)) => names.push(&reading.peer),
+            None => rows.push((vec![&reading.peer], reading)),
         }
     }
     html! {
         div.scroll { table.readings {
-            thead { tr { th { "" } @for reading in readings { th { (text(&reading.peer)) } } } }
-            tbody {
-                tr.answers { th { "answer" } @for reading in readings { td {
+            thead { tr { th { "Reader" } th { "Answer" } th { "Reads" } } }
+            tbody { @for (at, (names, reading)) in rows.iter().enumerate() { tr {
+                th { @for name in names { span { (text(name)) } } }
+                td {
                     span class={ "answer " (escape::file_name(&reading.answer)) } { (text(&reading.answer)) }
                     @if !reading.detail.is_empty() { span.detail { (text(&cut(&reading.detail, 160))) } }
-                } } }
-                @for path in paths { tr {
-                    th { code { (text(path)) } }
-                    @for reading in readings { (value(reading.leaves.iter().find(|leaf| leaf.path == path), &reading.answer)) }
-                } }
-            }
+                }
+                td { @if at == 0 { (leaves(&reading.leaves)) } @else { (beside(reading)) } }
+            } } }
         } }
     }
 }
 
-fn value(leaf: Option<&Leaf>, answer: &str) -> Markup {
-    let shown = |leaf: &Leaf| leaf.value.as_deref().map(|value| cut(value, 200));
+fn differing(reading: &PeerReading) -> Vec<Leaf> {
+    reading.leaves.iter().filter(|leaf| leaf.differs).cloned().collect()
+}
+
+/// What a reader reads beside the reference.
+fn beside(reading: &PeerReading) -> Markup {
+    let differing = differing(reading);
     html! {
-        @match leaf {
-            Some(leaf) => td class=[leaf.differs.then_some("differs")] {
-                @match shown(leaf) { Some(value) => code { (text(&value)) }, None => span.dim { "absent" } }
-            },
-            None if answer == "accepted" => td { span.dim { "–" } },
-            None => td {},
+        @if !differing.is_empty() { (leaves(&differing)) }
+        @else if !reading.leaves.is_empty() { span.dim { "the same" } }
+        @else if reading.answer == "accepted" { span.dim { "does not say" } }
+    }
+}
+
+fn leaves(leaves: &[Leaf]) -> Markup {
+    html! {
+        @for leaf in leaves.iter().take(LEAVES_MAX) {
+            p.leaf class=[leaf.differs.then_some("differs")] {
+                code.path { (text(&leaf.path)) } " "
+                @match &leaf.value { Some(value) => code { (text(&cut(value, 200))) }, None => span.dim { "absent" } }
+            }
         }
+        @if leaves.len() > LEAVES_MAX { p.dim { (count((leaves.len() - LEAVES_MAX) as u64)) " more in report.json" } }
     }
 }
 
