@@ -382,7 +382,12 @@ impl<'a> Comparison<'a> {
             anyhow::ensure!(!expected.path.contains(".."), "{}: {} leaves its folder", table.display(), expected.path);
             let input = inputs::read_whole(&folder.join(expected.path), FILE_BYTES_MAX)?;
             let release = expected.release().unwrap_or(Release::R4);
-            scores[0].add(expected, Some(format.read_as(&input, release).side(Policy::TolerantReader)));
+            // What the specification leaves open, the labels take either way.
+            let policy = match expected.wanted {
+                score::Wanted::Accept => Policy::TolerantReader,
+                score::Wanted::Reject | score::Wanted::Either => Policy::StrictGateway,
+            };
+            scores[0].add(expected, Some(format.read_as(&input, release).side(policy)));
             let heard = self.panel.hear(&input);
             for ((member, said), score) in self.panel.members.iter().zip(&heard.answers).zip(&mut scores[1..]) {
                 // A reader of one release is not asked about another.
