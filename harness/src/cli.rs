@@ -98,11 +98,9 @@ impl LimitFlags {
     }
 }
 
-/// Flags of `fuzz`.
+/// Flags of commands that search.
 #[derive(Debug, Clone, Args)]
-pub struct Fuzz {
-    /// Targets by name, or .wasm/.wat files; none = every target in targets/ that is not a canary
-    pub targets: Vec<String>,
+pub struct Search {
     /// Time for the whole run, shared fairly: 30s, 10m, 2h
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub time: Duration,
@@ -110,7 +108,7 @@ pub struct Fuzz {
     /// corpus and the seeds once, without mutation
     #[arg(long)]
     pub runs: Option<u64>,
-    /// Processes that fuzz at the same time
+    /// Jobs at the same time
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
     /// Seed of every random choice
@@ -122,6 +120,16 @@ pub struct Fuzz {
     /// Do not load corpora/FORMAT/seeds
     #[arg(long)]
     pub no_seeds: bool,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Clone, Args)]
+pub struct Fuzz {
+    /// Targets by name, or .wasm/.wat files; none = every target in targets/ that is not a canary
+    pub targets: Vec<String>,
+    /// How long and from where.
+    #[command(flatten)]
+    pub search: Search,
     /// Lowest severity that makes the exit code 1
     #[arg(long, default_value = "low")]
     pub fail_on: autoclave_reports::Severity,
@@ -325,24 +333,9 @@ pub struct Diff {
     /// The entry, where a target has several
     #[arg(long)]
     pub entry: Option<String>,
-    /// Time for the search: 30s, 10m, 2h
-    #[arg(long, default_value = "60s", value_parser = duration)]
-    pub time: Duration,
-    /// Stop after this many executions (and ignore --time unless it is given too)
-    #[arg(long)]
-    pub runs: Option<u64>,
-    /// Threads that search at the same time
-    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub jobs: Option<u32>,
-    /// Seed of every random choice
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Start over: set the collected corpus aside instead of resuming
-    #[arg(long)]
-    pub fresh: bool,
-    /// Do not load corpora/FORMAT/seeds
-    #[arg(long)]
-    pub no_seeds: bool,
+    /// How long and from where.
+    #[command(flatten)]
+    pub search: Search,
     /// What counts as new
     #[arg(long, value_enum, default_value = "differential")]
     pub feedback: crate::differential::subject::Feedback,

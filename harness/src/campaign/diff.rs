@@ -107,8 +107,8 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
     let engine = Engine::new(Some(&home.cache()))?;
     let mut comparison = Comparison::new(&home, &engine, guests, flags)?;
     let folder = RunFolder::create(&home, flags.out.as_deref(), "diff", started)?;
-    let jobs = flags.jobs.unwrap_or(1).max(1);
-    let time = (flags.runs.is_none() || super::fuzz::time_was_given(arguments)).then_some(flags.time);
+    let jobs = flags.search.jobs.unwrap_or(1).max(1);
+    let time = (flags.search.runs.is_none() || super::fuzz::time_was_given(arguments)).then_some(flags.search.time);
     let mut found = Found::default();
     let mut checks = Vec::new();
     if let Some(table) = &flags.expected {
@@ -139,11 +139,11 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
             id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             command: "diff".into(),
             command_line: facts::command_line(arguments),
-            seed: flags.seed,
+            seed: flags.search.seed,
             jobs,
             started_utc: humantime::format_rfc3339_seconds(started).to_string(),
             interrupted: interrupts.count() > 0,
-            budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.runs },
+            budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.search.runs },
             fail_on: flags.fail_on,
         },
         toolchain: facts::toolchain(),
@@ -287,15 +287,15 @@ impl<'a> Comparison<'a> {
         interrupts: &Interrupts,
     ) -> anyhow::Result<Found> {
         let unit = self.unit();
-        if flags.fresh {
+        if flags.search.fresh {
             unit.set_aside()?;
         }
-        let seeds = match flags.no_seeds {
+        let seeds = match flags.search.no_seeds {
             true => Vec::new(),
             false => inputs::seeds(&self.home, Some(self.guests.format.name()), &self.target.limits)?,
         };
         let options = Options {
-            seed: flags.seed,
+            seed: flags.search.seed,
             input_bytes_max: flags.max_len.min(self.target.limits.input_bytes_max) as usize,
             seeds,
             dictionary: inputs::dictionary_of(&self.home, self.guests.format.name())?,
@@ -304,7 +304,7 @@ impl<'a> Comparison<'a> {
             corpus_folder: Some(unit.corpus()),
             findings_folder: Some(unit.finds()),
             stop: Stop {
-                executions_max: flags.runs.map(|runs| runs.div_ceil(jobs.into())),
+                executions_max: flags.search.runs.map(|runs| runs.div_ceil(jobs.into())),
                 wall_max: time,
                 ..Stop::default()
             },

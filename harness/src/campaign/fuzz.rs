@@ -36,14 +36,15 @@ pub fn run(flags: &cli::Fuzz, arguments: &[String]) -> anyhow::Result<u8> {
     let interrupts = Interrupts::install()?;
     inputs::check(&flags.dict)?;
     let (units, not_tested) = choose(&home, flags)?;
-    if flags.fresh {
+    if flags.search.fresh {
         units.iter().try_for_each(|unit| unit.home.set_aside())?;
     }
     let folder = RunFolder::create(&home, flags.out.as_deref(), "fuzz", started)?;
-    let jobs = flags.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32)).max(1);
-    let time = (flags.runs.is_none() || time_was_given(arguments)).then_some(flags.time);
+    let jobs =
+        flags.search.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32)).max(1);
+    let time = (flags.search.runs.is_none() || time_was_given(arguments)).then_some(flags.search.time);
     let mut campaign = Campaign::new(&home, flags, units, jobs, interrupts);
-    campaign.fuzz(plan::stints(campaign.units.len(), jobs, time, flags.runs))?;
+    campaign.fuzz(plan::stints(campaign.units.len(), jobs, time, flags.search.runs))?;
     let fuzzed = clock.elapsed();
     campaign.triage()?;
 
@@ -52,11 +53,11 @@ pub fn run(flags: &cli::Fuzz, arguments: &[String]) -> anyhow::Result<u8> {
             id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             command: "fuzz".into(),
             command_line: facts::command_line(arguments),
-            seed: flags.seed,
+            seed: flags.search.seed,
             jobs,
             started_utc: humantime::format_rfc3339_seconds(started).to_string(),
             interrupted: campaign.interrupts.count() > 0,
-            budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.runs },
+            budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.search.runs },
             fail_on: flags.fail_on,
         },
         toolchain: facts::toolchain(),
@@ -200,12 +201,12 @@ impl<'a> Campaign<'a> {
             profile: self.flags.limits.profile,
             limits: self.flags.limits.limits.clone(),
             // Each worker of a unit draws from a stream of its own.
-            seed: self.flags.seed.wrapping_add(u64::from(stint.worker).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            seed: self.flags.search.seed.wrapping_add(u64::from(stint.worker).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             runs: stint.runs,
             seconds: stint.seconds,
             max_len: self.flags.max_len,
             dictionaries: self.flags.dict.clone(),
-            seeds: !self.flags.no_seeds,
+            seeds: !self.flags.search.no_seeds,
             fresh_instances: self.flags.reset == ResetFlag::Fresh,
             shared: unit.stints_left > 1,
         };
