@@ -16,9 +16,7 @@ use anyhow::Context;
 use autoclave_formats::rules::{self, Policy, Side};
 use autoclave_formats::tree::Tree;
 use autoclave_formats::{Format, json};
-use autoclave_reports::record::{
-    Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, RuleRef, Run, Scope, Timing,
-};
+use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, RuleRef, Scope, Timing};
 use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -88,20 +86,8 @@ pub fn run(flags: &cli::Conform, arguments: &[String]) -> anyhow::Result<u8> {
     let format = format_of(&target, flags.input_format.as_deref())?;
     let vectors = load(&home, format, &flags.release)?;
     let policy = flags.profile.unwrap_or_default();
-    let mut record = Record {
-        run: Run {
-            command: "conform".into(),
-            command_line: facts::command_line(arguments),
-            jobs: rayon::current_num_threads() as u32,
-            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
-            fail_on: flags.fail_on,
-            ..Run::default()
-        },
-        toolchain: facts::toolchain(),
-        environment: facts::environment(),
-        limits: facts::limit_rows(&target),
-        ..Record::default()
-    };
+    let begun = facts::record("conform", arguments, started, flags.fail_on);
+    let mut record = Record { limits: facts::limit_rows(&target), ..begun };
     let mut row = TargetRecord {
         name: target.name.clone(),
         about: target.manifest.about.clone(),

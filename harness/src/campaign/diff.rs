@@ -134,26 +134,22 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
     let clusters = comparison.clusters.minimised(&mut comparison.panel, go_on);
     let mut row = comparison.row(flags, &found);
     comparison.report(&home, &folder, flags, &clusters, &mut row)?;
+    let begun = facts::record("diff", arguments, started, flags.fail_on);
     let mut record = Record {
         run: Run {
             id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            command: "diff".into(),
-            command_line: facts::command_line(arguments),
             seed: flags.search.seed,
             jobs,
-            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
             interrupted: interrupts.count() > 0,
             budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.search.runs },
-            fail_on: flags.fail_on,
+            ..begun.run
         },
-        toolchain: facts::toolchain(),
-        environment: facts::environment(),
         limits: facts::limit_rows(&comparison.target),
         targets: if flags.expected.is_some() { Vec::new() } else { vec![row] },
         checks,
         peers: comparison.peers(),
         not_tested: comparison.not_tested.clone(),
-        ..Record::default()
+        ..begun
     };
     record.timing = Timing {
         wall_seconds: clock.elapsed().as_secs_f64(),

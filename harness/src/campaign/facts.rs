@@ -5,9 +5,10 @@ use super::run_folder::RunFolder;
 use crate::cli::{self, Format, printable};
 use crate::target::{Abi, Target};
 use crate::views;
-use autoclave_reports::record::LimitRow;
-use autoclave_reports::{Finding, Record};
+use autoclave_reports::record::{LimitRow, Run};
+use autoclave_reports::{Finding, Record, Severity};
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 /// Characters of a decoded view.
 const DECODED_CHARS_MAX: usize = 16_000;
@@ -26,6 +27,23 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("host_calls_max", "calls", "a parser has no reason to call out in a loop"),
     ("module_bytes_max", "bytes", "compiling more costs minutes"),
 ];
+
+/// A record of a command that has just begun, with what every record carries.
+pub fn record(command: &str, arguments: &[String], started: SystemTime, fail_on: Severity) -> Record {
+    Record {
+        run: Run {
+            command: command.into(),
+            command_line: command_line(arguments),
+            jobs: rayon::current_num_threads() as u32,
+            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
+            fail_on,
+            ..Run::default()
+        },
+        toolchain: toolchain(),
+        environment: environment(),
+        ..Record::default()
+    }
+}
 
 /// The command line as typed, program path reduced to its name.
 pub fn command_line(arguments: &[String]) -> String {

@@ -48,22 +48,18 @@ pub fn run(flags: &cli::Fuzz, arguments: &[String]) -> anyhow::Result<u8> {
     let fuzzed = clock.elapsed();
     campaign.triage()?;
 
+    let begun = facts::record("fuzz", arguments, started, flags.fail_on);
     let mut record = Record {
         run: Run {
             id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            command: "fuzz".into(),
-            command_line: facts::command_line(arguments),
             seed: flags.search.seed,
             jobs,
-            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
             interrupted: campaign.interrupts.count() > 0,
             budget: Budget { seconds: time.map(|time| time.as_secs_f64()), runs: flags.search.runs },
-            fail_on: flags.fail_on,
+            ..begun.run
         },
-        toolchain: facts::toolchain(),
-        environment: facts::environment(),
         not_tested,
-        ..Record::default()
+        ..begun
     };
     campaign.fill(&mut record);
     record.timing = Timing {

@@ -10,7 +10,7 @@ use crate::error::HarnessError;
 use crate::executors::Engine;
 use crate::limits::Overrides;
 use crate::target::Target;
-use autoclave_reports::record::{Check, NotTested, Run, Scope, Timing, Trial};
+use autoclave_reports::record::{Check, NotTested, Scope, Timing, Trial};
 use autoclave_reports::{Record, Verdict};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -45,20 +45,7 @@ pub fn run(flags: &cli::Replay, arguments: &[String]) -> anyhow::Result<u8> {
     }
     let checks: Vec<anyhow::Result<Vec<Check>>> =
         targets.par_iter().map(|target| replay(&home, &engine, target, flags)).collect();
-    let mut record = Record {
-        run: Run {
-            command: "replay".into(),
-            command_line: facts::command_line(arguments),
-            jobs: rayon::current_num_threads() as u32,
-            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
-            fail_on: flags.fail_on,
-            ..Run::default()
-        },
-        toolchain: facts::toolchain(),
-        environment: facts::environment(),
-        not_tested,
-        ..Record::default()
-    };
+    let mut record = Record { not_tested, ..facts::record("replay", arguments, started, flags.fail_on) };
     for checks in checks {
         record.checks.extend(checks?);
     }

@@ -13,8 +13,8 @@ use crate::executors::{Engine, Reset};
 use crate::limits::Overrides;
 use crate::oracles::{self, Canary, Oracle};
 use crate::target::{Manifest, Target};
-use autoclave_reports::record::{Check, Run, Timing, Trial};
-use autoclave_reports::{Record, Severity, Verdict};
+use autoclave_reports::record::{Check, Timing, Trial};
+use autoclave_reports::{Severity, Verdict};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
@@ -38,20 +38,8 @@ pub fn run(flags: &cli::Selftest, arguments: &[String]) -> anyhow::Result<u8> {
         })?],
     };
     let engine = Engine::new(Some(&home.cache()))?;
-    let mut record = Record {
-        run: Run {
-            command: "selftest".into(),
-            command_line: facts::command_line(arguments),
-            seed: SEED,
-            jobs: rayon::current_num_threads() as u32,
-            started_utc: humantime::format_rfc3339_seconds(started).to_string(),
-            fail_on: Severity::Low,
-            ..Run::default()
-        },
-        toolchain: facts::toolchain(),
-        environment: facts::environment(),
-        ..Record::default()
-    };
+    let mut record = facts::record("selftest", arguments, started, Severity::Low);
+    record.run.seed = SEED;
     for oracle in asked {
         for (canary, twin) in oracle.canaries {
             record.checks.extend(qualify(&engine, oracle, canary, twin)?);
