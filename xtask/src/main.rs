@@ -1,6 +1,7 @@
 //! The repository's commands. Starts programs and decides nothing: this crate knows neither wasmtime nor an engine,
 //! so that `cargo xtask --help` answers in seconds.
 
+mod bombs;
 mod fingerprint;
 mod forward;
 mod guests;
@@ -63,6 +64,13 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<u8> {
             }
             None => unreachable!("clap demands a command"),
         },
+        Some(("bombs", flags)) => match flags.subcommand() {
+            Some((name, flags)) => {
+                let words: Vec<std::ffi::OsString> = flags.get_many("words").into_iter().flatten().cloned().collect();
+                bombs::forward(&root, name, &words)
+            }
+            None => unreachable!("clap demands a command"),
+        },
         Some((name, flags)) => {
             let words: Vec<std::ffi::OsString> = flags.get_many("words").into_iter().flatten().cloned().collect();
             forward::command(&root, name, &words)
@@ -109,6 +117,12 @@ fn command_line() -> Command {
                     .arg(flag("install", "Install a runtime that is missing, too (Debian packages, as root)")),
             )
             .subcommands(peers::COMMANDS.iter().map(|(name, about)| passed_on(name, about))),
+        Command::new("bombs")
+            .about("Hostile inputs from parameters: decompression bombs, floods, nesting, lies about lengths")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .disable_help_subcommand(true)
+            .subcommands(bombs::COMMANDS.iter().map(|(name, about)| passed_on(name, about))),
     ];
     let forwarded = forward::COMMANDS.iter().map(|entry| passed_on(entry.name, entry.about));
     Command::new("cargo xtask")
