@@ -3,6 +3,7 @@
 //! With `--seed N --runs M --jobs 1` two runs give the same record, byte for byte, but for what is marked *Timing* here;
 //! [`Record::without_timing`] takes those fields out.
 
+use crate::escape;
 use crate::rules::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -677,17 +678,23 @@ pub mod exit {
 }
 
 impl Record {
-    /// The record in the text of a `report.json`.
+    /// The record in the text of a `report.json`, which may come from anywhere.
+    ///
+    /// # Errors
+    /// Longer than [`REPORT_BYTES_MAX`], not a report, of another version, of another shape.
     pub fn from_json(json: &[u8]) -> Result<Record, ReadError> {
+        if json.len() > REPORT_BYTES_MAX {
+            return Err(ReadError::TooLong { bytes: json.len() });
+        }
         #[derive(Deserialize)]
         struct Head {
             schema_version: u32,
         }
-        let head: Head = serde_json::from_slice(json).map_err(ReadError::NotAReport)?;
+        let head: Head = serde_json::from_slice(json).map_err(|error| ReadError::NotAReport(told(&error)))?;
         if head.schema_version != SCHEMA_VERSION {
             return Err(ReadError::Version { found: head.schema_version });
         }
-        serde_json::from_slice(json).map_err(ReadError::Shape)
+        serde_json::from_slice(json).map_err(|error| ReadError::Shape(told(&error)))
     }
 
     /// The exit code of the command that made this record, if findings at or above `fail_on` fail it.
@@ -947,7 +954,13 @@ fn plural(count: usize, noun: &str) -> String {
 pub enum ReadError {
     /// Not JSON, or without a `schema_version`.
     #[error("not a report.json: {0}")]
-    NotAReport(#[source] serde_json::Error),
+    NotAReport(String),
+    /// Longer than any run writes.
+    #[error("{bytes} bytes; a report.json has at most {REPORT_BYTES_MAX}: not one of ours")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// Written by an older or newer program.
     #[error(
         "written with report schema version {found}; this program reads version {SCHEMA_VERSION}: \
@@ -959,5 +972,18 @@ pub enum ReadError {
     },
     /// The right version, but not its shape.
     #[error("claims report schema version {SCHEMA_VERSION} but does not have its shape: {0}")]
-    Shape(#[source] serde_json::Error),
+    Shape(String),
+}
+
+/// Longest `report.json` that is read, bytes: texts and lists of a report are cut, and a thousand targets stay below.
+/// Reading one needs about four times its bytes.
+pub const REPORT_BYTES_MAX: usize = 128 << 20;
+
+/// What serde_json says, which quotes the text that it read: on one line, and cut before the place, which comes last.
+fn told(error: &serde_json::Error) -> String {
+    const CHARS_MAX: usize = 500;
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = text.strip_suffix(&place).unwrap_or(&text);
+    escape::line(&escape::cut(what, CHARS_MAX)) + &place
 }

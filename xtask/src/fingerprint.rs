@@ -1,12 +1,16 @@
 //! A name for "these sources, this toolchain, these flags": tells whether a guest must be built again.
 
-use anyhow::{Context, Result};
-use std::fs;
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
 use std::path::Path;
 
 /// Folders that hold what a build makes or fetches.
 const SKIPPED: &[&str] = &["target", "node_modules", "build", ".git"];
+
+/// Bytes of a file that are held at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A hash that grows with every word, file and folder put into it. It guards against stale builds, not against an
 /// adversary: who can write the sources can write the module.
@@ -30,13 +34,32 @@ impl Fingerprint {
 
     /// Adds a file's bytes; a missing file counts as such.
     pub fn file(&mut self, path: &Path) -> Result<()> {
-        match fs::read(path) {
-            Ok(bytes) => {
-                self.word(b"file");
-                self.word(&bytes);
+        let named = || path.display().to_string();
+        let facts = match fs::metadata(path) {
+            Ok(facts) => facts,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.word(b"missing");
+                return Ok(());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.word(b"missing"),
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            Err(error) => return Err(error).with_context(named),
+        };
+        // Opening a pipe waits for who writes; a device never ends.
+        if !facts.is_file() {
+            bail!("{}: not a regular file; sources are regular files", path.display());
+        }
+        self.word(b"file");
+        // As a word, but never whole in memory: sources may be modules of any size.
+        self.0.iter_mut().for_each(|hasher| hasher.write_usize(facts.len() as usize));
+        let mut file = File::open(path).with_context(named)?.take(facts.len());
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut left = facts.len();
+        while left > 0 {
+            let read = file.read(&mut chunk).with_context(named)?;
+            if read == 0 {
+                bail!("{}: became shorter while it was read; run the command again", path.display());
+            }
+            self.0.iter_mut().for_each(|hasher| hasher.write(&chunk[..read]));
+            left -= read as u64;
         }
         Ok(())
     }
@@ -80,6 +103,25 @@ mod tests {
     fn words_do_not_run_into_each_other() {
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
         assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
+    }
+
+    #[test]
+    fn files_count_as_their_bytes_however_they_are_read() {
+        let folder = std::env::temp_dir().join(format!("autoclave-fingerprint-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for bytes in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 7] {
+            let text: String = (0..bytes).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
+            fs::write(folder.join("x"), &text).unwrap();
+            let mut print = Fingerprint::new();
+            print.file(&folder.join("x")).unwrap();
+            assert_eq!(print.hex(), of(&["file", &text]), "{bytes}");
+        }
+        let mut print = Fingerprint::new();
+        print.file(&folder.join("y")).unwrap();
+        assert_eq!(print.hex(), of(&["missing"]));
+        let error = print.file(&folder).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

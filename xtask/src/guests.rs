@@ -7,7 +7,7 @@
 use crate::EXIT_NOT_JUDGED;
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{self, Guest, Kind};
-use crate::process::{self, run, say, shown, state, write_whole};
+use crate::process::{self, LOG_BYTES_MAX, SMALL_BYTES_MAX, read, read_text, run, say, shown, state, write_whole};
 use crate::setup::{self, Found, Machine, Mode, Tool};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
@@ -132,6 +132,9 @@ struct Site<'a> {
     guest: &'a Guest,
 }
 
+/// Most that a built module may have, debug information included. Bytes.
+const MODULE_BYTES_MAX: u64 = 1 << 30;
+
 /// A finished module, before it is put in its place.
 struct Made {
     module: PathBuf,
@@ -144,7 +147,7 @@ impl Site<'_> {
     fn build(&self) -> Result<Done> {
         let folder = state(self.root, &["build", &self.guest.name]);
         let sources = self.sources_hash()?;
-        let known = fs::read_to_string(folder.join("fingerprint")).unwrap_or_default();
+        let known = read_text(&folder.join("fingerprint"), SMALL_BYTES_MAX).unwrap_or_default();
         let mut known = known.lines();
         let same_sources = known.next() == Some(sources.as_str()) && folder.join("module.wasm").is_file();
         let tools = match self.tools() {
@@ -159,7 +162,7 @@ impl Site<'_> {
         }
         fs::create_dir_all(&folder)?;
         let made = self.make(&tools)?;
-        let wasm = fs::read(&made.module).with_context(|| made.module.display().to_string())?;
+        let wasm = read(&made.module, MODULE_BYTES_MAX)?;
         write_whole(&folder.join("module.wasm"), &wasm)?;
         write_whole(&folder.join("build.json"), self.build_json(&tools, &sources, &made).as_bytes())?;
         match fs::remove_file(folder.join("not-built.txt")) {
@@ -253,8 +256,8 @@ impl Site<'_> {
         print.folder(&runner_sources)?;
         print.word(toolchain_line(&[rust, node]).as_bytes());
         let (passed, log) = (self.log_folder().join("tests-passed"), self.log("tests"));
-        if fs::read_to_string(&passed).is_ok_and(|known| known == print.hex()) {
-            return Ok(test_results(&fs::read_to_string(&log).unwrap_or_default()));
+        if read_text(&passed, SMALL_BYTES_MAX).is_ok_and(|known| known == print.hex()) {
+            return Ok(test_results(&read_text(&log, LOG_BYTES_MAX).unwrap_or_default()));
         }
         let runner_target = state(self.root, &["guests", "bindgen-test-runner"]);
         let mut runner = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -289,7 +292,7 @@ impl Site<'_> {
             test.env("PATH", std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&rest)))?);
         }
         run(&mut test, &log, BUILD_LIMIT)?;
-        let lines = test_results(&fs::read_to_string(&log)?);
+        let lines = test_results(&read_text(&log, LOG_BYTES_MAX)?);
         if !lines.iter().any(|line| line.starts_with("test result: ok. ") && !line.starts_with("test result: ok. 0 ")) {
             bail!("no test was run; {}", log.display());
         }
@@ -336,7 +339,7 @@ impl Site<'_> {
     /// The package's name and its library's.
     fn package(&self) -> Result<(String, String)> {
         let file = self.source_folder().join("Cargo.toml");
-        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let text = read_text(&file, SMALL_BYTES_MAX)?;
         let table: toml::Table = toml::from_str(&text).with_context(|| file.display().to_string())?;
         let name = |key: &str| Some(table.get(key)?.get("name")?.as_str()?.to_owned());
         let package = name("package").with_context(|| format!("{}: no package.name", file.display()))?;

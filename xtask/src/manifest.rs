@@ -1,13 +1,11 @@
 //! The `[build]` table of `target.toml`, and which folders in `targets/` there are. The harness reads the same table
 //! (`harness/src/target.rs`) and judges the keys around it.
 
+use crate::process::{SMALL_BYTES_MAX, read_text};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-
-/// Longest manifest that is read, bytes.
-const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 /// A folder in `targets/`.
 #[derive(Debug, Clone)]
@@ -114,12 +112,7 @@ struct Manifest {
 }
 
 fn read(path: &Path) -> Result<Manifest> {
-    let len = fs::metadata(path).with_context(|| path.display().to_string())?.len();
-    if len > MANIFEST_BYTES_MAX {
-        bail!("{}: {len} bytes; a manifest has at most {MANIFEST_BYTES_MAX}", path.display());
-    }
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    parse(&text).with_context(|| path.display().to_string())
+    parse(&read_text(path, SMALL_BYTES_MAX)?).with_context(|| path.display().to_string())
 }
 
 fn parse(text: &str) -> Result<Manifest> {

@@ -1,7 +1,7 @@
 //! `cargo xtask peers`: installs the parsers in other languages that are compared, from the lock files beside the sources
 //! of their workers, and hands all else to the program that knows them.
 
-use crate::process::{find, run, say, state};
+use crate::process::{SMALL_BYTES_MAX, SOURCE_BYTES_MAX, find, read, read_text, run, say, state};
 use crate::setup::{self, Mode};
 use crate::{EXIT_NOT_JUDGED, forward};
 use anyhow::{Context, Result, bail};
@@ -121,7 +121,11 @@ pub fn install(root: &Path, name: &str, mode: Mode) -> Result<()> {
     let sources = root.join("harness/formats/peers").join(name);
     let folder = std::env::var_os("AUTOCLAVE_PEERS").map_or_else(|| state(root, &["peers"]), PathBuf::from).join(name);
     let installed = folder.join("src");
-    let is_same = |file: &str| fs::read(sources.join(file)).ok() == fs::read(installed.join(file)).ok();
+    let is_same = |file: &str| {
+        let [ours, theirs] = [&sources, &installed].map(|folder| read(&folder.join(file), SOURCE_BYTES_MAX));
+        // What cannot be read is never the same.
+        ours.is_ok_and(|ours| theirs.is_ok_and(|theirs| ours == theirs))
+    };
     let has_product = folder.join(runtime.product).exists();
     let files = file_names(&sources)?;
     if has_product && installed.is_dir() && files == file_names(&installed)? && files.iter().all(|file| is_same(file)) {
@@ -224,7 +228,7 @@ fn fetch_java(site: &Site) -> Result<()> {
     let sums = site.src.join("jars.sha256");
     let mut check = Command::new("sha256sum");
     site.run("sha256", check.current_dir(&jars).args(["--check", "--strict", "--quiet"]).arg(&sums))?;
-    let (listed, found) = (fs::read_to_string(&sums)?.lines().count(), file_names(&jars)?.len());
+    let (listed, found) = (read_text(&sums, SMALL_BYTES_MAX)?.lines().count(), file_names(&jars)?.len());
     if listed != found {
         bail!("{found} jars and {listed} lines in jars.sha256");
     }

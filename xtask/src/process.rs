@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a failed program's log that are shown.
 const TAIL_BYTES: u64 = 6_000;
+/// Most that a file which people write, or a record of ours, may have: manifests, lock files, lists. Bytes.
+pub const SMALL_BYTES_MAX: u64 = 1 << 20;
+/// Most that a source may have that is compared with a copy of it. Bytes.
+pub const SOURCE_BYTES_MAX: u64 = 16 << 20;
+/// Most that is read of a log, or of what a short program prints. A test that prints more hides what it says.
+pub const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// The workspace's folder.
 pub fn root() -> PathBuf {
@@ -69,10 +75,40 @@ pub fn run(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Standard output of a short program, or `None` if it cannot be started or fails.
+/// Standard output of a short program, or `None` if it cannot be started, fails or does not stop printing.
 pub fn output(program: &Path, words: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(words).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let mut bytes = Vec::new();
+    let read = child.stdout.take()?.take(SMALL_BYTES_MAX + 1).read_to_end(&mut bytes);
+    if read.is_err() || bytes.len() as u64 > SMALL_BYTES_MAX {
+        child.kill().ok()?;
+    }
+    let is_whole = child.wait().ok()?.success() && bytes.len() as u64 <= SMALL_BYTES_MAX;
+    is_whole.then(|| String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// A regular file that has at most `bytes_max` bytes: what was written by others may be a device, or never end.
+pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let named = || path.display().to_string();
+    // Before it is opened: opening a pipe waits for who writes.
+    if !fs::metadata(path).with_context(named)?.is_file() {
+        bail!("{}: not a regular file; put one in its place", path.display());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).with_context(named)?.take(bytes_max + 1).read_to_end(&mut bytes).with_context(named)?;
+    if bytes.len() as u64 > bytes_max {
+        bail!("{}: longer than {bytes_max} bytes, the limit for such a file; make it shorter", path.display());
+    }
+    Ok(bytes)
+}
+
+/// [`read`], as text.
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String> {
+    String::from_utf8(read(path, bytes_max)?).map_err(|error| {
+        anyhow::anyhow!("{}: not UTF-8 from byte {} on", path.display(), error.utf8_error().valid_up_to())
+    })
 }
 
 /// The first of `names` on the search path.
@@ -98,7 +134,8 @@ fn tail(log: &Path) -> Result<String> {
     let len = file.metadata()?.len();
     file.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    // Whoever writes the log may still be at it.
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
@@ -125,6 +162,43 @@ mod tests {
         let error = run(Command::new("sleep").arg("600"), &log, Duration::from_millis(50));
         fs::remove_file(&log).unwrap();
         assert!(error.unwrap_err().to_string().contains("did not finish"));
+    }
+
+    #[test]
+    fn files_are_read_whole_or_refused() {
+        let folder = scratch("read");
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("x");
+        let check = |bytes: &[u8], expected: Result<&str, &str>| {
+            fs::write(&file, bytes).unwrap();
+            match (read_text(&file, 4), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+                (Err(error), Err(expected)) => {
+                    let text = format!("{error:#}");
+                    assert!(text.contains(expected) && text.contains("read"), "{text}");
+                }
+                (found, _) => panic!("{bytes:?}: {found:?}"),
+            }
+        };
+        check(b"", Ok(""));
+        check(b"abcd", Ok("abcd"));
+        check(b"abcde", Err("longer than 4 bytes"));
+        check(b"ab\xff", Err("not UTF-8 from byte 2 on"));
+        for (path, expected) in [(folder.clone(), "not a regular file"), (folder.join("y"), "No such file")] {
+            assert!(format!("{:#}", read(&path, 4).unwrap_err()).contains(expected), "{}", path.display());
+        }
+        if Path::new("/dev/zero").exists() {
+            assert!(read(Path::new("/dev/zero"), 4).is_err());
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn programs_that_do_not_stop_printing_are_ended() {
+        let sh = Path::new("sh");
+        assert_eq!(output(sh, &["-c", "echo ' a '"]), Some("a".to_owned()));
+        assert_eq!(output(sh, &["-c", "echo a; exit 1"]), None);
+        assert_eq!(output(sh, &["-c", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done"]), None);
     }
 
     #[test]

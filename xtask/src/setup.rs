@@ -2,7 +2,7 @@
 //! that is possible, and prints the command where it is not. Asks nothing.
 
 use crate::manifest::{self, Kind};
-use crate::process::{self, find, output, run, say, state};
+use crate::process::{self, SMALL_BYTES_MAX, find, output, read_text, run, say, state};
 use crate::{EXIT_NOT_JUDGED, fingerprint::Fingerprint};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ pub fn command(root: &Path, mode: Mode) -> Result<u8> {
 pub fn ready(root: &Path, wanted: &BTreeSet<Tool>, mode: Mode) -> Result<Machine> {
     let file = state(root, &["setup.toml"]);
     let key = key();
-    let known = fs::read_to_string(&file).ok().and_then(|text| toml::from_str::<Machine>(&text).ok());
+    let known = read_text(&file, SMALL_BYTES_MAX).ok().and_then(|text| toml::from_str::<Machine>(&text).ok());
     let before = known.filter(|machine| machine.key == key).unwrap_or_default();
     let mut machine = Machine { key, ..Machine::default() };
     for tool in ALL {

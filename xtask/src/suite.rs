@@ -4,8 +4,7 @@
 use crate::process::{self, say, shown, state};
 use crate::setup::{self, Tool};
 use crate::{forward, guests, peers as outside};
-use anyhow::{Context, Result, bail};
-use std::fs;
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -166,7 +165,7 @@ fn peers(site: &Site) -> Result<Done> {
 
 fn tests(site: &Site) -> Result<Done> {
     let result = site.run("tests", &mut site.cargo(&["test", "--release", "--workspace", "--no-fail-fast"]));
-    let log = fs::read_to_string(site.log("tests")).context("the log of the tests")?;
+    let log = process::read_text(&site.log("tests"), process::LOG_BYTES_MAX)?;
     let lines: Vec<String> = log.lines().filter(|line| is_telling(line)).map(str::to_owned).collect();
     if let Err(error) = result {
         lines.iter().for_each(|line| println!("{line}"));

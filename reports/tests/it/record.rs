@@ -24,6 +24,28 @@ fn refuses_other_versions_and_shapes_and_says_what_to_do() {
     assert!(error(&unknown).contains("unknown field `sed`"), "{}", error(&unknown));
 }
 
+/// Every JSON bomb of the generators: none is a report, and what is said about it is short.
+#[test]
+fn bombs_are_refused_in_few_words() {
+    let error = |json: &[u8]| Record::from_json(json).unwrap_err().to_string();
+    for family in autoclave_generators::FAMILIES.iter().filter(|family| family.kind.is_read_as("fhir-json")) {
+        let mut bomb = Vec::new();
+        family.make(&family.defaults(), &mut bomb).unwrap();
+        // Alone, and where an older report has its version and a newer one its fields.
+        let inside = [br#"{"schema_version":"#, bomb.as_slice(), b"}"].concat();
+        let beside = [format!(r#"{{"schema_version":{SCHEMA_VERSION},"run":"#).as_bytes(), &bomb, b"}"].concat();
+        for json in [bomb, inside, beside] {
+            let text = error(&json);
+            assert!(text.len() < 4096 && !text.contains('\n'), "{}: {} bytes", family.name, text.len());
+        }
+    }
+    // serde_json quotes what it does not know.
+    let long = format!(r#"{{"schema_version":{SCHEMA_VERSION},"{}":1}}"#, "\\u001b".repeat(1 << 20));
+    let text = error(long.as_bytes());
+    assert!(text.len() < 4096 && !text.contains('\x1b') && text.contains(" at line 1 column "), "{text}");
+    assert!(error(&vec![b' '; REPORT_BYTES_MAX + 1]).contains("at most 134217728"));
+}
+
 #[test]
 fn numbers_that_are_none_do_not_break_the_file() {
     let mut record = sample::record();
