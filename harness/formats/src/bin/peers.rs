@@ -19,6 +19,7 @@ mod unix {
     use autoclave_formats::rules::Side;
     use autoclave_formats::score::{self, Expectation, LAYERS, Score};
     use std::collections::BTreeMap;
+    use std::io::Read;
     use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
     /// The peer refused the file or died of it.
     const EXIT_REFUSED: u8 = 1;
     const EXIT_USAGE: u8 = 2;
+    /// Longest file that is read, bytes: what a server takes.
+    const FILE_BYTES_MAX: u64 = 64 << 20;
     /// A peer could not be asked.
     const EXIT_NOT_JUDGED: u8 = 3;
 
@@ -59,6 +62,22 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
 
     fn root() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(PathBuf::new, Path::to_owned)
+    }
+
+    /// A regular file of at most [`FILE_BYTES_MAX`].
+    fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+        let wrong = |why: String| (format!("{}: {why}", file.display()), EXIT_USAGE);
+        let io = |error: std::io::Error| wrong(error.to_string());
+        // Before it is opened: opening a pipe waits for who writes.
+        if !std::fs::metadata(file).map_err(io)?.is_file() {
+            return Err(wrong("not a regular file".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(file).map_err(io)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(wrong(format!("longer than {FILE_BYTES_MAX} bytes, the limit for such a file")));
+        }
+        Ok(bytes)
     }
 
     fn named(name: &str) -> Result<&'static Peer, Failure> {
@@ -95,7 +114,7 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
     fn ask(name: &str, format: &str, file: &Path) -> Result<u8, Failure> {
         let peer = named(name)?;
         let format = Format::named(format).ok_or_else(|| (format!("there is no format `{format}`"), EXIT_USAGE))?;
-        let input = std::fs::read(file).map_err(|error| (format!("{}: {error}", file.display()), EXIT_USAGE))?;
+        let input = read(file)?;
         let reply = start(peer).and_then(|mut worker| worker.ask(&input, format)).map_err(not_judged)?;
         if !reply.printed.is_empty() {
             eprintln!("{name} printed: {}", String::from_utf8_lossy(&reply.printed));
@@ -135,7 +154,8 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         };
         let seeds = files("seeds", "");
         let files = if seeds.is_empty() { files("vectors", "accept-") } else { seeds };
-        files.iter().filter_map(|file| std::fs::read(file).ok()).filter(|bytes| bytes.len() < 64 << 10).collect()
+        let small = |file: &&PathBuf| std::fs::metadata(file).is_ok_and(|facts| facts.len() < 64 << 10);
+        files.iter().filter(small).filter_map(|file| read(file).ok()).collect()
     }
 
     fn bench(words: &[String]) -> Result<u8, Failure> {
@@ -204,9 +224,9 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
         let names: Vec<String> = words.into_iter().filter(|word| word != "--misses").collect();
         let named = folder.map(PathBuf::from).or_else(|| std::env::var_os("AUTOCLAVE_SHARED_DATA").map(PathBuf::from));
         let folder = named.unwrap_or_else(|| root().join("../shared/data"));
-        let table = std::fs::read_to_string(folder.join("EXPECTED.tsv")).map_err(|error| {
-            (format!("{}: {error}; --data names the folder", folder.join("EXPECTED.tsv").display()), EXIT_USAGE)
-        })?;
+        let table = read(&folder.join("EXPECTED.tsv"))
+            .map_err(|(text, code)| (format!("{text}; --data names the folder"), code))?;
+        let table = String::from_utf8_lossy(&table);
         let expectations = score::expectations(&table);
         println!(
             "Right of all, by layer. A peer is asked for files of its formats and its release; R4B's are R4's, too."
@@ -253,7 +273,7 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
             let files: Vec<(&str, Vec<u8>)> = expectations
                 .iter()
                 .filter(fits)
-                .filter_map(|expected| Some((expected.path, std::fs::read(folder.join(expected.path)).ok()?)))
+                .filter_map(|expected| Some((expected.path, read(&folder.join(expected.path)).ok()?)))
                 .collect();
             let inputs: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
             let replies = worker.ask_many(&inputs, *format)?;
