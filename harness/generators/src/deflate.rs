@@ -88,9 +88,10 @@ pub const GZIP_NESTED: Family = Family {
     about: "Gzip in gzip: a ratio limit for each layer lets a millionfold pass",
     kind: Kind::Gzip,
     source: "RFC 1952; RFC 9110, section 8.4: codings are applied in order, any number of them",
-    scale: Some("expanded"),
+    // A thousandfold of output is a byte or less of input.
+    scale: None,
     own_params: &[
-        number("expanded", "bytes", 4 << 30, (0, 1 << 42), "output of the innermost layer"),
+        number("expanded", "bytes", 4 << 30, (0, 1 << 40), "output of the innermost layer"),
         number("layers", "layers", 3, (1, 16), "gzip files, one in the other"),
         PATTERN,
     ],

@@ -3,9 +3,10 @@
 use crate::deflate::crc32_of_run;
 use crate::params::number;
 use crate::text::{Counting, repeat};
-use crate::{Content, Expanded, Family, GeneratorError, Kind};
+use crate::{Content, Expanded, Family, Kind};
 use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 pub const XZ: Family = Family {
     name: "xz",
@@ -16,8 +17,7 @@ pub const XZ: Family = Family {
     own_params: &[number("expanded", "bytes", 1 << 30, (0, 1 << 44), "output, in steps of 2 MiB (rounded up)")],
     write: |params, out| {
         let chunks = params.number("expanded").div_ceil(CHUNK_BYTES);
-        let chunk = chunk()?;
-        stream(out, DICTIONARY_2_MIB, chunks * CHUNK_BYTES, &mut |out| repeat(out, &chunk, chunks))?;
+        stream(out, DICTIONARY_2_MIB, chunks * CHUNK_BYTES, &mut |out| repeat(out, &CHUNK, chunks))?;
         Ok(Content::Expands(Expanded::Exact(u128::from(chunks) * u128::from(CHUNK_BYTES))))
     },
 };
@@ -48,13 +48,16 @@ const CHUNK_BYTES: u64 = 1 << 21;
 const DICTIONARY_2_MIB: u8 = 18;
 const CHECK_CRC32: [u8; 2] = [0, 1];
 
+/// Compressing takes longer than all else, and always gives the same.
+static CHUNK: LazyLock<Vec<u8>> = LazyLock::new(|| chunk().expect("memory takes all that is written"));
+
 /// So many zeros as LZMA2 that begins with a reset of dictionary, state and properties, without the end mark.
-fn chunk() -> Result<Vec<u8>, GeneratorError> {
+fn chunk() -> io::Result<Vec<u8>> {
     let mut options = Lzma2Options { lzma_options: LzmaOptions::with_preset(6), ..Lzma2Options::default() };
     options.lzma_options.dict_size = CHUNK_BYTES as u32;
     let mut writer = Lzma2Writer::new(Vec::new(), options);
     repeat(&mut writer, &[0], CHUNK_BYTES)?;
-    let mut chunk = writer.finish().map_err(io::Error::other)?;
+    let mut chunk = writer.finish()?;
     chunk.pop();
     Ok(chunk)
 }
@@ -117,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_repeated_chunk_is_read_as_zeros() {
-        let mut text = chunk().unwrap().repeat(3);
+        let mut text = CHUNK.repeat(3);
         text.push(0);
         let mut read = Vec::new();
         lzma_rust2::Lzma2Reader::new(&text[..], CHUNK_BYTES as u32, None).read_to_end(&mut read).unwrap();

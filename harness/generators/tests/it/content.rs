@@ -71,6 +71,7 @@ fn bytes_are_the_same_everywhere() {
     for (name, words, expected) in [
         ("gzip", &["expanded=1MiB"][..], "5ecabb9bf4e7135f267b413abe433006bf6eb8a553e277653cdf160a80160a1f"),
         ("brotli", &["expanded=100MiB"], "89e0b0d2916cdb7be0193e47f88d32c26411782ac550c796612851e8f32f50f0"),
+        ("gzip-nested", &["expanded=1GiB"], "b7dc86d25249a75558cc76f37ccdf47ac50525475e6d150a60f56b637248309e"),
         ("xz", &["expanded=2MiB"], "68c34fedfdc4a2493cddadc84d010695900b582fd27b6b57a96924a41efbb6ff"),
         (
             "zip-overlap-quoted",
@@ -79,6 +80,9 @@ fn bytes_are_the_same_everywhere() {
         ),
         ("zip-quine", &[], "248d941869945139fc8ac7fb507687b49c83f5b5a12114a34849bb2217eb38b4"),
         ("typical-fhir-bundle", &["patients=3"], "402c5b99e020c7a3e583455df9027be5844d19de096879b2354d4ccf61e526a9"),
+        ("typical-fhir-bundle", &["wrap=gzip"], "8d8fcae058b67f1e138243b8bca9c6ef46288b60bcc29a710a5cb2b2d316e192"),
+        ("typical-fhir-bundle", &["wrap=brotli"], "b194ad146a4a61e9dd857a6893534242501128dd3f42581a56b6f7dbc1c7cfdd"),
+        ("typical-fhir-bundle", &["wrap=zstd"], "02192bb5b4051209cb8480aed51fa3d25dbbc33e0f03711c73cf0fd188695ee6"),
         (
             "typical-hl7-batch",
             &["messages=3", "seed=2"],
