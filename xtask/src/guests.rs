@@ -201,8 +201,27 @@ impl Site<'_> {
             for folder in helper_folders(&self.targets())? {
                 print.folder(&folder)?;
             }
+            for package in self.house_packages()? {
+                print.file(&package.join("Cargo.toml"))?;
+                for part in ["src", "definitions"] {
+                    let part = package.join(part);
+                    if part.is_dir() {
+                        print.folder(&part)?;
+                    }
+                }
+            }
         }
         Ok(print.hex())
+    }
+
+    /// Packages outside of `targets` that the guest is compiled with: its path dependencies that lead there.
+    fn house_packages(&self) -> Result<Vec<PathBuf>> {
+        let path = self.source_folder().join("Cargo.toml");
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
+        let manifest: toml::Table = text.parse().with_context(|| path.display().to_string())?;
+        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten();
+        let paths = dependencies.filter_map(|(_, wanted)| wanted.get("path")?.as_str());
+        Ok(paths.filter(|path| path.starts_with("../../")).map(|path| self.source_folder().join(path)).collect())
     }
 
     fn make(&self, tools: &[&Found]) -> Result<Made> {

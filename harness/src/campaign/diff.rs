@@ -117,9 +117,7 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
         found = comparison.search(flags, jobs, time, &interrupts)?;
     } else {
         for (number, (_, bytes)) in files(&flags.inputs)?.iter().enumerate() {
-            let mut heard = comparison.panel.hear(bytes);
-            comparison.panel.ask_again(bytes, &mut heard);
-            comparison.clusters.add(bytes, &heard, number as u64 + 1, 0.0);
+            comparison.clusters.look_at(&mut comparison.panel, bytes, number as u64 + 1, 0.0);
             found.executions += 1;
         }
     }
@@ -321,9 +319,7 @@ impl<'a> Comparison<'a> {
                 let (panel, clusters) = &mut *court;
                 let carried = relations::carrying(panel.format, input);
                 for input in std::iter::once(input).chain(carried.as_deref()) {
-                    let mut heard = panel.hear(input);
-                    panel.ask_again(input, &mut heard);
-                    clusters.add(input, &heard, executions, started.elapsed().as_secs_f64());
+                    clusters.look_at(panel, input, executions, started.elapsed().as_secs_f64());
                 }
             };
             let guest = engine::Guest::new(engine, target, entry, Reset::Dirty, &target.limits)?;

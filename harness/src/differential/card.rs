@@ -2,7 +2,7 @@
 
 use super::clusters::Cluster;
 use super::panel::{Heard, Panel};
-use autoclave_formats::diff::judge::{Class, layer_name};
+use autoclave_formats::diff::judge::{Ground, Statement, layer_name};
 use autoclave_formats::peers::Answer;
 use autoclave_formats::rules::{self, Wanted};
 use autoclave_formats::tree::{Tree, What};
@@ -25,7 +25,7 @@ pub fn finding(panel: &mut Panel, cluster: &Cluster) -> Finding {
     let class = cluster.statement.class;
     let outcome = class.name();
     let mut cluster = cluster.clone();
-    if matches!(class, Class::Death | Class::Work | Class::Memory) {
+    if cluster.statement.ground == Ground::Death {
         // Where it dies is told by the module as deployed.
         let blocks = &cluster.statement.blocks;
         let same = heard.judgement.statements.iter().find(|one| one.class == class && one.blocks == *blocks);
@@ -35,24 +35,23 @@ pub fn finding(panel: &mut Panel, cluster: &Cluster) -> Finding {
     let bucket = Bucket {
         oracle: ORACLE.into(),
         outcome: outcome.into(),
-        frames: vec![statement.cause.clone(), statement.partition()],
+        frames: vec![subject(statement), statement.partition()],
     };
     let id = bucket.id();
-    let same = |other: &autoclave_formats::diff::judge::Statement| {
-        other.class == class && statement.peers().all(|peer| other.peers().any(|name| name == peer))
-            || statement.cause.contains(&other.cause)
-    };
-    let confirmed = match heard.judgement.statements.iter().any(same) {
+    let says = |peer| move |other: &Statement| other.class == class && other.peers().any(|name| name == peer);
+    let statements = &heard.judgement.statements;
+    let again = statement.peers().all(|peer| statements.iter().any(says(peer)));
+    let confirmed = match again || statements.iter().any(|other| statement.cause.contains(&other.cause)) {
         true => Confirmation::Reproduced,
         false => Confirmation::NotReproduced("the modules as deployed, in fresh instances, agree".into()),
     };
-    let case = statement.cause.split_once('/').and_then(|(rule, rest)| {
+    let case = statement.case.as_ref().unwrap_or(&statement.cause).split_once('/').and_then(|(rule, rest)| {
         let name = rest.split([';', ' ']).next().unwrap_or(rest);
         rules::cases().find(|case| case.rule == rule && case.name == name)
     });
     let severity = match case {
         // The specification leaves it open: worth knowing where two systems meet.
-        Some(case) if case.wanted != Wanted::Refusal && statement.cause == case.id() => Severity::Low,
+        Some(case) if case.wanted != Wanted::Refusal && statement.ground == Ground::Rule => Severity::Low,
         _ => rule(ORACLE, outcome).severity,
     };
     Finding {
@@ -83,6 +82,14 @@ pub fn finding(panel: &mut Panel, cluster: &Cluster) -> Finding {
     }
 }
 
+/// What a card is about, in words that do not depend on which input was found first.
+fn subject(statement: &Statement) -> String {
+    match &statement.case {
+        Some(case) => format!("{case} read otherwise"),
+        None => statement.cause.clone(),
+    }
+}
+
 fn title(cluster: &Cluster) -> String {
     let statement = &cluster.statement;
     let peers: Vec<&str> = statement.peers().collect();
@@ -92,15 +99,15 @@ fn title(cluster: &Cluster) -> String {
         [first, rest @ ..] if rest.len() > 3 => format!("{first} and {} others", rest.len()),
         all => all.join(", "),
     };
-    let cause = statement.cause.as_str();
-    match statement.class {
-        Class::Death | Class::Work | Class::Memory => format!("{peers}: {}", cause.replacen(" < ", " in ", 1)),
+    let about = statement.about();
+    match statement.ground {
+        Ground::Death => format!("{peers}: {}", about.replacen(" < ", " in ", 1)),
         // It begins with the reader's name.
-        Class::RefusesValid => format!("a valid input is refused: {cause}"),
-        Class::Printed => format!("{peers}: values of the input on the console"),
-        Class::RoundTrip => format!("{peers}: {cause}"),
-        _ if cause.contains(' ') && !cause.ends_with(" of resourceType") => format!("{peers} read otherwise: {cause}"),
-        _ => format!("{cause} is accepted by {peers}"),
+        Ground::Refusal => format!("a valid input is refused: {about}"),
+        Ground::Console => format!("{peers}: values of the input on the console"),
+        Ground::Relation => format!("{peers}: {about}"),
+        Ground::Values => format!("{peers} read otherwise: {about}"),
+        Ground::Rule => format!("{about} is accepted by {peers}"),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::panel::{Heard, Panel};
 use crate::minimise;
-use autoclave_formats::diff::judge::{Class, Statement};
+use autoclave_formats::diff::judge::{Ground, Statement};
 use autoclave_formats::diff::shrink::shrink;
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Inputs kept of each cluster.
@@ -49,6 +50,16 @@ pub struct Clusters {
 }
 
 impl Clusters {
+    /// Hears what `panel` says of an input and of its respellings, and takes it in.
+    pub fn look_at(&mut self, panel: &mut Panel, input: &[u8], executions: u64, seconds: f64) {
+        let mut heard = panel.hear(input);
+        let telling = panel.ask_again(input, &mut heard);
+        self.add(input, &heard, executions, seconds);
+        for (respelt, heard) in telling {
+            self.add(&respelt, &heard, executions, seconds);
+        }
+    }
+
     /// Takes in what was heard of an input.
     pub fn add(&mut self, input: &[u8], heard: &Heard, executions: u64, seconds: f64) {
         self.looked_at += 1;
@@ -82,7 +93,7 @@ impl Clusters {
         let mut mixed: Vec<Cluster> = std::mem::take(&mut self.mixed).into_values().collect();
         mixed.sort_by_key(|cluster| cluster.inputs[0].len());
         for cluster in mixed {
-            let about = |statement: &Statement| (statement.class, statement.cause.clone());
+            let about = |statement: &Statement| (statement.class, statement.about());
             let same = |other: &Cluster| about(&other.statement) == about(&cluster.statement);
             if self.pure.values().any(same) || !go_on() {
                 continue;
@@ -133,19 +144,50 @@ impl Clusters {
         kept
     }
 
-    /// The smallest input found for each cluster, worst class first; clusters whose smallest input is the same become one.
+    /// One cluster for each family, of its worst class; those that need no open case first.
+    fn families(&self) -> Vec<Cluster> {
+        let mut families: BTreeMap<(bool, String), (Cluster, BTreeSet<String>)> = BTreeMap::new();
+        let mut all = self.uncovered();
+        all.sort_by_cached_key(|cluster| (cluster.statement.class, cluster.inputs[0].len(), cluster.statement.clone()));
+        for cluster in all {
+            let cause = cluster.statement.cause.clone();
+            match families.entry((cluster.statement.case.is_some(), cluster.statement.family())) {
+                Entry::Vacant(free) => drop(free.insert((cluster, BTreeSet::from([cause])))),
+                Entry::Occupied(mut worst) => {
+                    let (worst, causes) = worst.get_mut();
+                    worst.absorb(&cluster);
+                    causes.insert(cause);
+                }
+            }
+        }
+        let plain: Vec<Statement> = families.values().map(|(cluster, _)| cluster.statement.clone()).collect();
+        let explained = |cluster: &Cluster, causes: &BTreeSet<String>| {
+            causes.iter().all(|cause| plain.iter().any(|known| known.explains(&cluster.statement, cause)))
+        };
+        let kept = families.into_values().filter(|(cluster, causes)| !explained(cluster, causes));
+        kept.map(|(cluster, _)| cluster).collect()
+    }
+
+    /// The smallest input found for each cluster, worst class first; clusters that the same smallest input shows become one.
     pub fn minimised(&self, panel: &mut Panel, mut go_on: impl FnMut() -> bool) -> Vec<Cluster> {
         let mut all: Vec<Cluster> = Vec::new();
-        for mut cluster in self.uncovered() {
-            if go_on() {
-                let mixed = self.mixed.contains_key(&cluster.statement.signature());
-                cluster.inputs[0] = smallest(panel, &cluster, mixed, &mut go_on);
+        for mut cluster in self.families() {
+            if let Some(twin) = all.iter_mut().find(|known| known.shows_too(panel, &cluster.statement)) {
+                twin.absorb(&cluster);
+                continue;
             }
-            let twin = all
-                .iter_mut()
-                .find(|known| known.statement.class == cluster.statement.class && known.inputs[0] == cluster.inputs[0]);
+            let mixed = self.mixed.contains_key(&cluster.statement.signature());
+            if go_on() {
+                cluster.minimise(panel, mixed, &mut go_on);
+            }
+            let twin = all.iter_mut().find(|known| {
+                let (mine, its) = (&known.statement, &cluster.statement);
+                let same_input =
+                    (mine.class, mine.ground) == (its.class, its.ground) && known.inputs[0] == cluster.inputs[0];
+                same_input || known.statement.is_family_of(&cluster.statement)
+            });
             match twin {
-                Some(twin) => twin.absorb(cluster),
+                Some(twin) => twin.absorb(&cluster),
                 None => all.push(cluster),
             }
         }
@@ -155,35 +197,63 @@ impl Clusters {
 }
 
 impl Cluster {
-    /// The same input shows both: one card.
-    fn absorb(&mut self, other: Cluster) {
+    /// Takes in what is no card of its own.
+    fn absorb(&mut self, other: &Self) {
         self.hits += other.hits;
         self.executions = self.executions.min(other.executions);
-        let known = self.statement.cause.split("; ").any(|cause| cause == other.statement.cause);
-        if !known && self.statement.cause.len() < CAUSES_BYTES_MAX {
-            let cause = format!("{}; {}", self.statement.cause, other.statement.cause);
-            self.statement.cause = cause;
+        self.seconds = self.seconds.min(other.seconds);
+        let (mine, its) = (&mut self.statement, &other.statement);
+        // Within one open case, the kinds of value that differ say nothing more.
+        let same_case = mine.case.is_some() && mine.case == its.case;
+        let known = same_case || mine.cause.split("; ").any(|cause| cause == its.cause);
+        if !known && mine.cause.len() < CAUSES_BYTES_MAX {
+            mine.cause = format!("{}; {}", mine.cause, its.cause);
         }
-        self.statement.blocks.extend(other.statement.blocks);
-        self.statement.blocks.sort();
-        self.statement.blocks.dedup();
+        mine.blocks.extend(its.blocks.iter().cloned());
+        mine.blocks.sort();
+        mine.blocks.dedup();
     }
-}
 
-fn smallest(panel: &mut Panel, cluster: &Cluster, mixed: bool, go_on: &mut dyn FnMut() -> bool) -> Vec<u8> {
-    let format = panel.format;
-    let until = Instant::now() + CLUSTER_TIME_MAX;
-    let mut holds = |candidate: &[u8]| {
-        // How small an input gets may depend on time; what it shows does not.
-        if Instant::now() > until || !go_on() {
-            return false;
+    /// Whether its smallest input shows the same of another reader.
+    fn shows_too(&self, panel: &mut Panel, other: &Statement) -> bool {
+        let mine = &self.statement;
+        other.ground == Ground::Values
+            && (mine.ground, mine.class, &mine.case, &mine.cause)
+                == (other.ground, other.class, &other.case, &other.cause)
+            && panel.hear(&self.inputs[0]).judgement.statements.contains(other)
+    }
+
+    /// Makes its first input as small as it gets. What a reader reads otherwise in a case that is left open may have nothing to
+    /// do with that case: without it, it is the smaller disagreement.
+    fn minimise(&mut self, panel: &mut Panel, mixed: bool, go_on: &mut dyn FnMut() -> bool) {
+        let (format, statement) = (panel.format, &self.statement);
+        let until = Instant::now() + CLUSTER_TIME_MAX;
+        let is_it = |other: &Statement| match statement.ground {
+            Ground::Values if other.case.is_none() && statement.case.is_some() => {
+                (other.class, &other.cause, &other.blocks) == (statement.class, &statement.cause, &statement.blocks)
+            }
+            Ground::Values => other.class == statement.class && other.family() == statement.family(),
+            _ => other == statement,
+        };
+        let mut holds = |candidate: &[u8]| {
+            // How small an input gets may depend on time; what it shows does not.
+            if Instant::now() > until || !go_on() {
+                return false;
+            }
+            let mut heard = panel.hear(candidate);
+            if statement.ground == Ground::Relation {
+                panel.ask_again(candidate, &mut heard);
+            }
+            (mixed || heard.judgement.causes <= 1) && heard.judgement.statements.iter().any(is_it)
+        };
+        let shrunk = shrink(format, &self.inputs[0], TRIES_MAX[0], &mut holds);
+        let smallest = minimise::minimise(&shrunk, TRIES_MAX[1] as u64, &mut holds).map(|minimised| minimised.bytes);
+        let smallest = smallest.unwrap_or(shrunk);
+        if statement.ground == Ground::Values
+            && let Some(now) = panel.hear(&smallest).judgement.statements.into_iter().find(is_it)
+        {
+            self.statement = now;
         }
-        let mut heard = panel.hear(candidate);
-        if cluster.statement.class == Class::RoundTrip {
-            panel.ask_again(candidate, &mut heard);
-        }
-        (mixed || heard.judgement.causes <= 1) && heard.judgement.statements.contains(&cluster.statement)
-    };
-    let shrunk = shrink(format, &cluster.inputs[0], TRIES_MAX[0], &mut holds);
-    minimise::minimise(&shrunk, TRIES_MAX[1] as u64, &mut holds).map_or(shrunk, |minimised| minimised.bytes)
+        self.inputs[0] = smallest;
+    }
 }

@@ -14,6 +14,7 @@ use autoclave_formats::peers::worker::Worker;
 use autoclave_formats::peers::{Answer, Layer, Peer, Refusal, Runtime};
 use autoclave_formats::reading::Reading;
 use autoclave_formats::tree::{Erase, Tree};
+use std::collections::BTreeMap;
 
 /// How modules are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub enum Fidelity {
     /// As deployed, a fresh instance for each input.
     Deployed,
 }
+
+/// After so many tellings every second input is asked about, after twice as many every third, and so on.
+const TELLINGS_PER_STEP: u64 = 256;
+
+/// The relation of what a reader wrote to what it read.
+const OWN_WRITING: &str = "writing and reading again";
 
 /// Frames that tell two deaths apart.
 const FRAMES_OF_A_DEATH: usize = 2;
@@ -83,6 +90,22 @@ pub struct Panel {
     /// Who they are.
     pub members: Vec<Member>,
     modules: Vec<Module>,
+    told: BTreeMap<(usize, &'static str), Told>,
+}
+
+/// How often a member did not hold to a relation, for a reason that shows without it: what is known well is asked about ever more rarely.
+#[derive(Debug, Default)]
+struct Told {
+    tellings: u64,
+    asked: u64,
+}
+
+impl Told {
+    /// Whether this time is left out, counting it.
+    fn is_skipped(&mut self) -> bool {
+        self.asked += 1;
+        !self.asked.is_multiple_of(1 + self.tellings / TELLINGS_PER_STEP)
+    }
 }
 
 /// What was said of one input.
@@ -109,7 +132,7 @@ pub struct Said {
 impl Panel {
     /// Without members.
     pub fn new(format: Format) -> Self {
-        Self { format, members: Vec::new(), modules: Vec::new() }
+        Self { format, members: Vec::new(), modules: Vec::new(), told: BTreeMap::new() }
     }
 
     /// Adds the peers of a module that holds several; `entry` is asked with a peer's number before the input.
@@ -196,45 +219,79 @@ impl Panel {
         Heard { reading: readings.swap_remove(0).1, answers, judgement }
     }
 
-    /// Asks every member that accepted a sound input about the same input spelt otherwise, and adds who is not stable.
-    pub fn ask_again(&mut self, input: &[u8], heard: &mut Heard) {
+    /// Asks every member that read a sound input as the reference does about the same input spelt otherwise, and, where it
+    /// writes what it reads, about its own writing. A member that then reads something else than the reference shows that by
+    /// itself: such inputs are returned with what was heard of them. Who changes its mind without that is not stable (D13).
+    pub fn ask_again(&mut self, input: &[u8], heard: &mut Heard) -> Vec<(Vec<u8>, Heard)> {
+        let mut telling: Vec<(Vec<u8>, Heard)> = Vec::new();
         if !heard.reading.breaches.is_empty() || heard.reading.tree.is_none() {
-            return;
+            return telling;
         }
+        let accepted = |said: &Said| matches!(said.answer, Some(Answer::Accepted(_)));
+        let sound = |panel: &Self, heard: &Heard| -> Vec<usize> {
+            (0..panel.members.len())
+                .filter(|&at| accepted(&heard.answers[at]) && !heard.judgement.is_about(panel.members[at].peer.name))
+                .collect()
+        };
+        let members = sound(self, heard);
+        let digest = |tree: &Option<Tree>, erase| tree.as_ref().map(|tree| tree.digest(erase));
+        let mut respelt: Vec<(&'static str, Vec<u8>, Vec<usize>)> = Vec::new();
         for relation in relations::table(self.format) {
-            let Some(respelt) = (relation.apply)(input) else { continue };
+            let Some(spelt) = (relation.apply)(input) else { continue };
             // A relation that our own reader does not hold to is ours to mend, and says nothing of others.
-            let reading = self.format.read(&respelt);
-            let digest = |tree: &Option<Tree>, erase| tree.as_ref().map(|tree| tree.digest(erase));
-            if !reading.breaches.is_empty()
-                || digest(&reading.tree, Erase::NONE) != digest(&heard.reading.tree, Erase::NONE)
+            let reading = self.format.read(&spelt);
+            if reading.breaches.is_empty()
+                && digest(&reading.tree, Erase::NONE) == digest(&heard.reading.tree, Erase::NONE)
             {
-                continue;
+                respelt.push((relation.name, spelt, members.clone()));
             }
-            for member in 0..self.members.len() {
-                if !matches!(heard.answers[member].answer, Some(Answer::Accepted(_))) {
+        }
+        if self.format == Format::FhirJson {
+            for &member in &members {
+                if let Some(Answer::Accepted(written)) = &heard.answers[member].answer
+                    && written != input
+                    && !matches!(self.members[member].source, Source::Candidate { .. })
+                {
+                    respelt.push((OWN_WRITING, written.clone(), vec![member]));
+                }
+            }
+        }
+        for (relation, spelt, members) in respelt {
+            let mut heard_again = None;
+            for member in members {
+                let peer = self.members[member].peer;
+                let told = self.told.entry((member, relation)).or_default();
+                if told.is_skipped() {
                     continue;
                 }
-                let peer = self.members[member].peer;
-                let again = self.ask(member, &respelt);
-                match again.answer {
+                let again = self.ask(member, &spelt);
+                let refuses = match again.answer {
                     Some(Answer::Accepted(_)) => {
                         let before = digest(&heard.answers[member].tree, peer.projection);
-                        if before.is_some() && digest(&again.tree, peer.projection) != before {
-                            heard.judgement.unstable(peer.name, relation.name, false);
+                        if before.is_none() || digest(&again.tree, peer.projection) == before {
+                            continue;
                         }
+                        false
                     }
-                    Some(Answer::Refused(_)) => heard.judgement.unstable(peer.name, relation.name, true),
+                    Some(Answer::Refused(_)) => true,
                     // It dies: the respelt input shows that by itself.
-                    Some(Answer::Died { .. }) | None => {}
+                    Some(Answer::Died { .. }) => false,
+                    None => continue,
+                };
+                let heard_again = heard_again.get_or_insert_with(|| self.hear(&spelt));
+                match heard_again.judgement.is_about(peer.name) {
+                    true => self.told.entry((member, relation)).or_default().tellings += 1,
+                    false => heard.judgement.unstable(peer.name, relation, refuses),
                 }
             }
+            telling.extend(heard_again.map(|heard| (spelt, heard)));
         }
         heard.judgement.statements.sort();
+        telling
     }
 
     fn ask(&mut self, member: usize, input: &[u8]) -> Said {
-        let Self { members, modules, format } = self;
+        let Self { members, modules, format, .. } = self;
         let Member { peer, source, tally, silent } = &mut members[member];
         let mut printed = false;
         let answer = match source {

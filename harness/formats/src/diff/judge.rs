@@ -8,9 +8,10 @@ use crate::Format;
 use crate::peers::{Answer, Layer, Peer};
 use crate::reading::{Breach, Reading};
 use crate::rules::{Case, Policy, Side, Wanted};
-use crate::tree::{Erase, Id, Tree, mix, string_hash};
+use crate::tree::{Erase, Id, Tree, What, mix, string_hash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::Range;
 
 /// Kinds of disagreement. The numbers are those of the report's table of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +57,23 @@ impl Class {
     }
 }
 
+/// What a statement rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ground {
+    /// The reader died.
+    Death,
+    /// A rule of the specification: it accepted what is to be refused.
+    Rule,
+    /// It refused what is valid.
+    Refusal,
+    /// It read other values than the reference.
+    Values,
+    /// It reads the same input, spelt otherwise, otherwise.
+    Relation,
+    /// What it printed.
+    Console,
+}
+
 /// One reader and what it said.
 #[derive(Debug, Clone)]
 pub struct Given<'a> {
@@ -76,7 +94,11 @@ pub struct Given<'a> {
 pub struct Statement {
     /// Its class.
     pub class: Class,
-    /// What it is about: a rule's case, `F01/duplicate-key`; a change and where, `missing Patient.name.given`; a place in the
+    /// What it rests on.
+    pub ground: Ground,
+    /// The case that the specification leaves open, where values differ in an input that is in one: `H07/line-feed`.
+    pub case: Option<String>,
+    /// What it is about: a rule's case, `F01/duplicate-key`; a change and where, `missing name.given`; a place in the
     /// reader's code.
     pub cause: String,
     /// Readers that are in the wrong, in blocks of those that read the same; blocks and names sorted.
@@ -86,7 +108,56 @@ pub struct Statement {
 impl Statement {
     /// What makes two disagreements one.
     pub fn signature(&self) -> String {
-        format!("{} {} {}", self.class.name(), self.cause, self.partition())
+        format!("{} {} {}", self.class.name(), self.about(), self.partition())
+    }
+
+    /// What it is about, in words.
+    pub fn about(&self) -> String {
+        match &self.case {
+            Some(case) => format!("{case} {}", self.cause),
+            None => self.cause.clone(),
+        }
+    }
+
+    /// What all disagreements share that come of one fault of a reader: an open case that it reads in its own way, shows in
+    /// values of every kind and of every class.
+    pub fn family(&self) -> String {
+        match (self.ground, &self.case) {
+            (Ground::Values, Some(case)) => format!("{case} {}", self.partition()),
+            (Ground::Values, None) => format!("{} {}", self.cause, self.partition()),
+            _ => self.signature(),
+        }
+    }
+
+    /// Whether both come of one fault of the same readers.
+    pub fn is_family_of(&self, other: &Self) -> bool {
+        let same = match (&self.case, &other.case) {
+            (None, None) => self.cause.split("; ").any(|cause| cause == other.cause),
+            (mine, its) => mine == its,
+        };
+        let values = self.ground == Ground::Values && other.ground == Ground::Values;
+        values && same && other.peers().all(|peer| self.peers().any(|mine| mine == peer))
+    }
+
+    /// Whether a reader that reads otherwise as this says, without an open case, needs no other reason to do so with `cause`
+    /// as `other` says: the same kind of value where a boundary is concerned, which no place in the input is too far from;
+    /// part of what is special about the text.
+    pub fn explains(&self, other: &Self, cause: &str) -> bool {
+        let values = self.ground == Ground::Values && other.ground == Ground::Values && self.case.is_none();
+        let features = |cause: &str| -> Option<BTreeSet<String>> {
+            Some(cause.strip_prefix(TEXT)?.split(AND).map(str::to_owned).collect())
+        };
+        let same = match &other.case {
+            Some(case) => {
+                let anywhere = is_of_the_header(case) || other.class == Class::Boundary && !moves_a_boundary(case);
+                anywhere && self.cause == cause
+            }
+            None => match (features(&self.cause), features(cause)) {
+                (Some(mine), Some(its)) => mine.len() < its.len() && mine.is_subset(&its),
+                _ => false,
+            },
+        };
+        values && same && other.peers().all(|peer| self.peers().any(|mine| mine == peer))
     }
 
     /// The blocks: `a+b | c`.
@@ -97,10 +168,7 @@ impl Statement {
     /// Whether another says the same of all these readers, and perhaps of more.
     pub fn is_covered_by(&self, other: &Self) -> bool {
         let inside = |block: &Vec<&str>| other.blocks.iter().any(|more| block.iter().all(|peer| more.contains(peer)));
-        // What happens without a case that is left open has nothing to do with it.
-        let plain = self.cause.split_once(' ').filter(|(case, _)| case.contains('/')).map(|(_, rest)| rest);
-        let same = self.cause == other.cause || plain == Some(other.cause.as_str());
-        self.class == other.class && same && self.blocks.iter().all(inside)
+        self.class == other.class && self.about() == other.about() && self.blocks.iter().all(inside)
     }
 
     /// The readers in the wrong.
@@ -121,20 +189,27 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Whether anything is said of a reader, harmless or not.
+    pub fn is_about(&self, peer: &str) -> bool {
+        let in_quirks = self.quirks.iter().any(|(name, _)| *name == peer);
+        in_quirks || self.statements.iter().any(|statement| statement.peers().any(|name| name == peer))
+    }
+
     /// Adds that a reader is not stable under a relation.
     pub fn unstable(&mut self, peer: &'static str, relation: &'static str, refuses: bool) {
-        let cause =
-            if refuses { format!("refused after {relation}") } else { format!("not the same after {relation}") };
+        let cause = format!("{} after {relation}", if refuses { "refused" } else { "not the same" });
         let known = |one: &&mut Statement| one.class == Class::RoundTrip && one.cause == cause;
         match self.statements.iter_mut().find(known) {
             Some(known) => known.blocks[0].push(peer),
-            None => push(self, Class::RoundTrip, cause, vec![vec![peer]]),
+            None => push(self, Class::RoundTrip, Ground::Relation, None, cause, vec![vec![peer]]),
         }
     }
 }
 
-/// Differences of one reader that are looked at.
+/// Differences of one reader that are looked at for the loop's feedback.
 const DIFFERENCES_MAX: usize = 8;
+/// Differences of one reader among which the first is looked for.
+const VALUES_MAX: usize = 64;
 
 /// What is wrong with an input, as far as a strict gateway minds.
 struct Faults {
@@ -157,8 +232,8 @@ impl Faults {
     }
 }
 
-/// Disagreements while they are collected: class and cause, then what was read, then who read it.
-type Blocks = BTreeMap<(Class, String), BTreeMap<u64, Vec<&'static str>>>;
+/// Disagreements while they are collected: class, ground and cause, then what was read, then who read it.
+type Blocks = BTreeMap<(Class, Ground, String), BTreeMap<u64, Vec<&'static str>>>;
 
 /// Judges what readers said of one input; `format` tells which parts of a tree identify a patient.
 pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
@@ -172,23 +247,34 @@ pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
         });
         let faults = &known[at].1;
         judgement.causes = judgement.causes.max(faults.causes);
-        let mut say =
-            |class, cause, read| blocks.entry((class, cause)).or_default().entry(read).or_default().push(one.peer.name);
+        let mut say = |class, ground, cause, read| {
+            blocks.entry((class, ground, cause)).or_default().entry(read).or_default().push(one.peer.name);
+        };
         match one.answer {
-            Answer::Died { how } => say(death(how), how.clone(), 0),
+            Answer::Died { how } => say(death(how), Ground::Death, how.clone(), 0),
             Answer::Accepted(_) => {
                 for case in &faults.cases {
                     let (class, cause) = broken(input, one.reading, case);
                     match one.peer.quirks.iter().find(|quirk| covers(quirk.what, &cause)) {
                         Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
-                        None => say(class, cause, one.tree.map_or(0, |tree| shape(format, class, tree))),
+                        None => say(class, Ground::Rule, cause, one.tree.map_or(0, |tree| shape(format, class, tree))),
                     }
                 }
                 if let (false, 0..=1, Some(reference), Some(tree)) =
                     (faults.must_be_refused, faults.causes, &one.reading.tree, one.tree)
                 {
-                    let case = faults.cases.first().copied();
-                    values(format, reference, tree, case, one.peer, &mut judgement.quirks, &mut say);
+                    let case = faults.cases.first().map(|case| case.id());
+                    let first = values(format, (reference, tree), case.as_deref(), one.peer, &mut judgement.quirks);
+                    if let Some((class, cause, place)) = first {
+                        // A case that lies elsewhere in the input has nothing to do with it.
+                        let touches = |breach: &Breach| breach.span.start < place.end && place.start < breach.span.end;
+                        let here = |breach: &Breach| faults.cases.contains(&breach.case) && touches(breach);
+                        let case = case.filter(|case| {
+                            class == Class::Boundary || is_of_the_header(case) || one.reading.breaches.iter().any(here)
+                        });
+                        // Each reader for itself: two that read otherwise at one place need not do so for one reason.
+                        push(&mut judgement, class, Ground::Values, case, cause, vec![vec![one.peer.name]]);
+                    }
                 }
             }
             Answer::Refused(refusal) if faults.causes == 0 => {
@@ -198,26 +284,34 @@ pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
                     // Each reader has its own reason.
                     None => {
                         let why = format!("{}: {}: {}", one.peer.name, layer_name(refusal.layer), refusal.code);
-                        say(Class::RefusesValid, why, 0);
+                        say(Class::RefusesValid, Ground::Refusal, why, 0);
                     }
                 }
             }
             Answer::Refused(_) => {}
         }
         if one.printed {
-            say(Class::Printed, "console".to_owned(), 0);
+            say(Class::Printed, Ground::Console, "console".to_owned(), 0);
         }
     }
-    for ((class, cause), read) in blocks {
-        push(&mut judgement, class, cause, read.into_values().collect());
+    for ((class, ground, cause), read) in blocks {
+        push(&mut judgement, class, ground, None, cause, read.into_values().collect());
     }
+    judgement.statements.sort();
     judgement
 }
 
-fn push(judgement: &mut Judgement, class: Class, cause: String, mut blocks: Vec<Vec<&'static str>>) {
+fn push(
+    judgement: &mut Judgement,
+    class: Class,
+    ground: Ground,
+    case: Option<String>,
+    cause: String,
+    mut blocks: Vec<Vec<&'static str>>,
+) {
     blocks.iter_mut().for_each(|block| block.sort_unstable());
     blocks.sort();
-    judgement.statements.push(Statement { class, cause, blocks });
+    judgement.statements.push(Statement { class, ground, case, cause, blocks });
 }
 
 /// The class of an outcome that is no answer.
@@ -227,6 +321,17 @@ fn death(how: &str) -> Class {
         "OOM-ABORT" | "HARD-DENY" | "OUTPUT" => Class::Memory,
         _ => Class::Death,
     }
+}
+
+/// Whether a case is one of HL7's header, which says how all that follows is read.
+fn is_of_the_header(case: &str) -> bool {
+    ["H01", "H02", "H03", "H04", "H05"].iter().any(|rule| case.starts_with(rule))
+}
+
+/// Whether a case is one in which readers see an end at different places: it has boundaries of its own.
+fn moves_a_boundary(case: &str) -> bool {
+    let rules = ["J05", "X11", "F25", "H06", "H07", "H17", "H19", "H20"];
+    rules.iter().any(|rule| case.starts_with(rule)) && case != "H07/last-segment-unended"
 }
 
 /// The cases that an input is in, each once.
@@ -280,7 +385,7 @@ fn class_of(case: &Case) -> Class {
     match case.rule {
         "F04" => Class::Type,
         "F01" | "F19" | "X12" | "X13" => Class::Choice,
-        "J05" | "X11" | "F25" | "H06" | "H07" | "H17" | "H19" | "H20" => Class::Boundary,
+        rule if moves_a_boundary(rule) => Class::Boundary,
         "J02" | "J06" | "J08" | "X07" | "H16" | "H21" => Class::Text,
         _ => Class::AcceptsInvalid,
     }
@@ -297,34 +402,38 @@ pub const fn layer_name(layer: Layer) -> &'static str {
     }
 }
 
-/// What a reader reads that the reference does not; `case` is the one that the specification leaves open, if the input is
-/// in one: what differs then belongs to it.
+/// What a reader reads that the reference does not, and where in the input: the first difference in the order of the input, because those after it
+/// mostly follow from it, and what does not is first in another input. `case` is the one that the specification leaves
+/// open, if the input is in one: what differs then belongs to it.
 fn values(
     format: Format,
-    reference: &Tree,
-    tree: &Tree,
-    case: Option<&'static Case>,
+    (reference, tree): (&Tree, &Tree),
+    case: Option<&str>,
     peer: &Peer,
     quirks: &mut Vec<(&'static str, &'static str)>,
-    say: &mut dyn FnMut(Class, String, u64),
-) {
-    let mut seen = BTreeSet::new();
-    for difference in differences(reference, tree, peer.projection, DIFFERENCES_MAX) {
-        let (class, mut cause, pattern) = describe(format, reference, tree, &difference);
-        if let Some(case) = case {
-            cause = format!("{} {cause}", case.id());
-        }
+) -> Option<(Class, String, Range<usize>)> {
+    let mut all = differences(reference, tree, peer.projection, VALUES_MAX);
+    // What a reader has too much has no place of its own in the input.
+    all.sort_by_key(|one| (one.change == Change::Added, reference.span(one.reference).start));
+    for difference in all {
+        let (class, cause, pattern) = describe(format, reference, tree, &difference);
         let is_known = |what: &str| {
             let family = what.strip_suffix('*').is_some_and(|begin| pattern.starts_with(begin));
-            what == pattern || covers(what, &cause) || family
+            what == pattern || family || case.is_some_and(|case| covers(what, case))
         };
         if let Some(quirk) = peer.quirks.iter().find(|quirk| is_known(quirk.what)) {
             quirks.push((peer.name, quirk.what));
-        } else if seen.insert((class, cause.clone())) {
-            say(class, cause, 0);
+            continue;
         }
+        return Some((class, cause, reference.span(difference.reference)));
     }
+    None
 }
+
+/// What a cause begins with that lies in a text.
+const TEXT: &str = "text ";
+/// Between two things about one text that may each be the reason.
+const AND: &str = " and ";
 
 /// What differs between the reference and a reader, without places that say nothing new: a number for a loop's feedback.
 pub fn causes(format: Format, reference: &Tree, peer: &Tree, projection: Erase) -> u32 {
@@ -340,6 +449,8 @@ pub fn causes(format: Format, reference: &Tree, peer: &Tree, projection: Erase) 
 
 /// Elements that tell one patient from another.
 const FHIR_IDENTITY: &[&str] = &["id", "identifier", "name", "birthDate", "subject", "patient", "reference"];
+/// Fields that say where all others end.
+const DELIMITERS: &[&str] = &["MSH.1", "MSH.2", "BHS.1", "BHS.2", "FHS.1", "FHS.2"];
 const HL7_IDENTITY: &[&str] = &["PID.2", "PID.3", "PID.4", "PID.5", "PID.7", "PID.18", "PID.19", "MRG.1"];
 
 /// Class and cause of one difference of values, and the pattern of its place.
@@ -350,7 +461,7 @@ fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Differen
     if change == Change::Added {
         let _ = write!(pattern, ".{}", String::from_utf8_lossy(peer.label(difference.peer)));
     }
-    let what = reference.what(at).name();
+    let what = reference.what(at);
     let place = match format {
         Format::Hl7v2 => hl7_place(reference, at),
         _ => fhir_place(reference, at),
@@ -360,48 +471,70 @@ fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Differen
         _ => place.split('.').any(|part| FHIR_IDENTITY.contains(&part)),
     };
     let boundary = format == Format::Hl7v2 && reference.parent(at).is_none_or(|up| reference.parent(up).is_none());
+    let delimiters = format == Format::Hl7v2 && DELIMITERS.contains(&place.as_str());
     let class = match change {
-        Change::Type if format == Format::Hl7v2 => Class::Boundary,
-        Change::Type => Class::Type,
-        Change::Count | Change::Added | Change::Missing if boundary => Class::Boundary,
+        _ if delimiters => Class::Boundary,
+        Change::Type | Change::Count | Change::Added | Change::Missing if boundary => Class::Boundary,
+        Change::Type if format != Format::Hl7v2 => Class::Type,
         Change::Precision => Class::Clinical,
         Change::Missing | Change::Count if !identity => Class::Dropped,
-        Change::Value | Change::Kind if !identity => match reference.what(at) {
-            crate::tree::What::Number => Class::Clinical,
-            _ => Class::Text,
-        },
+        Change::Value | Change::Kind if !identity && what == What::Number => Class::Clinical,
         _ if identity => Class::Identity,
         _ => Class::Text,
     };
-    let place = if class == Class::Identity { format!(" {}", short(&place)) } else { String::new() };
-    (class, format!("{} {what}{}{place}", change.name(), spelling(reference, at)), pattern)
+    let cause = match (spelling(format, reference, at), what, format) {
+        // The spelling is the reason, whatever becomes of the value.
+        _ if delimiters => "delimiters".to_owned(),
+        _ if boundary => format!("{} {}", change.name(), what.name()),
+        (Some(spelling), What::Object | What::List | What::String, _) => format!("{TEXT}{spelling}"),
+        (Some(spelling), ..) => format!("{} {} {spelling}", change.name(), what.name()),
+        // Fields are read alike; of elements each may have code of its own.
+        (None, _, Format::FhirJson | Format::FhirXml) if class == Class::Identity => {
+            format!("{} {} {}", change.name(), what.name(), short(&place))
+        }
+        _ => format!("{} {}", change.name(), what.name()),
+    };
+    (class, cause, pattern)
 }
 
-/// What about a leaf's spelling may be the reason, so that one cause is one cluster wherever it stands.
-fn spelling(reference: &Tree, at: Id) -> &'static str {
-    let (raw, text) = (reference.raw(at), reference.text(at));
-    match reference.what(at) {
-        crate::tree::What::Number => match raw {
-            raw if raw.iter().any(|byte| matches!(byte, b'e' | b'E')) => " with exponent",
-            raw if raw.contains(&b'.') => " with fraction",
-            _ => "",
-        },
-        crate::tree::What::String if raw != text => " escaped",
-        crate::tree::What::String if text.iter().any(|byte| *byte < b' ') => " with control character",
-        crate::tree::What::String if !text.is_ascii() => " not ASCII",
-        crate::tree::What::Null if reference.children(at).next().is_some() => " with extension",
-        crate::tree::What::String | crate::tree::What::Boolean if reference.children(at).next().is_some() => {
-            " with extension"
+/// What about a value's text may be the reason, so that one cause is one cluster wherever it stands: one or more of these,
+/// joined by [`AND`]. Of a field with several parts, what all its texts have between them.
+fn spelling(format: Format, reference: &Tree, at: Id) -> Option<String> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![at];
+    while let Some(id) = waiting.pop() {
+        let (raw, text) = (reference.raw(id), reference.text(id));
+        let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        match reference.what(id) {
+            What::Object | What::List if format == Format::Hl7v2 => waiting.extend(reference.children(id)),
+            What::Number if raw.iter().any(|byte| matches!(byte, b'e' | b'E')) => drop(found.insert("with exponent")),
+            What::Number if raw.contains(&b'.') => drop(found.insert("with fraction")),
+            What::String => found.extend(
+                [
+                    (raw != text, "escaped"),
+                    (text.iter().any(|byte| *byte < b' ' && *byte != b'\t'), "with control character"),
+                    (is_blank(text.first()) || is_blank(text.last()), "with blanks around"),
+                    (!text.is_ascii(), "not ASCII"),
+                ]
+                .iter()
+                .filter_map(|(is_so, name)| is_so.then_some(*name)),
+            ),
+            _ => {}
         }
-        _ => "",
+        if matches!(reference.what(id), What::Null | What::String | What::Boolean)
+            && reference.children(id).next().is_some()
+        {
+            found.insert("with extension");
+        }
     }
+    (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(AND))
 }
 
 /// `PID.5` for whatever stands in it.
 fn hl7_place(tree: &Tree, at: Id) -> String {
     let mut up: Vec<Id> = std::iter::successors(Some(at), |&id| tree.parent(id)).collect();
     up.reverse();
-    let segment = up.iter().position(|&id| !tree.text(id).is_empty() && tree.what(id) == crate::tree::What::Object);
+    let segment = up.iter().position(|&id| !tree.text(id).is_empty() && tree.what(id) == What::Object);
     let Some(segment) = segment else { return String::new() };
     let name = String::from_utf8_lossy(tree.text(up[segment])).into_owned();
     up.get(segment + 1).map_or(name.clone(), |&field| format!("{name}.{}", String::from_utf8_lossy(tree.label(field))))
@@ -417,8 +550,88 @@ fn fhir_place(tree: &Tree, at: Id) -> String {
     names.join(".")
 }
 
-/// The part of a place that makes it one of identity; of HL7 the segment, because its fields are read alike.
+/// The part of a place that makes it one of identity.
 fn short(place: &str) -> &str {
-    let segment = place.split('.').next().unwrap_or(place);
-    place.split('.').find(|part| FHIR_IDENTITY.contains(part)).unwrap_or(segment)
+    place.split('.').find(|part| FHIR_IDENTITY.contains(part)).unwrap_or(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(class: Class, case: Option<&str>, cause: &str, peers: &[&'static str]) -> Statement {
+        let blocks = peers.iter().map(|peer| vec![*peer]).collect();
+        Statement { class, ground: Ground::Values, case: case.map(str::to_owned), cause: cause.to_owned(), blocks }
+    }
+
+    /// What a reader that gives `theirs` as nested arrays is said to read otherwise than the reference in `input`.
+    fn said(input: &[u8], theirs: &str) -> Vec<String> {
+        let peer = Peer { projection: Erase::NONE, quirks: &[], ..crate::peers::RUST_HL7[0] };
+        let reading = Format::Hl7v2.read(input);
+        let answer = Answer::Accepted(theirs.as_bytes().to_vec());
+        let tree = crate::hl7::tree_of_answer(theirs.as_bytes());
+        let given = Given { peer: &peer, answer: &answer, tree: tree.as_ref(), printed: false, reading: &reading };
+        let statements = judge(Format::Hl7v2, input, &[given]).statements;
+        let values = statements.iter().filter(|one| one.ground == Ground::Values);
+        values.map(|one| format!("{} {}", one.class.name(), one.about())).collect()
+    }
+
+    #[test]
+    fn the_first_difference_is_the_statement_and_a_case_elsewhere_is_not_its_reason() {
+        let cases: &[(&[u8], &str, &[&str])] = &[
+            // Trimmed, in a field of its own and in one with parts.
+            (b"MSH|^~\\&|a \r", r##"[[["MSH","|","^~\\&",[[["a"]]]]]]"##, &["D10 text with blanks around"]),
+            (
+                b"MSH|^~\\&|0\rPID||a\r",
+                r##"[[["MSH","|","^~\\&",[[["0"]]]],["PID",null,[[["b"]]]]]]"##,
+                &["D7 value string"],
+            ),
+            // What follows from another field separator is not said again.
+            (
+                b"MSH|^~\\&#||||||||||7\r",
+                r##"[[["MSH","|","^~\\&",[[["#"]]],null,null,null,null,null,null,null,null,null,[[["7"]]]]]]"##,
+                &["D6 delimiters"],
+            ),
+            // The text that is not ASCII, without a declared character set, is not what is read otherwise.
+            (
+                "MSH|^~\\&|a |\u{dc}\r".as_bytes(),
+                r##"[[["MSH","|","^~\\&",[[["a"]]],[[["Ü"]]]]]]"##,
+                &["D10 text with blanks around"],
+            ),
+            (b"MSH|^~\\&|\\Q\\\r", r##"[[["MSH","|","^~\\&",[[["Q"]]]]]]"##, &["D10 H13/unknown value string"]),
+        ];
+        for (input, theirs, expected) in cases {
+            assert_eq!(said(input, theirs), *expected, "{}", String::from_utf8_lossy(input));
+        }
+    }
+
+    #[test]
+    fn one_fault_is_one_family() {
+        let line_feed = |class, cause| values(class, Some("H07/line-feed-in-field"), cause, &["er7"]);
+        assert_eq!(
+            line_feed(Class::Identity, "missing string").family(),
+            line_feed(Class::Dropped, "count list").family()
+        );
+        let plain = |cause| values(Class::Text, None, cause, &["er7", "hl7kit"]);
+        assert_ne!(plain("value string").family(), plain("text escaped").family());
+        let trims = values(Class::Text, None, "text with blanks around", &["hl7kit"]);
+        let table: &[(Statement, &str, bool)] = &[
+            (plain("text escaped and with blanks around"), "text escaped and with blanks around", false),
+            (values(Class::Text, None, "", &["hl7kit"]), "text escaped and with blanks around", true),
+            (values(Class::Text, None, "", &["hl7kit"]), "text escaped", false),
+            (values(Class::Text, Some("H03/short"), "", &["hl7kit"]), "text with blanks around", true),
+            (values(Class::Text, Some("H13/unknown"), "", &["hl7kit"]), "text with blanks around", false),
+        ];
+        for (other, cause, expected) in table {
+            assert_eq!(trims.explains(other, cause), *expected, "{cause} of {other:?}");
+        }
+        let counts = values(Class::Boundary, None, "count list", &["er7"]);
+        assert!(
+            counts.explains(&values(Class::Boundary, Some("H07/last-segment-unended"), "", &["er7"]), "count list")
+        );
+        assert!(
+            !counts.explains(&line_feed(Class::Boundary, ""), "count list"),
+            "a line feed is a boundary of its own"
+        );
+    }
 }

@@ -105,10 +105,12 @@ impl Said {
     }
 }
 
-/// An error's text without what varies with the input: quoted text becomes `_`, a number `0`, and positions at the end and
-/// lists of what was expected instead are cut off. At most 120 characters of the text are looked at.
+/// An error's text without what varies with the input: quoted text becomes `_`, a number `0`, and positions at the end,
+/// lists of what was expected instead and values (as serde words them) are cut off. At most 120 characters of the text are looked at.
 pub fn normalised(error: &str) -> String {
-    let cut = [" at line ", ", expected one of"].iter().filter_map(|mark| error.find(mark)).min();
+    // Each with how much of it stays.
+    let marks = [(" at line ", 0), (", expected one of", 0), ("invalid value: ", "invalid value".len())];
+    let cut = marks.iter().filter_map(|(mark, stays)| error.find(mark).map(|at| at + stays)).min();
     let mut text = String::with_capacity(64);
     let mut quote = None;
     for character in error[..cut.unwrap_or(error.len())].chars().take(CODE_CHARACTERS_MAX) {
