@@ -321,7 +321,7 @@ pub struct Diff {
     pub what: String,
     /// Files or folders to compare readers on, instead of looking for inputs
     pub inputs: Vec<PathBuf>,
-    /// Readers by name, or rust, node, python, java, go, all; separated by commas
+    /// Readers by name, or rust, node, python, java, go, all; separated by commas. fhir-model is built when named
     #[arg(long, default_value = "rust", value_delimiter = ',')]
     pub peers: Vec<String>,
     /// A module under test, by name or .wasm file: its edges guide the search, and it is one of the readers

@@ -143,6 +143,8 @@ pub struct Build {
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built (with this target's flags and features).
     pub from: Option<String>,
+    /// It is built only for who names it.
+    pub on_demand: bool,
 }
 
 /// Toolchains. A missing `kind` means [`BuildKind::Prebuilt`].

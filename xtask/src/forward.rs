@@ -1,6 +1,6 @@
 //! Commands of the `autoclave` binary: makes what they need, builds the binary, becomes it.
 
-use crate::{EXIT_NOT_JUDGED, guests, manifest, native, process};
+use crate::{EXIT_NOT_JUDGED, guests, manifest, native, peers, process};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -78,6 +78,7 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
                 (false, false) => "peers-fhir",
             };
             names.push(module.to_owned());
+            names.extend(peers::on_demand(words));
             chosen = Selection::Named(names);
         }
         match chosen {

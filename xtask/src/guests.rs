@@ -44,14 +44,14 @@ pub fn command(root: &Path, names: &[String]) -> Result<u8> {
     Ok(if summary.missing.is_empty() { 0 } else { EXIT_NOT_JUDGED })
 }
 
-/// Builds the named targets, or all. A target that cannot be built is reported, not an error: the others go on.
+/// Builds the named targets, or all but those that are built on demand. A target that cannot be built is reported, not an error: the others go on.
 pub fn build(root: &Path, names: &[String]) -> Result<Summary> {
     let mut guests = manifest::guests(root)?;
     if let Some(unknown) = names.iter().find(|name| !guests.iter().any(|guest| guest.name == **name)) {
         let known: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
         bail!("there is no target `{unknown}`; there are: {}", known.join(", "));
     }
-    guests.retain(|guest| names.is_empty() || names.contains(&guest.name));
+    guests.retain(|guest| if names.is_empty() { !guest.build.on_demand } else { names.contains(&guest.name) });
     let wanted: BTreeSet<Tool> = guests.iter().flat_map(|guest| setup::needs(guest.build.kind)).copied().collect();
     let machine = setup::ready(root, &wanted, Mode::Implicit)?;
     let _one_at_a_time = lock(root)?;
@@ -253,6 +253,10 @@ impl Site<'_> {
             build.arg("-Zbuild-std=std,panic_abort");
         }
         build.args(["--release", "--target", RUST_TARGET, "--package", &package]);
+        if self.guest.build.on_demand {
+            // Two such compilations at once would take twice the memory.
+            build.args(["--jobs", "1"]);
+        }
         if !self.guest.build.features.is_empty() {
             build.arg("--features").arg(self.guest.build.features.join(","));
         }

@@ -106,13 +106,13 @@ fn command_line() -> Command {
             .disable_help_subcommand(true)
             .subcommand(
                 Command::new("setup")
-                    .about("Install the peers of a runtime into .autoclave/peers, as its lock file says")
+                    .about("Install the peers of a runtime into .autoclave/peers, as its lock file says, or build a slow one")
                     .arg(
                         Arg::new("runtimes")
                             .value_name("RUNTIME")
                             .num_args(0..)
                             .value_parser(peers::names())
-                            .help("Only these; none = all of them"),
+                            .help("Only these; none = all runtimes"),
                     )
                     .arg(flag("install", "Install a runtime that is missing, too (Debian packages, as root)")),
             )

@@ -40,6 +40,8 @@ pub struct Build {
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built with this target's flags and features.
     pub from: Option<String>,
+    /// It takes so long that only who names it builds it.
+    pub on_demand: bool,
 }
 
 /// Toolchains.
@@ -149,6 +151,7 @@ mod tests {
             "[build]\nkind = 'cargo'\nfeatures = ['a']",
             Ok(Build { kind: Kind::Cargo, features, ..Build::default() }),
         );
+        check("[build]\non_demand = true", Ok(Build { on_demand: true, ..Build::default() }));
         check("[build]\nkind = 'make'", Err("unknown variant"));
         check("[build]\nfeature = []", Err("unknown field"));
         check("[build]\nkind = 'clang'\nsources = ['../../etc/passwd']", Err("leaves the target's folder"));

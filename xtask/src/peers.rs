@@ -3,7 +3,7 @@
 
 use crate::process::{SMALL_BYTES_MAX, SOURCE_BYTES_MAX, find, read, read_text, run, say, state};
 use crate::setup::{self, Mode};
-use crate::{EXIT_NOT_JUDGED, forward};
+use crate::{EXIT_NOT_JUDGED, forward, guests};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -88,14 +88,31 @@ struct Site<'a> {
     src: PathBuf,
 }
 
-/// Names of the runtimes.
+/// Rust peers whose library takes minutes to compile: built only for who names them. Word and module.
+const ON_DEMAND: &[(&str, &str)] = &[("fhir-model-r4b", "peers-fhir-model"), ("fhir-model-r5", "peers-fhir-model-r5")];
+/// The word for all of them.
+const FHIR_MODEL: &str = "fhir-model";
+
+/// What can be installed by name: runtimes, and modules that are built on demand.
 pub fn names() -> Vec<&'static str> {
-    RUNTIMES.iter().map(|runtime| runtime.name).collect()
+    RUNTIMES.iter().map(|runtime| runtime.name).chain([FHIR_MODEL]).collect()
+}
+
+/// The modules that the words of a command name.
+pub fn on_demand(words: &[OsString]) -> Vec<String> {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let parts: Vec<&str> = words.iter().flat_map(|word| word.split([',', '='])).collect();
+    let is_named = |name: &str| parts.iter().any(|part| *part == name || *part == FHIR_MODEL);
+    ON_DEMAND.iter().filter(|(name, _)| is_named(name)).map(|(_, module)| (*module).to_owned()).collect()
 }
 
 /// `cargo xtask peers setup`.
 pub fn setup(root: &Path, names: &[String], mode: Mode) -> Result<u8> {
     let mut lacking = 0;
+    let modules = on_demand(&names.iter().map(OsString::from).collect::<Vec<_>>());
+    if !modules.is_empty() {
+        lacking += guests::build(root, &modules)?.missing.len();
+    }
     for runtime in RUNTIMES.iter().filter(|runtime| names.is_empty() || names.iter().any(|name| name == runtime.name)) {
         match install(root, runtime.name, mode) {
             Ok(()) => say("peers", &format!("{}: ready", runtime.name)),
@@ -267,7 +284,7 @@ mod tests {
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
         found.sort();
-        let mut names = names();
+        let mut names: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.name).collect();
         names.sort_unstable();
         assert_eq!(found, names);
         for runtime in RUNTIMES {
@@ -275,6 +292,21 @@ mod tests {
             let missing: Vec<_> = runtime.locks.iter().filter(|lock| !files.iter().any(|file| file == *lock)).collect();
             assert!(missing.is_empty(), "{}: {missing:?}", runtime.name);
         }
+    }
+
+    #[test]
+    fn slow_modules_are_built_for_who_names_them() {
+        let check = |words: &[&str], expected: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert_eq!(on_demand(&words), expected, "{words:?}");
+        };
+        check(&["fhir-json", "--peers", "rust,node"], &[]);
+        check(&["fhir-json", "--peers=fhir-model"], &["peers-fhir-model", "peers-fhir-model-r5"]);
+        check(&["fhir-json", "--peers", "rust,fhir-model-r5"], &["peers-fhir-model-r5"]);
+        let guests = crate::manifest::guests(&process::root()).unwrap();
+        let marked: Vec<&str> =
+            guests.iter().filter(|guest| guest.build.on_demand).map(|guest| guest.name.as_str()).collect();
+        assert_eq!(marked, ON_DEMAND.iter().map(|(_, module)| *module).collect::<Vec<_>>());
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod summary;
 pub mod worker;
 
 pub use outside::{GO, JAVA, NODE, PYTHON, outside};
-pub use rust::{RUST_FHIR, RUST_HL7};
+pub use rust::{FHIR_MODEL, ON_DEMAND, RUST_FHIR, RUST_HL7, rust};
 
 use crate::Format;
 use crate::tree::Erase;
@@ -35,7 +35,8 @@ pub struct Peer {
 /// A difference that is known, documented and harmless.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Quirk {
-    /// The rule's case that it answers differently (`H07/line-feed`), or a path pattern with indices erased.
+    /// The rule's case that it answers differently (`H07/line-feed`), or the beginning of rules: `H17` is all of that rule's
+    /// cases, `F` all of FHIR JSON's rules.
     pub what: &'static str,
     /// Why it is benign, and where that is documented.
     pub why: &'static str,
@@ -111,4 +112,47 @@ pub enum Layer {
 impl Layer {
     /// All of them; the position is the number on the wire.
     pub const ALL: [Self; 5] = [Self::Encoding, Self::Syntax, Self::Structure, Self::Value, Self::Unknown];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::judge::{Given, judge};
+    use crate::rules;
+
+    /// Whether a quirk speaks of a case that the reference knows: with another name it would cover nothing.
+    fn names_a_case(what: &str) -> bool {
+        match what.contains('/') {
+            true => rules::cases().any(|case| case.id() == what),
+            false => !what.is_empty() && rules::cases().any(|case| case.rule.starts_with(what)),
+        }
+    }
+
+    #[test]
+    fn every_quirk_names_a_case() {
+        let planted = planted::FHIR.iter().chain(planted::HL7).map(|planted| &planted.peer);
+        let peers: Vec<&Peer> = rust().chain(outside()).chain(planted).collect();
+        for (peer, quirk) in peers.iter().flat_map(|peer| peer.quirks.iter().map(move |quirk| (peer.name, quirk))) {
+            assert!(names_a_case(quirk.what), "{peer}: no case is called {}", quirk.what);
+            assert!(quirk.why.len() > 20, "{peer}: {} without a reason", quirk.what);
+        }
+        for unknown in ["F14/precision", "H13/escape-sequences", "H99", "", "/", "F01/"] {
+            assert!(!names_a_case(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_quirk_speaks_of_a_refusal_too() {
+        let batch =
+            b"FHS|^~\\&|SYN\rBHS|^~\\&|SYN\rMSH|^~\\&|SYN|LAB|EHR|WARD|20260102||ADT^A01|1|P|2.5\rBTS|1\rFTS|1\r";
+        let reading = Format::Hl7v2.read(batch);
+        let answer = Answer::Refused(Refusal { layer: Layer::Structure, code: "expected MSH".to_owned() });
+        for (name, is_known) in [("hl7kit", true), ("er7", false)] {
+            let peer = RUST_HL7.iter().find(|peer| peer.name == name).unwrap();
+            let given = Given { peer, answer: &answer, tree: None, printed: false, reading: &reading };
+            let judgement = judge(Format::Hl7v2, batch, &[given]);
+            assert_eq!(judgement.quirks == [(name, "H17")], is_known, "{judgement:?}");
+            assert_eq!(judgement.statements.is_empty(), is_known, "{judgement:?}");
+        }
+    }
 }

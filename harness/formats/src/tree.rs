@@ -96,6 +96,22 @@ impl Erase {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// What is left out, in words.
+    pub fn words(self) -> Vec<&'static str> {
+        const WORDS: &[(Erase, &str)] = &[
+            (Erase::PRECISION, "significant digits"),
+            (Erase::DOUBLE, "digits beyond a double"),
+            (Erase::SUBCOMPONENTS, "subcomponents"),
+            (Erase::ESCAPES, "decoded escapes"),
+            (Erase::NULLS, "null, empty and absent"),
+            (Erase::PADDING, "nulls in lists"),
+            (Erase::KINDS, "number, boolean and text"),
+            (Erase::SINGLE_LISTS, "lists of one"),
+            (Erase::NARRATIVE, "narrative"),
+        ];
+        WORDS.iter().filter(|(erase, _)| self.has(*erase)).map(|(_, word)| *word).collect()
+    }
 }
 
 /// A stretch of [`Tree::bytes`].

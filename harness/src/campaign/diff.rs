@@ -24,7 +24,6 @@ use autoclave_formats::peers::worker::{Installed, Worker};
 use autoclave_formats::peers::{self, Answer, Peer, Runtime, planted};
 use autoclave_formats::rules::{Policy, Side};
 use autoclave_formats::score::{self, Score};
-use autoclave_formats::tree::Erase;
 use autoclave_formats::{Format, mutate};
 use autoclave_reports::record::{self, Budget, Check, NotTested, PeerRow, QuirkRow, Run, Scope, Timing};
 use autoclave_reports::{Record, TargetRecord, Verdict};
@@ -220,11 +219,16 @@ impl<'a> Comparison<'a> {
         let (panel, missing) = comparison.panel(flags, Fidelity::Fast)?;
         comparison.panel = panel;
         for (peer, why) in &missing {
+            let apart = peers::ON_DEMAND.iter().find(|apart| apart.peers.contains(peer));
+            let is_named = flags.peers.iter().any(|word| word == peer.name || word == peers::FHIR_MODEL);
             comparison.not_tested.push(NotTested {
                 what: peer.name.to_owned(),
                 reason: why.clone(),
-                remedy: format!("cargo xtask peers setup {}", peer.runtime.name()),
-                scope: Scope::Asked,
+                remedy: match apart {
+                    Some(apart) => apart.remedy.to_owned(),
+                    None => format!("cargo xtask peers setup {}", peer.runtime.name()),
+                },
+                scope: if apart.is_some() && !is_named { Scope::Outside } else { Scope::Asked },
             });
         }
         comparison.missing = missing;
@@ -237,19 +241,25 @@ impl<'a> Comparison<'a> {
         let mut panel = Panel::new(format);
         let wanted = |peer: &Peer| {
             let means = |word: &String| {
-                word == "all" || word == PLANTED_WORD || word == peer.name || word == peer.runtime.name()
+                let is_apart = || peers::ON_DEMAND.iter().any(|apart| apart.peers.contains(peer));
+                let of_many = word == "all" || word == PLANTED_WORD || word == peer.runtime.name();
+                of_many || word == peer.name || word == peers::FHIR_MODEL && is_apart()
             };
             flags.peers.iter().any(means)
         };
         let inside = (self.guests.peers)();
         // Planted faults stand beside nobody but the reference.
         let planted = flags.peers.iter().any(|word| word == PLANTED_WORD);
-        let outside = peers::outside().filter(|_| !planted);
+        let apart = peers::ON_DEMAND.iter().filter(|_| !planted);
+        let outside = apart.clone().flat_map(|apart| apart.peers).chain(peers::outside().filter(|_| !planted));
         let known: Vec<&'static Peer> =
             inside.iter().copied().chain(outside).filter(|peer| peer.formats.contains(&format)).collect();
         let is_known = |word: &str| {
             let names_one = |peer: &&Peer| peer.name == word || peer.runtime.name() == word;
-            word == "all" || word == PLANTED_WORD || known.iter().any(names_one)
+            word == "all"
+                || word == PLANTED_WORD
+                || known.iter().any(names_one)
+                || word == peers::FHIR_MODEL && format == Format::FhirJson
         };
         if let Some(word) = flags.peers.iter().find(|word| !is_known(word)) {
             let names: Vec<&str> = known.iter().map(|peer| peer.name).collect();
@@ -266,6 +276,16 @@ impl<'a> Comparison<'a> {
         panel.add_guests(self.engine, module, self.guests.one, &inside, &wanted, fidelity)?;
         let installed = Installed::of(&self.home.root);
         let mut missing = Vec::new();
+        for apart in apart {
+            let peers: Vec<&'static Peer> = apart.peers.iter().collect();
+            if !peers.iter().any(|peer| peer.formats.contains(&format) && wanted(peer)) {
+                continue;
+            }
+            match Target::load(&self.home.root, apart.module, &Overrides::default()) {
+                Ok(target) => panel.add_guests(self.engine, &target, "one", &peers, &wanted, fidelity)?,
+                Err(error) => missing.extend(peers.into_iter().map(|peer| (peer, error.to_string()))),
+            }
+        }
         for peer in known.into_iter().filter(|peer| peer.runtime != Runtime::Rust && wanted(peer)) {
             match Worker::start(peer, &installed) {
                 Ok(worker) => panel.add_worker(peer, worker),
@@ -500,7 +520,7 @@ impl<'a> Comparison<'a> {
             package: peer.package.into(),
             runtime: peer.runtime.name().into(),
             version: peer.version.into(),
-            leaves_out: left_out(peer.projection),
+            leaves_out: peer.projection.words().into_iter().map(str::to_owned).collect(),
             quirks: peer
                 .quirks
                 .iter()
@@ -531,22 +551,6 @@ fn misses(score: &Score) -> String {
     let more = all.len().saturating_sub(SHOWN_MAX);
     let shown = all[..all.len() - more].join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
-}
-
-/// What a projection leaves out, in words.
-fn left_out(projection: Erase) -> Vec<String> {
-    const WORDS: &[(Erase, &str)] = &[
-        (Erase::PRECISION, "significant digits"),
-        (Erase::DOUBLE, "digits beyond a double"),
-        (Erase::SUBCOMPONENTS, "subcomponents"),
-        (Erase::ESCAPES, "decoded escapes"),
-        (Erase::NULLS, "null, empty and absent"),
-        (Erase::PADDING, "nulls in lists"),
-        (Erase::KINDS, "number, boolean and text"),
-        (Erase::SINGLE_LISTS, "lists of one"),
-        (Erase::NARRATIVE, "narrative"),
-    ];
-    WORDS.iter().filter(|(erase, _)| projection.has(*erase)).map(|(_, word)| (*word).to_owned()).collect()
 }
 
 fn to_record(sample: &Sample) -> record::Sample {

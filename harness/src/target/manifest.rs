@@ -28,7 +28,7 @@ const KEYS: &[&str] = &[
     "twin",
 ];
 /// Keys of its `[build]`.
-const BUILD_KEYS: &[&str] = &["features", "file", "flags", "from", "kind", "package", "sources"];
+const BUILD_KEYS: &[&str] = &["features", "file", "flags", "from", "kind", "on_demand", "package", "sources"];
 
 impl Manifest {
     /// Reads a `target.toml`.

@@ -8,7 +8,7 @@ use autoclave::executors::Engine;
 use autoclave::limits::Overrides;
 use autoclave::target::Target;
 use autoclave_formats::Format;
-use autoclave_formats::peers::{Peer, RUST_FHIR, RUST_HL7};
+use autoclave_formats::peers::{ON_DEMAND, Peer, RUST_FHIR, RUST_HL7};
 use std::path::Path;
 
 fn panel(format: Format, fidelity: Fidelity) -> Panel {
@@ -151,4 +151,98 @@ fn a_cluster_becomes_one_card_with_the_smallest_input() {
     assert!(choice[0].inputs[0].len() <= 60, "{}", String::from_utf8_lossy(&choice[0].inputs[0]));
     let finding = card::finding(&mut panel, choice[0]);
     insta::assert_snapshot!("card", serde_json::to_string_pretty(&finding).unwrap());
+}
+
+/// Of `fhir-model`, whose name stands here for both releases of it.
+const FHIR_MODEL: &[Known] = &[
+    (br#"{"resourceType":"Patient","name":[]}"#, "D11", "F06/empty-array", "fhir-model"),
+    (br#"{"resourceType":"Patient","name":[{"family":"a"},null]}"#, "D11", "F07/null", "fhir-model"),
+    (
+        br#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,null,{"id":"x"}]}]}"#,
+        "D11",
+        "F10/misaligned",
+        "fhir-model",
+    ),
+    (
+        br#"{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueQuantity":{"value":1.00}}"#,
+        "D8",
+        "precision",
+        "fhir-model",
+    ),
+    (
+        br#"{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueQuantity":{"value":0.12345678901234567890123456789}}"#,
+        "D8",
+        "value number",
+        "fhir-model",
+    ),
+    (br#"{"resourceType":"Patient","multipleBirthInteger":9999999999}"#, "D11", "P02/integer-range", "fhir-model"),
+    (
+        br#"{"resourceType":"Patient","deceasedBoolean":false,"deceasedDateTime":"2001-02-03"}"#,
+        "D5",
+        "F19/two-choices",
+        "fhir-model",
+    ),
+    (br#"{"resourceType":"Patient","id":"a/../b c"}"#, "D11", "P06/id", "fhir-model"),
+    (br#"{"resourceType":"Patient","__proto__":{"a":1}}"#, "D11", "F17/unknown-property", "fhir-model"),
+    (br#"{"resourceType":"Patient","name":[{"family":"a\u0000b"}]}"#, "D11", "P04/control-character", "fhir-model"),
+    (br#"{"resourceType":"Patient","maritalStatus":{}}"#, "D11", "F05/empty-object", "fhir-model"),
+    (
+        br##"{"resourceType":"Patient","generalPractitioner":[{"reference":"#o"}],"contained":[{"resourceType":"Organization","id":"o","name":"a","contained":[{"resourceType":"Patient","id":"b"}]}]}"##,
+        "D11",
+        "S03/nested-contained",
+        "fhir-model",
+    ),
+    (
+        br#"{"resourceType":"Patient","extension":[{"url":"http://a.example","valueCode":"a","extension":[{"url":"b","valueCode":"c"}]}]}"#,
+        "D11",
+        "S01/value-and-extension",
+        "fhir-model",
+    ),
+    (
+        br#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>a</script></div>"}}"#,
+        "D11",
+        "S07/active-element",
+        "fhir-model",
+    ),
+];
+
+#[test]
+fn what_is_known_of_fhir_model_is_seen_where_it_is_built() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let deep = format!(
+        r#"{{"resourceType":"Patient","extension":[{}{{"url":"http://a.example","valueCode":"a"}}{}]}}"#,
+        r#"{"url":"http://a.example","extension":["#.repeat(100),
+        "]}".repeat(100)
+    );
+    let deep: Known = (deep.leak().as_bytes(), "D12", "fhir-model", "fhir-model");
+    for apart in ON_DEMAND {
+        let target = match Target::load(root, apart.module, &Overrides::default()) {
+            Ok(target) => target,
+            Err(error) => {
+                eprintln!("SKIPPED, NOT-TESTED: {error}; {}", apart.remedy);
+                continue;
+            }
+        };
+        let engine = Engine::new(None).unwrap();
+        let peers: Vec<&'static Peer> = apart.peers.iter().collect();
+        let mut panel = Panel::new(Format::FhirJson);
+        panel.add_guests(&engine, &target, "one", &peers, &|_| true, Fidelity::Deployed).unwrap();
+        let plain = br#"{"resourceType":"Patient","id":"SYN-1","active":true,"name":[{"family":"Beispiel"}]}"#;
+        assert_eq!(panel.hear(plain).judgement.statements, [], "{}", apart.module);
+        let mut wrong = Vec::new();
+        for (input, class, cause, peer) in FHIR_MODEL.iter().copied().chain([deep]) {
+            let heard = panel.hear(input);
+            let fits = heard.judgement.statements.iter().any(|statement| {
+                statement.class.name() == class
+                    && statement.cause.starts_with(cause)
+                    && statement.peers().any(|name| name.starts_with(peer))
+            });
+            if !fits {
+                let said: Vec<String> = heard.judgement.statements.iter().map(|one| one.signature()).collect();
+                let shown = String::from_utf8_lossy(input);
+                wrong.push(format!("{}: {shown:.200}: not {class} {cause} but {said:#?}", apart.module));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 }

@@ -53,10 +53,11 @@ public final class Worker {
         OUT.write(frame.array());
     }
 
-    static Adapter adapter(String name) {
+    static Adapter adapter(String name) throws Exception {
         return switch (name) {
             case "hapi-fhir-r4" -> new HapiFhir(ca.uhn.fhir.context.FhirContext.forR4(), "hapi-fhir-structures-r4");
             case "hapi-fhir-r5" -> new HapiFhir(ca.uhn.fhir.context.FhirContext.forR5(), "hapi-fhir-structures-r5");
+            case "hl7-validator-r4" -> new Hl7Validator();
             case "hapi-hl7v2" -> new HapiHl7();
             default -> throw new IllegalArgumentException("there is no adapter " + name);
         };

@@ -1,4 +1,4 @@
-//! `cargo xtask peers list|ask|bench|score`: the peers in other languages, as they are installed here.
+//! `cargo xtask peers list|ask|bench|score`: the peers, and those in other languages as they are installed here.
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
@@ -15,7 +15,7 @@ fn main() -> std::process::ExitCode {
 mod unix {
     use autoclave_formats::Format;
     use autoclave_formats::peers::worker::{Installed, Reply, Worker, WorkerError};
-    use autoclave_formats::peers::{Answer, Peer, outside};
+    use autoclave_formats::peers::{Answer, ON_DEMAND, Peer, Runtime, outside, rust};
     use autoclave_formats::rules::Side;
     use autoclave_formats::score::{self, Expectation, LAYERS, Score};
     use std::collections::BTreeMap;
@@ -101,14 +101,42 @@ formats: json, fhir-json, fhir-xml, fhir-ndjson, hl7v2";
 
     fn list() -> Result<u8, Failure> {
         let installed = Installed::of(&root());
-        println!("{:18}  {:58}  {:20}  {:4}  state", "peer", "package", "formats", "as");
-        for peer in outside() {
+        let row = |words: [&str; 7]| {
+            let [name, package, runtime, formats, version, projection, state] = words;
+            println!("{name:18}  {package:58}  {runtime:7}  {formats:19}  {version:4}  {projection:24}  {state}");
+        };
+        row(["peer", "package", "runtime", "formats", "as", "cannot represent", "state"]);
+        for peer in rust().chain(outside()) {
             let formats: Vec<&str> = peer.formats.iter().map(|format| format.name()).collect();
-            let state =
-                installed.launch(peer).map_or_else(|error| format!("NOT-TESTED: {error}"), |_| "ready".to_owned());
-            println!("{:18}  {:58}  {:20}  {:4}  {state}", peer.name, peer.package, formats.join(", "), peer.version);
+            let state = match peer.runtime {
+                Runtime::Rust => built(peer),
+                _ => installed.launch(peer).map(drop).map_err(|error| error.to_string()),
+            };
+            row([
+                peer.name,
+                peer.package,
+                peer.runtime.name(),
+                &formats.join(", "),
+                peer.version,
+                &peer.projection.words().join(", "),
+                &state.map_or_else(|why| format!("NOT-TESTED: {why}"), |()| "ready".to_owned()),
+            ]);
         }
         Ok(0)
+    }
+
+    /// Whether the module of a Rust peer is there.
+    fn built(peer: &Peer) -> Result<(), String> {
+        let apart = ON_DEMAND.iter().find(|module| module.peers.contains(peer));
+        let (module, remedy) = match apart {
+            Some(module) => (module.module, module.remedy),
+            None if peer.formats.contains(&Format::Hl7v2) => ("peers-hl7", "cargo xtask build peers-hl7"),
+            None => ("peers-fhir", "cargo xtask build peers-fhir"),
+        };
+        match root().join(".autoclave/build").join(module).join("module.wasm").is_file() {
+            true => Ok(()),
+            false => Err(format!("{} is not built; {remedy}", peer.name)),
+        }
     }
 
     fn ask(name: &str, format: &str, file: &Path) -> Result<u8, Failure> {

@@ -278,7 +278,9 @@ pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
                 }
             }
             Answer::Refused(refusal) if faults.causes == 0 => {
-                let quirk = one.peer.quirks.iter().find(|quirk| refusal.code.contains(quirk.what));
+                // A case that every policy takes, such as a batch, may be beyond what a reader says that it reads.
+                let open: Vec<String> = cases(one.reading).iter().map(|case| case.id()).collect();
+                let quirk = one.peer.quirks.iter().find(|quirk| open.iter().any(|case| covers(quirk.what, case)));
                 match quirk {
                     Some(quirk) => judgement.quirks.push((one.peer.name, quirk.what)),
                     // Each reader has its own reason.

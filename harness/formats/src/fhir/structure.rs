@@ -2,6 +2,7 @@
 
 use super::Release;
 use super::cases::*;
+use super::definitions::{Definitions, TypeId, definitions};
 use crate::reading::Reading;
 use crate::rules::Case;
 use crate::tree::{Id, Tree, What};
@@ -11,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const RESOURCE_DEPTH_STRICT: usize = 32;
 
 /// Checks a resource's tree. Costs time n log n in its nodes, and no stack.
-pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
+pub fn check(tree: &Tree, release: Release, reading: &mut Reading) {
     let mut depth = vec![0_u32; tree.len()];
     let mut homes = vec![Home::default(); tree.len()];
     let mut holders: BTreeMap<Id, Container> = BTreeMap::new();
+    let mut types = Types { all: definitions(release), known: Vec::new() };
     let mut deep = false;
     for id in 0..tree.len() as Id {
         let above = tree.parent(id);
@@ -40,7 +42,9 @@ pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
             && tree.what(id) == What::String
             && let Some(target) = tree.text(id).strip_prefix(b"#")
         {
-            holders.entry(container).or_default().refer(tree, id, target, home.contained);
+            let is_reference =
+                tree.label(id) == b"reference" && above.is_some_and(|above| types.is_reference(tree, above));
+            holders.entry(container).or_default().refer(id, target, is_reference, home.contained);
         }
         match tree.what(id) {
             What::Object if is_extension(tree, id) => check_extension(tree, id, reading),
@@ -51,6 +55,44 @@ pub fn check(tree: &Tree, _release: Release, reading: &mut Reading) {
     }
     for held in holders.values() {
         held.check(tree, reading);
+    }
+}
+
+/// Types of nodes, by the names from the nearest resource down. Asked for few nodes, and each is found out once.
+struct Types {
+    all: &'static Definitions,
+    /// By node; the outer `None` where nobody has asked, the inner where the definitions have no such name.
+    known: Vec<Option<Option<TypeId>>>,
+}
+
+impl Types {
+    /// Whether a node is a `Reference`. Its member of that name is one, while `Expression.reference` is a mere uri.
+    fn is_reference(&mut self, tree: &Tree, id: Id) -> bool {
+        if self.known.is_empty() {
+            self.known = vec![None; tree.len()];
+        }
+        let mut waiting = Vec::new();
+        let mut at = id;
+        let mut of = loop {
+            if let Some(of) = self.known[at as usize] {
+                break of;
+            }
+            waiting.push(at);
+            match tree.parent(at) {
+                Some(above) if !is_resource(tree, at) => at = above,
+                _ => break None,
+            }
+        };
+        for at in waiting.into_iter().rev() {
+            of = match tree.label(at) {
+                _ if is_resource(tree, at) => self.all.resource(tree.text(at)),
+                // An item is what its list is.
+                b"" => of,
+                name => of.and_then(|of| self.all.property(of, name)).map(|property| property.of),
+            };
+            self.known[at as usize] = Some(of);
+        }
+        of.is_some_and(|of| self.all.get(of).name == "Reference")
     }
 }
 
@@ -157,12 +199,12 @@ struct Container<'t> {
 }
 
 impl<'t> Container<'t> {
-    fn refer(&mut self, tree: &Tree, at: Id, target: &'t [u8], from: Option<Id>) {
+    fn refer(&mut self, at: Id, target: &'t [u8], is_reference: bool, from: Option<Id>) {
         if target.is_empty() {
             self.back.extend(from);
         }
         self.used.insert(target);
-        if tree.label(at) == b"reference" {
+        if is_reference {
             self.references.push((target, at));
         }
     }

@@ -11,7 +11,7 @@ pub const RUST_FHIR: &[Peer] = &[
     fhir("fhirbolt-r4", "fhirbolt 0.4.0", "R4", BOTH, Erase::NONE, &[]),
     fhir("fhirbolt-r4b", "fhirbolt 0.4.0", "R4B", BOTH, Erase::NONE, &[]),
     fhir("fhirbolt-r5", "fhirbolt 0.4.0", "R5", BOTH, Erase::NONE, &[]),
-    fhir("serde_json", "serde_json 1", "", JSON, Erase::DOUBLE, SERDE_JSON),
+    fhir("serde_json", "serde_json 1.0.154", "", JSON, Erase::DOUBLE, SERDE_JSON),
 ];
 
 /// The peers of the guest `peers-hl7`; the position in this table is the number on the wire. Newlines are not folded before
@@ -23,6 +23,40 @@ pub const RUST_HL7: &[Peer] = &[
     hl7("hl7-parser-lenient", "hl7-parser 0.3.0", HL7_PARSER_LENIENT),
     hl7("rust-hl7", "rust-hl7 0.5.0", RUST_HL7_QUIRKS),
 ];
+
+/// A module of peers that is built only for who names one of them.
+#[derive(Debug)]
+pub struct OnDemand {
+    /// Its folder in `targets`.
+    pub module: &'static str,
+    /// Who is in it; the position is the number on the wire.
+    pub peers: &'static [Peer],
+    /// How it is built.
+    pub remedy: &'static str,
+}
+
+/// The word for all peers of [`ON_DEMAND`].
+pub const FHIR_MODEL: &str = "fhir-model";
+
+/// Peers whose library takes minutes and gigabytes to compile. The decimals of `fhir-model` are doubles where it could have
+/// kept the digits, as others do: that is no projection but a loss.
+pub const ON_DEMAND: &[OnDemand] = &[
+    OnDemand {
+        module: "peers-fhir-model",
+        peers: &[fhir("fhir-model-r4b", "fhir-model 0.13.0", "R4B", JSON, Erase::NONE, &[])],
+        remedy: "cargo xtask peers setup fhir-model",
+    },
+    OnDemand {
+        module: "peers-fhir-model-r5",
+        peers: &[fhir("fhir-model-r5", "fhir-model 0.13.0", "R5", JSON, Erase::NONE, &[])],
+        remedy: "cargo xtask peers setup fhir-model",
+    },
+];
+
+/// Every Rust peer.
+pub fn rust() -> impl Iterator<Item = &'static Peer> {
+    RUST_FHIR.iter().chain(RUST_HL7).chain(ON_DEMAND.iter().flat_map(|module| module.peers))
+}
 
 const JSON: &[Format] = &[FhirJson];
 const BOTH: &[Format] = &[FhirJson, FhirXml];
@@ -80,10 +114,21 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_peer_reads_something() {
-        let peers: Vec<&Peer> = RUST_FHIR.iter().chain(RUST_HL7).collect();
+        let peers: Vec<&Peer> = rust().collect();
         for (at, peer) in peers.iter().enumerate() {
             assert!(!peer.formats.is_empty() && peer.runtime == Runtime::Rust, "{}", peer.name);
             assert!(peers[..at].iter().all(|other| other.name != peer.name), "{} stands twice", peer.name);
+        }
+    }
+
+    #[test]
+    fn every_package_is_locked_at_its_version() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let lock = std::fs::read_to_string(root.join("targets/Cargo.lock")).unwrap();
+        for peer in rust() {
+            let (name, version) = peer.package.split_once(' ').unwrap();
+            let line = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&line), "{}: {} is not in targets/Cargo.lock", peer.name, peer.package);
         }
     }
 }
