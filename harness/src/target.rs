@@ -455,7 +455,12 @@ fn to_binary(label: &str, bytes: Vec<u8>) -> Result<Vec<u8>, HarnessError> {
 
 /// The whole file, or nothing if it is longer than `bytes_max`.
 fn read_bounded(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, HarnessError> {
-    let file = File::open(path).map_err(|error| HarnessError::io(path, error))?;
+    let fail = |error| HarnessError::io(path, error);
+    // A pipe would be waited for.
+    if !path.metadata().map_err(fail)?.is_file() {
+        return Err(fail(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")));
+    }
+    let file = File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| HarnessError::io(path, error))?;
     Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))

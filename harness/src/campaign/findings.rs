@@ -92,8 +92,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Longest file of one kept finding, bytes: its input is stored beside it.
+const FINDING_BYTES_MAX: u64 = 16 << 20;
+
 fn read(file: &Path) -> anyhow::Result<Kept> {
-    let text = std::fs::read(file).with_context(|| format!("{}: not readable", file.display()))?;
+    let text = super::inputs::read_whole(file, FINDING_BYTES_MAX)?;
     serde_json::from_slice(&text).with_context(|| format!("{}: not a finding", file.display()))
 }
 

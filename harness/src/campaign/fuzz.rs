@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Longest input of a finding that is kept, bytes: what the widest profile takes.
+const KEPT_BYTES_MAX: u64 = 64 << 20;
+
 /// How often the loop looks at the clock and at interrupts.
 const TICK: Duration = Duration::from_millis(100);
 /// Wall time that triage of one unit may take before it is cut short, seconds.
@@ -320,7 +323,7 @@ impl<'a> Campaign<'a> {
         for (unit, row) in self.units.iter().zip(&mut record.targets) {
             for finding in &mut row.findings {
                 let kept = unit.home.findings().join(format!("{}.bin", finding.id));
-                let bytes = std::fs::read(&kept).with_context(|| format!("{}: a finding's input", kept.display()))?;
+                let bytes = inputs::read_whole(&kept, KEPT_BYTES_MAX).context("a finding's input")?;
                 let name = format!("artifacts/{}.bin", finding.id);
                 super::home::write_whole(&folder.path.join(&name), &bytes)?;
                 finding.reproducer.path = name;

@@ -195,7 +195,7 @@ fn committed(path: &Path, target: &Target) -> anyhow::Result<Vec<Committed>> {
     for path in paths {
         let length = path.metadata().map_err(|error| HarnessError::io(&path, error))?.len();
         if length <= u64::from(target.limits.input_bytes_max) {
-            let bytes = std::fs::read(&path).map_err(|error| HarnessError::io(&path, error))?;
+            let bytes = super::inputs::read_whole(&path, u64::from(target.limits.input_bytes_max))?;
             inputs.push(Committed { path, bytes });
         }
     }

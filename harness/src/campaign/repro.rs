@@ -182,5 +182,5 @@ fn read(file: &Path, target: &Target) -> anyhow::Result<Vec<u8>> {
             target.limits.input_bytes_max
         );
     }
-    std::fs::read(file).with_context(|| format!("{}: not readable", file.display()))
+    Ok(super::inputs::read_whole(file, u64::from(target.limits.input_bytes_max))?)
 }
