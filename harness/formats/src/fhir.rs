@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod definitions;
+mod digest;
 mod json;
 pub mod lexical;
 pub mod narrative;
@@ -12,6 +13,7 @@ pub mod structure;
 mod write;
 pub mod xml;
 
+pub use digest::Digest;
 pub use json::{read_json, tree_of_answer};
 pub use ndjson::read_ndjson;
 pub use structure::RESOURCE_DEPTH_STRICT;

@@ -123,11 +123,32 @@ struct Piece {
 
 /// What a digest needs of a node's children.
 #[derive(Debug, Clone, Copy, Default)]
-struct Below {
+pub(crate) struct Parts {
     sum: u64,
     count: u32,
+    /// The last one, and its place.
     one: u64,
     place: u64,
+}
+
+impl Parts {
+    /// A child that is not left out. `place`: in a list its position, else [`label_hash`] of its name.
+    pub(crate) fn add(&mut self, place: u64, digest: u64) {
+        self.sum = self.sum.wrapping_add(mix(mix(2, place), digest));
+        self.count += 1;
+        self.one = digest;
+        self.place = place;
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    /// The digest of their parent, `own` being the hash of its text.
+    pub(crate) fn digest(&self, what: What, own: u64) -> u64 {
+        mix(mix(mix(what as u64, own), self.sum), self.count())
+    }
 }
 
 /// One node.
@@ -347,7 +368,7 @@ impl Tree {
     /// The digest of what is below every node; `None` for what `erase` leaves out. One pass from the last node to the first:
     /// linear, and without recursion.
     pub fn digests(&self, erase: Erase) -> Vec<Option<u64>> {
-        let mut below = vec![Below::default(); self.nodes.len()];
+        let mut below = vec![Parts::default(); self.nodes.len()];
         let mut digests = vec![None; self.nodes.len()];
         for id in (0..self.nodes.len() as Id).rev() {
             let Some(digest) = self.own_digest(id, erase, below[id as usize]) else { continue };
@@ -356,19 +377,15 @@ impl Tree {
             if let Some(above) = self.nodes.get(node.parent as usize) {
                 let place = match above.what {
                     What::List => u64::from(node.ordinal),
-                    _ => hash(1, self.label(id)),
+                    _ => label_hash(self.label(id)),
                 };
-                let slot = &mut below[node.parent as usize];
-                slot.sum = slot.sum.wrapping_add(mix(mix(2, place), digest));
-                slot.count += 1;
-                slot.one = digest;
-                slot.place = place;
+                below[node.parent as usize].add(place, digest);
             }
         }
         digests
     }
 
-    fn own_digest(&self, id: Id, erase: Erase, below: Below) -> Option<u64> {
+    fn own_digest(&self, id: Id, erase: Erase, below: Parts) -> Option<u64> {
         let what = self.what(id);
         let left_out = match what {
             What::Null => erase.has(Erase::NULLS) || (erase.has(Erase::PADDING) && below.count == 0),
@@ -390,15 +407,12 @@ impl Tree {
             what => what,
         };
         let own = match what {
-            What::Number if !erase.has(Erase::KINDS) => {
-                let (negative, digits, exponent) = number(self.text(id), erase);
-                mix(hash(u64::from(negative), &digits), exponent as u64)
-            }
-            What::String if erase.has(Erase::ESCAPES) => hash(3, self.raw(id)),
-            What::Object if self.is_split(id) => hash(3, b""),
-            _ => hash(3, self.text(id)),
+            What::Number if !erase.has(Erase::KINDS) => number_hash(self.text(id), erase),
+            What::String if erase.has(Erase::ESCAPES) => text_hash(self.raw(id)),
+            What::Object if self.is_split(id) => text_hash(b""),
+            _ => text_hash(self.text(id)),
         };
-        Some(mix(mix(mix(kind as u64, own), below.sum), u64::from(below.count)))
+        Some(below.digest(kind, own))
     }
 
     /// Whether it is a repetition or component of HL7 v2 that was split.
@@ -408,18 +422,18 @@ impl Tree {
     }
 
     /// What is left of a split value where some of its parts are erased: nothing, its only part, or its text.
-    fn shrunk(&self, id: Id, erase: Erase, below: Below) -> Option<Option<u64>> {
+    fn shrunk(&self, id: Id, erase: Erase, below: Parts) -> Option<Option<u64>> {
         let split = self.is_split(id);
         if split && erase.has(Erase::SUBCOMPONENTS) && self.parent(id).is_some_and(|parent| self.is_split(parent)) {
             let decoded = Some(self.text(id)).filter(|text| !text.is_empty() && !erase.has(Erase::ESCAPES));
-            let own = hash(3, decoded.unwrap_or_else(|| self.raw(id)));
-            return Some(Some(mix(mix(mix(What::String as u64, own), 0), 0)));
+            let own = text_hash(decoded.unwrap_or_else(|| self.raw(id)));
+            return Some(Some(Parts::default().digest(What::String, own)));
         }
         let list = self.what(id) == What::List && erase.has(Erase::NULLS);
         if !list && !(split && (erase.has(Erase::NULLS) || erase.has(Erase::SUBCOMPONENTS))) {
             return None;
         }
-        let first = if list { 0 } else { hash(1, b"1") };
+        let first = if list { 0 } else { label_hash(b"1") };
         match below.count {
             0 => Some(None),
             1 if below.place == first => Some(Some(below.one)),
@@ -491,6 +505,27 @@ pub(crate) fn string_hash(text: &str) -> u64 {
     hash(0, text.as_bytes())
 }
 
+/// Hash of a name in an object.
+pub(crate) fn label_hash(label: &[u8]) -> u64 {
+    hash(1, label)
+}
+
+/// Hash of a node's text.
+pub(crate) fn text_hash(text: &[u8]) -> u64 {
+    hash(3, text)
+}
+
+/// Hash of a number's text.
+pub(crate) fn number_hash(text: &[u8], erase: Erase) -> u64 {
+    // What most numbers are: `number` gives back their digits.
+    let is_plain = text.iter().all(u8::is_ascii_digit) && !text.is_empty() && (text[0] != b'0' || text.len() == 1);
+    if is_plain && erase == Erase::NONE {
+        return mix(hash(0, text), 0);
+    }
+    let (negative, digits, exponent) = number(text, erase);
+    mix(hash(u64::from(negative), &digits), exponent as u64)
+}
+
 /// Hash of bytes, their count included.
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -529,6 +564,11 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_by_value_then_by_precision() {
+        for text in ["0", "7", "10", "00", "01", "", "-1", "1.0"] {
+            let (negative, digits, exponent) = number(text.as_bytes(), Erase::NONE);
+            let hash = mix(hash(u64::from(negative), &digits), exponent as u64);
+            assert_eq!(number_hash(text.as_bytes(), Erase::NONE), hash, "{text}");
+        }
         let equal = |a: &str, b: &str, erase| number(a.as_bytes(), erase) == number(b.as_bytes(), erase);
         assert!(equal("1e2", "1e+2", Erase::NONE) && !equal("1e2", "100", Erase::NONE));
         assert!(equal("1e2", "100", Erase::PRECISION) && equal("0.0", "-0", Erase::PRECISION));

@@ -65,6 +65,14 @@ pub unsafe fn input<'a>(address: *const u8, len: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(address, len) }
 }
 
+/// An answer of several bytes: `pointer << 32 | length` of a copy that the host gives back with [`free`].
+pub fn packed(answer: &[u8]) -> i64 {
+    let address = alloc(answer.len());
+    // SAFETY: `alloc` made room for so many bytes, and nobody else knows of them.
+    unsafe { std::ptr::copy_nonoverlapping(answer.as_ptr(), address, answer.len()) };
+    ((address as i64) << 32) | answer.len() as i64
+}
+
 /// What an entry gives back: a count of what was read, or how it was refused (below zero).
 pub type Reading = Result<i32, Refusal>;
 

@@ -5,7 +5,7 @@
 //! * `one(ptr, len)`: the first byte is a position in [`RUST_HL7`], the rest the input; the answer is 0 and the peer's
 //!   reading as `hl7::tree_of_answer` reads it, or 1, a position in [`Layer::ALL`] and the normalised error.
 //!
-//! Both return a packed pointer and length (`pointer << 32 | length`) of a buffer that the next call gives back.
+//! Both return a packed pointer and length (`pointer << 32 | length`) of a buffer that the host gives back.
 
 mod adapters;
 
