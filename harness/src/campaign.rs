@@ -6,6 +6,7 @@ mod conform;
 mod corpora;
 mod diff;
 mod facts;
+mod faults;
 mod findings;
 mod fuzz;
 mod home;
@@ -37,7 +38,10 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Explain(flags) => list::explain(&flags),
         Command::Diff(flags) => diff::run(&flags, arguments),
         Command::Selftest(flags) => selftest::run(&flags, arguments),
-        Command::Bench(flags) => bench::run(&flags),
+        Command::Bench(flags) => match &flags.faults {
+            Some(format) => faults::run(&flags, format, arguments),
+            None => bench::run(&flags),
+        },
         Command::Cmin(flags) => corpora::cmin(&flags),
         Command::Tmin(flags) => corpora::tmin(&flags),
         Command::Coverage(flags) => corpora::coverage(&flags),

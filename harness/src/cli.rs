@@ -372,6 +372,22 @@ pub struct Selftest {
 pub struct Bench {
     /// Targets; none = a standard set
     pub targets: Vec<String>,
+    /// Measure the search of `diff` instead: executions until it finds each planted fault, with answers and trees as
+    /// feedback and without; fhir-json or hl7v2
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["targets", "native"])]
+    pub faults: Option<String>,
+    /// Seeds of the searches for planted faults
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3", requires = "faults")]
+    pub seeds: Vec<u64>,
+    /// Executions of each search for planted faults
+    #[arg(long, default_value_t = 300_000, requires = "faults")]
+    pub runs: u64,
+    /// Searches at the same time
+    #[arg(long, short, default_value_t = 1, requires = "faults", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: u32,
+    /// Folder for the report on planted faults (default reports/runs/UTC-bench)
+    #[arg(long, requires = "faults")]
+    pub out: Option<PathBuf>,
     /// CPU seconds for each whole-loop cell, in each of three rounds
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,

@@ -55,6 +55,17 @@ pub enum Clock {
     Ignored,
 }
 
+/// What is made shorter before it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trim {
+    /// Everything.
+    #[default]
+    Everything,
+    /// What opened new code. Where inputs have a structure that halves do not have, little else gets shorter, and trying
+    /// costs more executions than all the rest.
+    NewEdges,
+}
+
 /// What one job does, but for the target itself.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -80,6 +91,8 @@ pub struct Options {
     pub stop_flag: Arc<AtomicBool>,
     /// Whether time may decide.
     pub clock: Clock,
+    /// What is made shorter before it is kept.
+    pub trim: Trim,
 }
 
 /// News from a running job, in order.

@@ -63,16 +63,20 @@ const fn plain(name: &'static str, about: &'static str) -> Forwarded {
 pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     let needs = COMMANDS.iter().find(|entry| entry.name == name).map_or(Needs::Nothing, |entry| entry.needs);
     let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
+    let says = |flag: &str| words.iter().any(|word| word.to_string_lossy().starts_with(flag));
     if needs != Needs::Nothing && !asks_for_help {
         let known: BTreeSet<String> = manifest::guests(root)?.into_iter().map(|guest| guest.name).collect();
         let mut chosen = selection(&known, words);
+        if name == "bench" && says("--faults") {
+            chosen = Selection::Named(vec!["peers-planted".to_owned()]);
+        }
         if needs == Needs::Peers {
             let mut names: Vec<String> = match chosen {
                 Selection::Named(names) => names,
                 _ => Vec::new(),
             };
-            let says = |part: &str| words.iter().any(|word| word.to_string_lossy().contains(part));
-            let module = match (says("planted"), says("hl7v2")) {
+            let names_any = |part: &str| words.iter().any(|word| word.to_string_lossy().contains(part));
+            let module = match (names_any("planted"), names_any("hl7v2")) {
                 (true, _) => "peers-planted",
                 (false, true) => "peers-hl7",
                 (false, false) => "peers-fhir",
@@ -90,7 +94,7 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
     let mut command = Command::new(program);
     command.arg(name).args(words);
-    if name == "bench" && !asks_for_help && !words.iter().any(|word| word.to_string_lossy().starts_with("--native")) {
+    if name == "bench" && !asks_for_help && !says("--native") && !says("--faults") {
         // Without them, `bench` says what is not measured.
         match native::build(root) {
             Ok(folder) => drop(command.arg("--native").arg(folder)),

@@ -11,8 +11,8 @@ use crate::cli;
 use crate::differential::card;
 use crate::differential::clusters::{Cluster, Clusters};
 use crate::differential::panel::{Fidelity, Panel};
-use crate::differential::subject::{Beside, Readers};
-use crate::engine::{self, Clock, Event, Options, Sample, Stats, Stop};
+use crate::differential::subject::{Beside, Looked, Readers};
+use crate::engine::{self, Clock, Event, Options, Sample, Stats, Stop, Trim};
 use crate::error::HarnessError;
 use crate::executors::{Engine, Reset};
 use crate::limits::Overrides;
@@ -40,12 +40,12 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 const TICK: Duration = Duration::from_millis(200);
 
 /// A module of peers: which format, entries for all of them and for one, and who is in it, by number.
-struct Guests {
-    format: Format,
-    module: &'static str,
-    all: &'static str,
-    one: &'static str,
-    peers: fn() -> Vec<&'static Peer>,
+pub(super) struct Guests {
+    pub(super) format: Format,
+    pub(super) module: &'static str,
+    pub(super) all: &'static str,
+    pub(super) one: &'static str,
+    pub(super) peers: fn() -> Vec<&'static Peer>,
 }
 
 const GUESTS: &[Guests] = &[
@@ -73,7 +73,7 @@ const GUESTS: &[Guests] = &[
 ];
 
 /// Readers with planted faults: what a search must find. Asked for by `--peers planted`.
-const PLANTED: &[Guests] = &[
+pub(super) const PLANTED: &[Guests] = &[
     Guests {
         format: Format::FhirJson,
         module: "peers-planted",
@@ -327,6 +327,7 @@ impl<'a> Comparison<'a> {
             },
             stop_flag: Arc::new(AtomicBool::new(false)),
             clock: if time.is_none() && jobs == 1 { Clock::Ignored } else { Clock::Used },
+            trim: Trim::NewEdges,
         };
         let started = Instant::now();
         let court = Mutex::new((&mut self.panel, &mut self.clusters));
@@ -334,7 +335,7 @@ impl<'a> Comparison<'a> {
         let (engine, target, entry) = (self.engine, &self.target, self.entry.as_str());
         let beside = self.beside.as_ref().map(|module| Beside { target: module, entry: self.guests.all });
         let search = |job: u32| -> Result<Stats, HarnessError> {
-            let mut observe = |input: &[u8], executions: u64| {
+            let mut observe = |Looked { input, executions, .. }: Looked<'_>| {
                 let mut court = court.lock().expect("no job panics while it holds the court");
                 let (panel, clusters) = &mut *court;
                 let carried = relations::carrying(panel.format, input);

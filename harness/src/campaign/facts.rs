@@ -145,6 +145,12 @@ pub fn own_cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
+/// Processor seconds of this thread.
+pub fn thread_cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
 /// Processor seconds of the children that were waited for; 0 where there is no /proc.
 pub fn children_cpu_seconds() -> f64 {
     ticks_of("self", [13, 14]).unwrap_or(0.0) / 100.0

@@ -4,7 +4,7 @@ use super::home::{Home, UnitHome};
 use super::protocol::{Message, Sample, Task, WorkerJob};
 use super::{facts, inputs, triage};
 use crate::cli::exit;
-use crate::engine::{self, Clock, Event, Options, Stop};
+use crate::engine::{self, Clock, Event, Options, Stop, Trim};
 use crate::error::HarnessError;
 use crate::executors::{Engine, Reset, component};
 use crate::limits::Overrides;
@@ -100,6 +100,7 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
         stop_flag: stop.clone(),
         // Bounded by executions and alone: nothing may depend on time, so that the run repeats.
         clock: if job.seconds.is_none() && !job.shared { Clock::Ignored } else { Clock::Used },
+        trim: Trim::Everything,
     };
     let mut last = Sample::default();
     let mut edges_at = (0, 0.0);

@@ -105,6 +105,9 @@ fn title(cluster: &Cluster) -> String {
         // It begins with the reader's name.
         Ground::Refusal => format!("a valid input is refused: {about}"),
         Ground::Console => format!("{peers}: values of the input on the console"),
+        Ground::Error => format!("{peers}: an error tells who the patient is"),
+        // It begins with the reader's name.
+        Ground::Layer => about,
         Ground::Relation => format!("{peers}: {about}"),
         Ground::Values => format!("{peers} read otherwise: {about}"),
         Ground::Rule => format!("{about} is accepted by {peers}"),

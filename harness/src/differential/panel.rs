@@ -197,6 +197,11 @@ impl Panel {
 
     /// Asks every member and judges the answers, each beside the reference's reading as the same release.
     pub fn hear(&mut self, input: &[u8]) -> Heard {
+        self.hear_those(input, &|_| true)
+    }
+
+    /// The same, of some members only.
+    pub fn hear_those(&mut self, input: &[u8], wanted: &dyn Fn(&Peer) -> bool) -> Heard {
         let mut readings = vec![("", self.format.read(input))];
         for version in self.members.iter().map(|member| member.peer.version) {
             let other = Release::named(version).filter(|release| *release != Release::R4);
@@ -204,7 +209,12 @@ impl Panel {
                 readings.push((version, self.format.read_as(input, release)));
             }
         }
-        let answers: Vec<Said> = (0..self.members.len()).map(|member| self.ask(member, input)).collect();
+        let members = self.members.len();
+        let ask = |member: usize| match wanted(self.members[member].peer) {
+            true => self.ask(member, input),
+            false => Said { answer: None, tree: None, printed: false },
+        };
+        let answers: Vec<Said> = (0..members).map(ask).collect();
         let given: Vec<Given<'_>> = self
             .members
             .iter()

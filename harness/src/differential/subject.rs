@@ -1,5 +1,5 @@
 //! Readers as the loop sees them: one module that holds the reference and the Rust peers, its edges, and as more counters
-//! what they said of an input, each alone and beside the others (Nezha's δ-diversity, on trees instead of return codes).
+//! what each of them said of an input beside the reference (after Nezha, on trees instead of return codes).
 
 use crate::HarnessError;
 use crate::engine::{Guest, Logged, Subject};
@@ -7,20 +7,24 @@ use crate::execution::{Outcome, RawFrame};
 use crate::executors::{Build, Engine, Executor, Reset};
 use crate::target::Target;
 use autoclave_formats::peers::summary::{Said, Summary};
+use autoclave_formats::rules::Side;
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-/// Counters for tuples of answers, and as many for partitions of trees. A collision costs an entry of the corpus, no
-/// finding: what is looked at is decided by the whole hash.
-const TUPLES: usize = 4_096;
+/// Counters of one reader: for each side of the reference, kind of answer and, where the reader is on its own, what it is
+/// about. A collision costs an entry of the corpus, no finding: what is looked at is decided by the whole hash. Bounded for
+/// each reader, so that one whose errors quote values does not fill the corpus.
+const ANSWERS: usize = 128;
+/// Readers that have counters.
+const READERS_MAX: usize = 64;
 /// What was seen before; beyond this everything is new, and the corpus bounds the work.
 const SEEN_MAX: usize = 1 << 22;
 
 /// What counts as new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Feedback {
-    /// Edges, tuples of answers and partitions of trees.
+    /// Edges, and what each reader made of an input beside the reference.
     Differential,
     /// Edges only.
     Coverage,
@@ -35,8 +39,18 @@ pub struct Beside<'a> {
     pub entry: &'a str,
 }
 
-/// Called with every input whose answers are new, and with the executions until then.
-pub type Observe<'o> = dyn FnMut(&[u8], u64) + 'o;
+/// An input whose answers are new.
+pub struct Looked<'l> {
+    /// The input.
+    pub input: &'l [u8],
+    /// Executions until then.
+    pub executions: u64,
+    /// What the reference and the peers said; `None` where one of them died of it.
+    pub summary: Option<&'l Summary>,
+}
+
+/// Called with every input whose answers are new.
+pub type Observe<'o> = dyn FnMut(Looked<'_>) + 'o;
 
 /// A module with several readers, ready to be fuzzed.
 pub struct Readers<'a, 'o> {
@@ -60,7 +74,7 @@ impl<'a, 'o> Readers<'a, 'o> {
         feedback: Feedback,
         observe: &'o mut Observe<'o>,
     ) -> Result<Self, HarnessError> {
-        let all = guest.edges() + 2 * TUPLES;
+        let all = guest.edges() + READERS_MAX * ANSWERS;
         let executor = |beside: Beside<'_>| {
             let limits = &beside.target.limits;
             Executor::new(engine, beside.target, beside.entry, Build::Fuzz, Reset::Dirty, limits)
@@ -87,21 +101,38 @@ impl<'a, 'o> Readers<'a, 'o> {
             },
             None => self.guest.output(),
         };
-        let key = match Summary::decode(output) {
+        let summary = Summary::decode(output);
+        let key = match &summary {
             Some(summary) => {
-                let (tuple, partition) = (tuple(&summary), partition(&summary));
+                let (tuple, partition) = (tuple(summary), partition(summary));
                 if self.feedback == Feedback::Differential {
-                    self.counters[edges + tuple as usize % TUPLES] = 1;
-                    self.counters[edges + TUPLES + partition as usize % TUPLES] = 1;
+                    let answers = &mut self.counters[edges..];
+                    features(summary).for_each(|feature| answers[feature] = 1);
                 }
                 mixed(&(self.peers.is_some().then_some(outcome), tuple, partition))
             }
             None => mixed(&(outcome, self.guest.frames().first())),
         };
         if self.seen.len() < SEEN_MAX && self.seen.insert(key) {
-            (self.observe)(input, self.executions);
+            (self.observe)(Looked { input, executions: self.executions, summary: summary.as_ref() });
         }
     }
+}
+
+/// What is worth keeping an input for: for each reader by itself the kind of its answer, and what it is about where the
+/// reference answers otherwise; where they agree, edges tell as much. The tuple of all answers would be the finer measure, but
+/// there are as many as there are combinations: a corpus that has one input of each crowds out the rest.
+fn features(summary: &Summary) -> impl Iterator<Item = usize> + '_ {
+    let side = summary.reference.side;
+    summary.peers.iter().take(READERS_MAX).enumerate().map(move |(at, said)| {
+        let (kind, own, what) = match said {
+            Said::Accepted { digest: 0, .. } => (0_u8, side == Side::Reject, summary.reference.cases as u32),
+            Said::Accepted { causes, .. } => (1, true, *causes),
+            Said::Refused { layer, code } => (2 + *layer as u8, side == Side::Accept, *code),
+            Said::NotAsked => (u8::MAX, false, 0),
+        };
+        at * ANSWERS + mixed(&(kind, side, own.then_some(what))) as usize % ANSWERS
+    })
 }
 
 /// Which answers an input got: the rules it breaks, and of each peer whether and why it refused, or that it read otherwise.
@@ -145,7 +176,11 @@ fn mixed(what: &impl Hash) -> u64 {
 
 impl Subject for Readers<'_, '_> {
     fn edges(&self) -> usize {
-        self.counters.len()
+        self.guest.edges()
+    }
+
+    fn more_counters(&self) -> usize {
+        READERS_MAX * ANSWERS
     }
 
     fn compare_sites(&self) -> usize {
@@ -183,5 +218,47 @@ impl Subject for Readers<'_, '_> {
 
     fn trace_counters(&mut self) -> &mut [u8] {
         &mut self.traced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoclave_formats::peers::Layer;
+    use autoclave_formats::peers::summary::Reference;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn one_reader_that_answers_otherwise_is_one_new_feature() {
+        let same = Said::Accepted { digest: 0, causes: 0 };
+        let of = |side, peers: [Said; 3]| {
+            let reference = Reference { side, ..Reference::default() };
+            features(&Summary { reference, peers: peers.to_vec() }).collect::<BTreeSet<usize>>()
+        };
+        let before = of(Side::Accept, [same; 3]);
+        assert_eq!(before.len(), 3, "readers are told apart");
+        let refusal = Said::refused(Layer::Value, "x");
+        for (other, new) in [
+            (same, 0),
+            (refusal, 1),
+            (Said::refused(Layer::Syntax, "x"), 1),
+            (Said::refused(Layer::Value, "y"), 1),
+            (Said::Accepted { digest: 7, causes: 0 }, 1),
+            (Said::Accepted { digest: 7, causes: 8 }, 1),
+            (Said::NotAsked, 1),
+        ] {
+            assert_eq!(of(Side::Accept, [same, other, same]).difference(&before).count(), new, "{other:?}");
+        }
+        let one = of(Side::Accept, [same, Said::Accepted { digest: 7, causes: 8 }, same]);
+        let two = of(Side::Accept, [same, Said::Accepted { digest: 9, causes: 8 }, same]);
+        assert_eq!(one, two, "another tree with the same causes is nothing new");
+        let both = of(Side::Accept, [refusal, refusal, same]);
+        let known = &of(Side::Accept, [refusal, same, same]) | &of(Side::Accept, [same, refusal, same]);
+        assert_eq!(both.difference(&known).count(), 0, "combinations are nothing new");
+        assert_eq!(
+            of(Side::Reject, [same; 3]).difference(&before).count(),
+            3,
+            "what must be refused is another question"
+        );
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Feedback {
     seen: Vec<u64>,
     /// The raw counters that each word had when it was last compared, and the time before.
     last: Vec<[u64; 2]>,
+    /// Counters, and how many of them are edges: they come first.
+    counters: usize,
     edges: usize,
     found: usize,
     /// What the last look that found anything new found: edges and classes of counts.
@@ -35,9 +37,10 @@ const BLOCK: usize = WORDS * WORD;
 const WORDS: usize = 8;
 
 impl Feedback {
-    pub(crate) fn new(edges: usize) -> Self {
-        let words = edges.div_ceil(WORD);
-        Self { seen: vec![0; words], last: vec![[0; 2]; words], edges, found: 0, fresh: Vec::new() }
+    /// Of `counters`, the first `edges` are edges. What is new in the others is worth a known edge's new count.
+    pub(crate) fn new(counters: usize, edges: usize) -> Self {
+        let words = counters.div_ceil(WORD);
+        Self { seen: vec![0; words], last: vec![[0; 2]; words], counters, edges, found: 0, fresh: Vec::new() }
     }
 
     /// Edges hit at least once.
@@ -62,7 +65,7 @@ impl Feedback {
 
     /// Judges the counters of one execution, remembers them, and clears them.
     pub(crate) fn judge(&mut self, counters: &mut [u8]) -> Novelty {
-        debug_assert_eq!(counters.len(), self.edges);
+        debug_assert_eq!(counters.len(), self.counters);
         let mut novelty = Novelty::None;
         self.fresh.clear();
         let (blocks, rest) = counters.as_chunks_mut::<BLOCK>();
@@ -101,10 +104,13 @@ impl Feedback {
 
     #[cold]
     fn remember(&mut self, at: usize, new: u64) -> Novelty {
-        let first =
-            new.to_le_bytes().iter().zip(self.seen[at].to_le_bytes()).filter(|(n, s)| **n != 0 && *s == 0).count();
-        for (edge, class) in (at * WORD..).zip(new.to_le_bytes()).filter(|(_, class)| *class != 0) {
+        let mut first = 0;
+        let seen = self.seen[at].to_le_bytes();
+        for ((edge, class), seen) in
+            (at * WORD..).zip(new.to_le_bytes()).zip(seen).filter(|((_, class), _)| *class != 0)
+        {
             self.fresh.push((edge as u32, class));
+            first += usize::from(seen == 0 && edge < self.edges);
         }
         self.seen[at] |= new;
         self.found += first;
@@ -165,7 +171,7 @@ mod tests {
     use super::*;
 
     fn run(feedback: &mut Feedback, hits: &[(usize, u8)]) -> Novelty {
-        let mut counters = vec![0; feedback.edges_total()];
+        let mut counters = vec![0; feedback.counters];
         for &(edge, count) in hits {
             counters[edge] = count;
         }
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn only_new_classes_are_novel() {
         // 150 edges: whole blocks, a partial block and a partial word.
-        let mut feedback = Feedback::new(150);
+        let mut feedback = Feedback::new(150, 150);
         let cases: &[(&[(usize, u8)], Novelty, usize)] = &[
             (&[], Novelty::None, 0),
             (&[(0, 1), (149, 1)], Novelty::Edge, 2),
@@ -194,6 +200,21 @@ mod tests {
             assert_eq!((run(&mut feedback, hits), feedback.edges_found()), (*novelty, *found), "step {step}");
         }
         assert!(feedback.is_found(149) && !feedback.is_found(148) && !feedback.is_found(1000));
+    }
+
+    #[test]
+    fn counters_that_are_no_edges_are_kept_and_not_counted() {
+        let mut feedback = Feedback::new(20, 10);
+        let cases: &[(&[(usize, u8)], Novelty, usize)] = &[
+            (&[(10, 1)], Novelty::Count, 0),
+            (&[(10, 1)], Novelty::None, 0),
+            (&[(9, 1), (19, 1)], Novelty::Edge, 1),
+            (&[(9, 1), (18, 1)], Novelty::Count, 1),
+        ];
+        for (step, (hits, novelty, found)) in cases.iter().enumerate() {
+            assert_eq!((run(&mut feedback, hits), feedback.edges_found()), (*novelty, *found), "step {step}");
+        }
+        assert_eq!(feedback.edges_total(), 10);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use super::feedback::{Feedback, Novelty, for_each_hit, shows};
 use super::havoc::{Havoc, PRINTABLE, completed, nested_mutants};
 use super::saturation::Incidence;
 use super::schedule::{Entry, Schedule};
-use super::solve::Solver;
-use super::{Clock, Event, Options, Sample, Stats, Subject};
+use super::solve::{FIRST_CREDIT, Solver};
+use super::{Clock, Event, Options, Sample, Stats, Subject, Trim};
 use crate::HarnessError;
 use crate::corpus::Store;
 use crate::execution::{Limit, Outcome};
@@ -24,6 +24,9 @@ const STICKY_EXECUTIONS: u32 = 4_096;
 const HAVOC_BURST: u32 = 256;
 /// What study may cost before anything is known of its yield: nanoseconds, or executions where no clock may decide.
 const STUDY_AHEAD: [u64; 2] = [100_000_000, 20_000];
+/// Where the format is known, executions are slow and mutation finds its way by itself: where no clock may decide, what
+/// may be spent ahead is one part in so many.
+const AHEAD_OF_MUTATORS: u64 = 16;
 /// Bounds of the share of all that study may cost. What it is worth between them, its yield so far tells.
 const STUDY_SHARES: [f64; 2] = [0.08, 0.75];
 /// Bounds of the part of a burst whose edits know the format. What they are worth between them, their yield tells.
@@ -170,6 +173,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
         events: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self, HarnessError> {
         let edges = subject.edges();
+        let counters = edges + subject.more_counters();
         let mut havoc = Havoc::new(options.seed, options.input_bytes_max)
             .map_err(|error| HarnessError::Engine(error.to_string()))?;
         for token in &options.dictionary {
@@ -186,9 +190,9 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             options,
             events,
             havoc,
-            feedback: Feedback::new(edges),
-            schedule: Schedule::new(edges),
-            solver: Solver::new(options.clock),
+            feedback: Feedback::new(counters, edges),
+            schedule: Schedule::new(counters),
+            solver: Solver::new(options.clock, ahead(FIRST_CREDIT, options)),
             trace: Trace::default(),
             pending: Default::default(),
             studied: 0,
@@ -317,7 +321,7 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
 
     fn may_study(&self) -> bool {
         let share = self.study_yield.share(&self.mutation_yield).clamp(STUDY_SHARES[0], STUDY_SHARES[1]);
-        self.studied <= STUDY_AHEAD[self.options.clock as usize] + (share * self.cost as f64) as u64
+        self.studied <= ahead(STUDY_AHEAD, self.options) + (share * self.cost as f64) as u64
     }
 
     /// What was found so far, in inputs that count differently.
@@ -459,7 +463,8 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             return Ok(Tried::Ended);
         }
         if self.executions.is_multiple_of(SAMPLE_EVERY) {
-            self.incidence.sample(self.subject.counters());
+            let edges = self.feedback.edges_total();
+            self.incidence.sample(&self.subject.counters()[..edges]);
         }
         let novelty = self.feedback.judge(self.subject.counters());
         if novelty == Novelty::None {
@@ -539,7 +544,8 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
     #[cold]
     fn keep(&mut self, input: &[u8], novelty: Novelty) -> Result<(), HarnessError> {
         // What people chose stays as it is.
-        let trimmed = if self.trims && input.len() > TRIMMED_BYTES_MIN { Some(self.trim(input)?) } else { None };
+        let trims = self.trims && (novelty == Novelty::Edge || self.options.trim == Trim::Everything);
+        let trimmed = if trims && input.len() > TRIMMED_BYTES_MIN { Some(self.trim(input)?) } else { None };
         let input = trimmed.as_deref().unwrap_or(input);
         self.kept += 1;
         if novelty == Novelty::Edge {
@@ -737,6 +743,15 @@ impl<'a, S: Subject + ?Sized> Run<'a, S> {
             traced: self.traced,
             incidence: self.incidence.into_counts(),
         }
+    }
+}
+
+/// What may be spent ahead: of nanoseconds, or of executions where no clock may decide.
+fn ahead([nanoseconds, executions]: [u64; 2], options: &Options) -> u64 {
+    match (options.clock, options.mutators.is_empty()) {
+        (Clock::Used, _) => nanoseconds,
+        (Clock::Ignored, true) => executions,
+        (Clock::Ignored, false) => executions / AHEAD_OF_MUTATORS,
     }
 }
 

@@ -48,7 +48,7 @@ const CHAIN_STEPS_MAX: usize = 4_096;
 /// Operand pairs of an entry that havoc may use.
 const PAIRS_MAX: usize = 64;
 /// What the solver may spend before anything was found: nanoseconds, or runs where no clock may decide.
-const FIRST_CREDIT: [u64; 2] = [300_000_000, 60_000];
+pub(super) const FIRST_CREDIT: [u64; 2] = [300_000_000, 60_000];
 /// The most that it may spend on top for one success.
 const BONUS: [u64; 2] = [20_000_000, 2_000];
 /// Tracing runs between two looks at the clock.
@@ -110,7 +110,8 @@ struct SiteState {
 }
 
 impl Solver {
-    pub(crate) fn new(clock: Clock) -> Self {
+    /// `credit` is what may be spent before anything was found.
+    pub(crate) fn new(clock: Clock, credit: u64) -> Self {
         Self {
             sites: Vec::new(),
             spent: 0,
@@ -121,7 +122,7 @@ impl Solver {
             searching: false,
             search_runs_left: 0,
             searches: VecDeque::new(),
-            bonus: FIRST_CREDIT[clock as usize],
+            bonus: credit,
             guarded: None,
             guarded_entries: HashMap::new(),
             mended: [0; 2],

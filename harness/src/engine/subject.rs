@@ -9,6 +9,10 @@ use crate::execution::{Outcome, RawFrame};
 pub trait Subject {
     /// Edges that are counted.
     fn edges(&self) -> usize;
+    /// Counters after those of edges: of what else is worth keeping an input for.
+    fn more_counters(&self) -> usize {
+        0
+    }
     /// Compare sites; asked after a trace.
     fn compare_sites(&self) -> usize;
     /// The two edges that a compare decides, where they are known: (true, false).

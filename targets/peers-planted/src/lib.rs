@@ -7,13 +7,10 @@
 //!
 //! All return a packed pointer and length (`pointer << 32 | length`) of a buffer that the next call gives back.
 
-use autoclave_formats::fhir::{self, Release};
+use autoclave_formats::Format;
 use autoclave_formats::peers::Layer;
-use autoclave_formats::peers::planted::planted;
-use autoclave_formats::peers::summary::{Reference, Said, Summary};
-use autoclave_formats::reading::Reading;
-use autoclave_formats::tree::Tree;
-use autoclave_formats::{Format, hl7};
+use autoclave_formats::peers::planted::{Shown, planted};
+use autoclave_formats::peers::summary::{Reference, Said, Summary, normalised};
 use std::cell::RefCell;
 
 thread_local! {
@@ -54,38 +51,22 @@ fn packed(answer: Vec<u8>) -> i64 {
     })
 }
 
-fn reading(format: Format, input: &[u8]) -> Reading {
-    match format {
-        Format::Hl7v2 => hl7::read(input),
-        _ => fhir::read_json(input, Release::R4),
-    }
-}
-
-fn tree_of_answer(format: Format, answer: &[u8]) -> Option<Tree> {
-    match format {
-        Format::Hl7v2 => hl7::tree_of_answer(answer),
-        _ => fhir::tree_of_answer(answer),
-    }
-}
-
 /// What the reference and every planted reader say of `input`.
 fn summary(format: Format, input: &[u8]) -> Summary {
-    let reading = reading(format, input);
-    let peers = planted(format).iter().map(|one| match (one.read)(input) {
-        Ok(written) => {
-            let tree = tree_of_answer(format, &written);
-            Said::accepted(format, &reading, tree.as_ref(), one.peer.projection)
-        }
-        Err((layer, code)) => Said::refused(layer, &code),
+    let shown = Shown::new(format, input);
+    let peers = planted(format).iter().map(|one| match (one.read)(&shown) {
+        Ok(None) => Said::Accepted { digest: 0, causes: 0 },
+        Ok(Some(tree)) => Said::accepted(format, &shown.reading, Some(&tree), one.peer.projection),
+        Err((layer, code)) => Said::refused(layer, &normalised(&code)),
     });
     let peers = peers.collect();
-    Summary { reference: Reference::of(&reading), peers }
+    Summary { reference: Reference::of(&shown.reading), peers }
 }
 
 /// One reader's answer, see the module's text.
 fn answer(format: Format, input: &[u8]) -> Vec<u8> {
     let written = match input.split_first() {
-        Some((at, input)) => planted(format).get(usize::from(*at)).map(|one| (one.read)(input)),
+        Some((at, input)) => planted(format).get(usize::from(*at)).map(|one| one.answer(format, input)),
         None => None,
     };
     match written.unwrap_or(Err((Layer::Unknown, "no such reader".into()))) {

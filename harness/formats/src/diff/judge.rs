@@ -72,6 +72,10 @@ pub enum Ground {
     Relation,
     /// What it printed.
     Console,
+    /// What its error says.
+    Error,
+    /// It refused what is to be refused, but as something else.
+    Layer,
 }
 
 /// One reader and what it said.
@@ -290,7 +294,15 @@ pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
                     }
                 }
             }
-            Answer::Refused(_) => {}
+            Answer::Refused(refusal) => {
+                let case = faults.cases.first().filter(|_| faults.causes == 1);
+                if let Some(how) = case.and_then(|case| misplaced(case, refusal.layer)) {
+                    say(Class::Layer, Ground::Layer, format!("{}: {how}", one.peer.name), 0);
+                }
+            }
+        }
+        if matches!(one.answer, Answer::Refused(refusal) if quotes(format, one.reading, &refusal.code)) {
+            say(Class::Printed, Ground::Error, "error".to_owned(), 0);
         }
         if one.printed {
             say(Class::Printed, Ground::Console, "console".to_owned(), 0);
@@ -301,6 +313,51 @@ pub fn judge(format: Format, input: &[u8], given: &[Given<'_>]) -> Judgement {
     }
     judgement.statements.sort();
     judgement
+}
+
+/// Whether a case is one of the carrier (bytes, syntax, delimiters) or of what it carries; `None` where readers may well see
+/// it as either.
+pub fn in_carrier(case: &Case) -> Option<bool> {
+    match case.rule {
+        "F01" | "J07" | "X12" | "X13" => None,
+        "X11" | "H01" | "H02" | "H03" | "H04" | "H16" => Some(true),
+        "H08" => Some(false),
+        rule => match rule.as_bytes()[0] {
+            b'J' => Some(true),
+            b'F' | b'P' | b'S' => Some(false),
+            _ => None,
+        },
+    }
+}
+
+/// How a refusal is one of the wrong layer: a client is told to mend its writer where its data is wrong, or the other way
+/// about.
+fn misplaced(case: &Case, layer: Layer) -> Option<&'static str> {
+    let carrier = match layer {
+        Layer::Encoding | Layer::Syntax => true,
+        Layer::Structure | Layer::Value => false,
+        Layer::Unknown => return None,
+    };
+    match (in_carrier(case)?, carrier) {
+        (true, false) => Some("syntax refused as content"),
+        (false, true) => Some("content refused as syntax"),
+        _ => None,
+    }
+}
+
+/// Shortest value that is no accident in an error, bytes.
+const QUOTED_BYTES_MIN: usize = 8;
+
+/// Whether an error tells who the patient is: errors end up in logs and in answers to others.
+fn quotes(format: Format, reading: &Reading, error: &str) -> bool {
+    let Some(tree) = reading.tree.as_ref().filter(|_| error.len() >= QUOTED_BYTES_MIN) else { return false };
+    (0..tree.len() as Id).any(|id| {
+        let text = tree.text(id);
+        tree.what(id) == What::String
+            && (QUOTED_BYTES_MIN..=error.len()).contains(&text.len())
+            && memchr::memmem::find(error.as_bytes(), text).is_some()
+            && identifies(format, &place(format, tree, id))
+    })
 }
 
 fn push(
@@ -464,14 +521,8 @@ fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Differen
         let _ = write!(pattern, ".{}", String::from_utf8_lossy(peer.label(difference.peer)));
     }
     let what = reference.what(at);
-    let place = match format {
-        Format::Hl7v2 => hl7_place(reference, at),
-        _ => fhir_place(reference, at),
-    };
-    let identity = match format {
-        Format::Hl7v2 => HL7_IDENTITY.iter().any(|one| place.starts_with(one)),
-        _ => place.split('.').any(|part| FHIR_IDENTITY.contains(&part)),
-    };
+    let place = place(format, reference, at);
+    let identity = identifies(format, &place);
     let boundary = format == Format::Hl7v2 && reference.parent(at).is_none_or(|up| reference.parent(up).is_none());
     let delimiters = format == Format::Hl7v2 && DELIMITERS.contains(&place.as_str());
     let class = match change {
@@ -497,6 +548,21 @@ fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Differen
         _ => format!("{} {}", change.name(), what.name()),
     };
     (class, cause, pattern)
+}
+
+fn place(format: Format, tree: &Tree, at: Id) -> String {
+    match format {
+        Format::Hl7v2 => hl7_place(tree, at),
+        _ => fhir_place(tree, at),
+    }
+}
+
+/// Whether what stands there tells one patient from another.
+fn identifies(format: Format, place: &str) -> bool {
+    match format {
+        Format::Hl7v2 => HL7_IDENTITY.iter().any(|one| place.starts_with(one)),
+        _ => place.split('.').any(|part| FHIR_IDENTITY.contains(&part)),
+    }
 }
 
 /// What about a value's text may be the reason, so that one cause is one cluster wherever it stands: one or more of these,
