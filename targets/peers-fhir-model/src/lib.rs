@@ -2,16 +2,11 @@
 //!
 //! `one(ptr, len)`: a first byte that the module does not need, because it holds one peer, then the input. The answer is 0
 //! and what the peer wrote, or 1, a position in `Layer::ALL` and the normalised error; it is given as a packed pointer and
-//! length (`pointer << 32 | length`) of a buffer that the next call gives back.
+//! length (`pointer << 32 | length`) of a buffer that the host gives back.
 
 use autoclave_formats::peers::Layer;
 use autoclave_formats::peers::summary::normalised;
 use serde_json::error::Category;
-use std::cell::RefCell;
-
-thread_local! {
-    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
 
 fn answer(input: &[u8]) -> Vec<u8> {
     let error = match fhir_model_reading::read(input.get(1..).unwrap_or_default()) {
@@ -41,9 +36,5 @@ pub extern "C" fn _initialize() {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn one(address: *const u8, len: usize) -> i64 {
     // SAFETY: by the host's word.
-    let answer = answer(unsafe { guest_abi::input(address, len) });
-    ANSWER.with_borrow_mut(|kept| {
-        *kept = answer;
-        ((kept.as_ptr() as i64) << 32) | kept.len() as i64
-    })
+    guest_abi::packed(&answer(unsafe { guest_abi::input(address, len) }))
 }

@@ -5,17 +5,12 @@
 //! * `one(ptr, len)`, `one_hl7(ptr, len)`: the first byte is a position in that table, the rest the input; the answer is 0
 //!   and what the reader wrote, or 1, a position in [`Layer::ALL`] and the error.
 //!
-//! All return a packed pointer and length (`pointer << 32 | length`) of a buffer that the next call gives back.
+//! All return a packed pointer and length (`pointer << 32 | length`) of a buffer that the host gives back.
 
 use autoclave_formats::Format;
 use autoclave_formats::peers::Layer;
 use autoclave_formats::peers::planted::{Shown, planted};
 use autoclave_formats::peers::summary::{Reference, Said, Summary, normalised};
-use std::cell::RefCell;
-
-thread_local! {
-    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
 
 /// Builds what is built on first use: the state after this call is the one that every run begins with.
 #[unsafe(no_mangle)]
@@ -34,7 +29,7 @@ macro_rules! export {
         pub unsafe extern "C" fn $name(address: *const u8, len: usize) -> i64 {
             let answer: fn(&[u8]) -> Vec<u8> = $answer;
             // SAFETY: by the host's word.
-            packed(answer(unsafe { guest_abi::input(address, len) }))
+            guest_abi::packed(&answer(unsafe { guest_abi::input(address, len) }))
         }
     };
 }
@@ -43,13 +38,6 @@ export!(all, |input| summary(Format::FhirJson, input).encode());
 export!(all_hl7, |input| summary(Format::Hl7v2, input).encode());
 export!(one, |input| answer(Format::FhirJson, input));
 export!(one_hl7, |input| answer(Format::Hl7v2, input));
-
-fn packed(answer: Vec<u8>) -> i64 {
-    ANSWER.with_borrow_mut(|kept| {
-        *kept = answer;
-        ((kept.as_ptr() as i64) << 32) | kept.len() as i64
-    })
-}
 
 /// What the reference and every planted reader say of `input`.
 fn summary(format: Format, input: &[u8]) -> Summary {
