@@ -4,8 +4,8 @@ use super::panel::{Heard, Panel};
 use crate::minimise;
 use autoclave_formats::diff::judge::{Ground, Statement};
 use autoclave_formats::diff::shrink::shrink;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Inputs kept of each cluster.
@@ -144,28 +144,21 @@ impl Clusters {
         kept
     }
 
-    /// One cluster for each family, of its worst class; those that need no open case first.
+    /// One cluster for each family, of its worst class; those that need no open case first. What a reader does without the
+    /// case that an input happens to be in, is not said again.
     fn families(&self) -> Vec<Cluster> {
-        let mut families: BTreeMap<(bool, String), (Cluster, BTreeSet<String>)> = BTreeMap::new();
         let mut all = self.uncovered();
+        let plain: Vec<Statement> = all.iter().map(|cluster| cluster.statement.clone()).collect();
+        all.retain(|cluster| !plain.iter().any(|known| known.explains(&cluster.statement)));
         all.sort_by_cached_key(|cluster| (cluster.statement.class, cluster.inputs[0].len(), cluster.statement.clone()));
+        let mut families: BTreeMap<(bool, String), Cluster> = BTreeMap::new();
         for cluster in all {
-            let cause = cluster.statement.cause.clone();
             match families.entry((cluster.statement.case.is_some(), cluster.statement.family())) {
-                Entry::Vacant(free) => drop(free.insert((cluster, BTreeSet::from([cause])))),
-                Entry::Occupied(mut worst) => {
-                    let (worst, causes) = worst.get_mut();
-                    worst.absorb(&cluster);
-                    causes.insert(cause);
-                }
+                Entry::Vacant(free) => drop(free.insert(cluster)),
+                Entry::Occupied(mut worst) => worst.get_mut().absorb(&cluster),
             }
         }
-        let plain: Vec<Statement> = families.values().map(|(cluster, _)| cluster.statement.clone()).collect();
-        let explained = |cluster: &Cluster, causes: &BTreeSet<String>| {
-            causes.iter().all(|cause| plain.iter().any(|known| known.explains(&cluster.statement, cause)))
-        };
-        let kept = families.into_values().filter(|(cluster, causes)| !explained(cluster, causes));
-        kept.map(|(cluster, _)| cluster).collect()
+        families.into_values().collect()
     }
 
     /// The smallest input found for each cluster, worst class first; clusters that the same smallest input shows become one.
@@ -229,7 +222,7 @@ impl Cluster {
         let (format, statement) = (panel.format, &self.statement);
         let until = Instant::now() + CLUSTER_TIME_MAX;
         let is_it = |other: &Statement| match statement.ground {
-            Ground::Values if other.case.is_none() && statement.case.is_some() => {
+            Ground::Values if other.case.is_none() && statement.has_its_case_elsewhere() => {
                 (other.class, &other.cause, &other.blocks) == (statement.class, &statement.cause, &statement.blocks)
             }
             Ground::Values => other.class == statement.class && other.family() == statement.family(),

@@ -143,20 +143,23 @@ impl Statement {
         values && same && other.peers().all(|peer| self.peers().any(|mine| mine == peer))
     }
 
-    /// Whether a reader that reads otherwise as this says, without an open case, needs no other reason to do so with `cause`
-    /// as `other` says: the same kind of value where a boundary is concerned, which no place in the input is too far from;
+    /// Whether its open case may have nothing to do with it: the header's, and where a boundary is concerned, all that have none
+    /// of their own.
+    pub fn has_its_case_elsewhere(&self) -> bool {
+        let elsewhere = |case: &str| is_of_the_header(case) || self.class == Class::Boundary && !moves_a_boundary(case);
+        self.case.as_deref().is_some_and(elsewhere)
+    }
+
+    /// Whether a reader that reads otherwise as this says, without an open case, needs no other reason to do so as `other` says: the same kind of value where a boundary is concerned, which no place in the input is too far from;
     /// part of what is special about the text.
-    pub fn explains(&self, other: &Self, cause: &str) -> bool {
+    pub fn explains(&self, other: &Self) -> bool {
         let values = self.ground == Ground::Values && other.ground == Ground::Values && self.case.is_none();
         let features = |cause: &str| -> Option<BTreeSet<String>> {
             Some(cause.strip_prefix(TEXT)?.split(AND).map(str::to_owned).collect())
         };
         let same = match &other.case {
-            Some(case) => {
-                let anywhere = is_of_the_header(case) || other.class == Class::Boundary && !moves_a_boundary(case);
-                anywhere && self.cause == cause
-            }
-            None => match (features(&self.cause), features(cause)) {
+            Some(_) => other.has_its_case_elsewhere() && self.cause == other.cause,
+            None => match (features(&self.cause), features(&other.cause)) {
                 (Some(mine), Some(its)) => mine.len() < its.len() && mine.is_subset(&its),
                 _ => false,
             },
@@ -523,7 +526,9 @@ fn describe(format: Format, reference: &Tree, peer: &Tree, difference: &Differen
     let what = reference.what(at);
     let place = place(format, reference, at);
     let identity = identifies(format, &place);
-    let boundary = format == Format::Hl7v2 && reference.parent(at).is_none_or(|up| reference.parent(up).is_none());
+    // Above fields: the file, a message; a segment's own name is where it begins.
+    let above = std::iter::successors(reference.parent(at), |&id| reference.parent(id)).take(3).count();
+    let boundary = format == Format::Hl7v2 && (above < 2 || above == 2 && change == Change::Type);
     let delimiters = format == Format::Hl7v2 && DELIMITERS.contains(&place.as_str());
     let class = match change {
         _ if delimiters => Class::Boundary,
@@ -666,6 +671,12 @@ mod tests {
                 r##"[[["MSH","|","^~\\&",[[["a"]]],[[["Ü"]]]]]]"##,
                 &["D10 text with blanks around"],
             ),
+            // A line feed after a return is part of the next segment's name.
+            (
+                b"MSH|^~\\&|0\r\nE00\r",
+                "[[[\"MSH\",\"|\",\"^~\\\\&\",[[[\"0\"]]]],[\"\\nE00\"]]]",
+                &["D6 H07/return-line-feed type object"],
+            ),
             (b"MSH|^~\\&|\\Q\\\r", r##"[[["MSH","|","^~\\&",[[["Q"]]]]]]"##, &["D10 H13/unknown value string"]),
         ];
         for (input, theirs, expected) in cases {
@@ -683,23 +694,20 @@ mod tests {
         let plain = |cause| values(Class::Text, None, cause, &["er7", "hl7kit"]);
         assert_ne!(plain("value string").family(), plain("text escaped").family());
         let trims = values(Class::Text, None, "text with blanks around", &["hl7kit"]);
-        let table: &[(Statement, &str, bool)] = &[
-            (plain("text escaped and with blanks around"), "text escaped and with blanks around", false),
-            (values(Class::Text, None, "", &["hl7kit"]), "text escaped and with blanks around", true),
-            (values(Class::Text, None, "", &["hl7kit"]), "text escaped", false),
-            (values(Class::Text, Some("H03/short"), "", &["hl7kit"]), "text with blanks around", true),
-            (values(Class::Text, Some("H13/unknown"), "", &["hl7kit"]), "text with blanks around", false),
+        let table: &[(Statement, bool)] = &[
+            (plain("text escaped and with blanks around"), false),
+            (values(Class::Text, None, "text escaped and with blanks around", &["hl7kit"]), true),
+            (values(Class::Text, None, "text escaped", &["hl7kit"]), false),
+            (values(Class::Text, None, "text with blanks around", &["hl7kit"]), false),
+            (values(Class::Text, Some("H03/short"), "text with blanks around", &["hl7kit"]), true),
+            (values(Class::Text, Some("H13/unknown"), "text with blanks around", &["hl7kit"]), false),
         ];
-        for (other, cause, expected) in table {
-            assert_eq!(trims.explains(other, cause), *expected, "{cause} of {other:?}");
+        for (other, expected) in table {
+            assert_eq!(trims.explains(other), *expected, "{other:?}");
         }
         let counts = values(Class::Boundary, None, "count list", &["er7"]);
-        assert!(
-            counts.explains(&values(Class::Boundary, Some("H07/last-segment-unended"), "", &["er7"]), "count list")
-        );
-        assert!(
-            !counts.explains(&line_feed(Class::Boundary, ""), "count list"),
-            "a line feed is a boundary of its own"
-        );
+        let unended = values(Class::Boundary, Some("H07/last-segment-unended"), "count list", &["er7"]);
+        assert!(counts.explains(&unended));
+        assert!(!counts.explains(&line_feed(Class::Boundary, "count list")), "a line feed is a boundary of its own");
     }
 }
