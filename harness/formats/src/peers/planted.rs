@@ -14,7 +14,7 @@ use crate::Format::{self, FhirJson, Hl7v2};
 use crate::diff::judge::{Class, in_carrier};
 use crate::reading::{Breach, Reading};
 use crate::rules::{Policy, Side};
-use crate::tree::{Erase, Id, Tree};
+use crate::tree::{Erase, Id, Tree, What};
 use std::borrow::Cow;
 
 /// A reader with a fault.
@@ -169,6 +169,15 @@ enum Edit {
 
 fn drop_if(condition: bool) -> Edit {
     if condition { Edit::Drop } else { Edit::Keep }
+}
+
+/// Text without what comes after so many bytes.
+fn cut_after(tree: &Tree, id: Id, bytes_max: usize) -> Edit {
+    let text = tree.text(id);
+    match tree.what(id) == What::String && text.len() > bytes_max {
+        true => Edit::Text(String::from_utf8_lossy(&text[..bytes_max]).into_owned().into_bytes()),
+        false => Edit::Keep,
+    }
 }
 
 /// A copy, node by node; `None` where nothing changes.

@@ -1,7 +1,7 @@
 //! Readers of FHIR in JSON with one planted fault each. What it is modelled on stands beside it, where the fault's own
 //! words do not say enough.
 
-use super::{Edit, Planted, altered, drop_if, edited, fhir, is, nothing, plain, respelt, spin, taken};
+use super::{Edit, Planted, altered, cut_after, drop_if, edited, fhir, is, nothing, plain, respelt, spin, taken};
 use crate::diff::judge::Class;
 use crate::json;
 use crate::mutate::edges;
@@ -232,13 +232,7 @@ pub static FHIR: &[Planted] = &[
     }),
     // A column of VARCHAR(255) in a database that cuts.
     fhir("text-of-255", Class::Text, "cuts text after 255 bytes", b"", |shown| {
-        altered(shown, nothing, |tree, id| {
-            let text = tree.text(id);
-            match (tree.what(id), text.len()) {
-                (What::String, 256..) => Edit::Text(String::from_utf8_lossy(&text[..255]).into_owned().into_bytes()),
-                _ => Edit::Keep,
-            }
-        })
+        altered(shown, nothing, |tree, id| cut_after(tree, id, 255))
     }),
     fhir("numbers-quoted", Class::AcceptsInvalid, "takes numbers in quotes", QUOTED, |shown| {
         plain(shown, |_, breach| is(breach, "F13", "no-number"))

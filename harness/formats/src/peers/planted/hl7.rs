@@ -1,6 +1,6 @@
 //! Readers of HL7 v2 with one planted fault each, and how they write what they read.
 
-use super::{Edit, Planted, altered, drop_if, is, nothing, plain, respelt, spin, taken, v2};
+use super::{Edit, Planted, altered, cut_after, drop_if, is, nothing, plain, respelt, spin, taken, v2};
 use crate::diff::judge::Class;
 use crate::fhir;
 use crate::peers::Layer;
@@ -143,13 +143,7 @@ pub static HL7: &[Planted] = &[
     }),
     // 199 characters are the longest ST of v2.5.1.
     v2("text-of-199", Class::Text, "cuts text after 199 bytes", b"", |shown| {
-        altered(shown, nothing, |tree, id| {
-            let text = tree.text(id);
-            match (tree.what(id), text.len()) {
-                (What::String, 200..) => Edit::Text(String::from_utf8_lossy(&text[..199]).into_owned().into_bytes()),
-                _ => Edit::Keep,
-            }
-        })
+        altered(shown, nothing, |tree, id| cut_after(tree, id, 199))
     }),
     v2("null-dropped", Class::Identity, "takes a null for nothing", b"MSH|^~\\&|A\rPID|1||||\"\"\r", |shown| {
         altered(shown, nothing, |tree, id| drop_if(tree.what(id) == What::Null))
