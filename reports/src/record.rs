@@ -3,6 +3,7 @@
 //! With `--seed N --runs M --jobs 1` two runs give the same record, byte for byte, but for what is marked *Timing* here;
 //! [`Record::without_timing`] takes those fields out.
 
+use crate::contract::Contract;
 use crate::escape;
 use crate::rules::Severity;
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Version of the shape of `report.json`; rises with every change of it.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// One run: what was asked, under which limits, what was seen and what was not tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -280,6 +281,8 @@ pub struct TargetRecord {
     pub findings: Vec<Finding>,
     /// What the target asked of the host.
     pub host_calls: Vec<HostCallRecord>,
+    /// How it kept its resource contract, where it was held to one.
+    pub contract: Option<Contract>,
     /// Anything else that a reader should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -797,6 +800,9 @@ impl Record {
             target.cpu_seconds = 0.0;
             target.saturation.seconds_since_last_edge = 0.0;
             target.series.clear();
+            for trial in target.contract.iter_mut().flat_map(|contract| &mut contract.trials) {
+                trial.wall_ms = 0.0;
+            }
             for finding in &mut target.findings {
                 finding.found_at.seconds = 0.0;
             }
@@ -876,6 +882,7 @@ impl TargetRecord {
                 None => self.host_calls.push(call),
             }
         }
+        self.contract = self.contract.take().or(other.contract);
         add_missing(&mut self.oracles, other.oracles);
         add_missing(&mut self.limits, other.limits);
         add_missing(&mut self.notes, other.notes);
@@ -926,13 +933,13 @@ fn merge_functions(known: &mut Vec<FunctionCoverage>, other: Vec<FunctionCoverag
 
 /// Written to the microsecond, which reads back as the same number. JSON has no word for "not a number": a rate over
 /// no time is written as 0.
-fn micro<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn micro<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     let rounded = (number * 1e6).round() / 1e6;
     serializer.serialize_f64(if rounded.is_finite() { rounded } else { 0.0 })
 }
 
 /// Written with six digits: an estimate has no more, and they read back as the same number.
-fn six_digits<S: serde::Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn six_digits<S: serde::Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     let number = number.filter(|number| number.is_finite());
     number.map(|number| format!("{number:.5e}").parse::<f64>().expect("it was just written")).serialize(serializer)
 }
