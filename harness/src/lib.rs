@@ -1,13 +1,14 @@
 //! Autoclave: puts WebAssembly modules that read patient data under pressure.
 //!
 //! Rooms, each importing only those below it (a tidy test holds them to it):
-//! `main → campaign → cli → {check, confirm, coverage, differential} → {oracles, triage} →
+//! `main → campaign → cli → {check, complexity, confirm, coverage, differential} → {oracles, triage} →
 //! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
 pub mod campaign;
 pub mod check;
 pub mod cli;
+pub mod complexity;
 pub mod confirm;
 pub mod corpus;
 pub mod coverage;
