@@ -3,7 +3,7 @@
 use crate::params::{Param, choice};
 use crate::{GeneratorError, Kind};
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::{self, Write};
 
 /// In what an input is wrapped.
@@ -17,15 +17,26 @@ pub enum Wrap {
     Brotli,
     /// RFC 8878, level 3.
     Zstd,
+    /// RFC 1950, level 9.
+    Zlib,
+    /// RFC 1951 without a frame around it, level 9.
+    Deflate,
+    /// The .xz file format, preset 6.
+    Xz,
+    /// The only file of a zip archive, deflated at level 9.
+    Zip,
 }
 
 /// Of every family that is not compressed.
-pub static PARAMS: &[Param] = &[choice("wrap", &["none", "gzip", "brotli", "zstd"], "compress the input with it")];
+pub static PARAMS: &[Param] = &[choice("wrap", NAMES, "compress the input with it")];
+
+const NAMES: &[&str] = &["none", "gzip", "brotli", "zstd", "zlib", "deflate", "xz", "zip"];
 
 /// Quality 11 takes 20 times as long for a few percent.
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW_LOG: u32 = 22;
 const ZSTD_LEVEL: i32 = 3;
+const XZ_PRESET: u32 = 6;
 
 impl Wrap {
     pub(crate) fn named(name: &str) -> Self {
@@ -33,6 +44,10 @@ impl Wrap {
             "gzip" => Self::Gzip,
             "brotli" => Self::Brotli,
             "zstd" => Self::Zstd,
+            "zlib" => Self::Zlib,
+            "deflate" => Self::Deflate,
+            "xz" => Self::Xz,
+            "zip" => Self::Zip,
             _ => Self::None,
         }
     }
@@ -44,6 +59,10 @@ impl Wrap {
             Self::Gzip => Some(Kind::Gzip),
             Self::Brotli => Some(Kind::Brotli),
             Self::Zstd => Some(Kind::Zstd),
+            Self::Zlib => Some(Kind::Zlib),
+            Self::Deflate => Some(Kind::Deflate),
+            Self::Xz => Some(Kind::Xz),
+            Self::Zip => Some(Kind::Zip),
         }
     }
 }
@@ -78,6 +97,25 @@ pub fn through<T>(
             encoder.finish()?;
             Ok(result)
         }
+        Wrap::Zlib => {
+            let mut encoder = ZlibEncoder::new(out, Compression::best());
+            let result = write(&mut encoder)?;
+            encoder.finish()?;
+            Ok(result)
+        }
+        Wrap::Deflate => {
+            let mut encoder = DeflateEncoder::new(out, Compression::best());
+            let result = write(&mut encoder)?;
+            encoder.finish()?;
+            Ok(result)
+        }
+        Wrap::Xz => {
+            let mut encoder = lzma_rust2::XzWriter::new(out, lzma_rust2::XzOptions::with_preset(XZ_PRESET))?;
+            let result = write(&mut encoder)?;
+            encoder.finish()?;
+            Ok(result)
+        }
+        Wrap::Zip => crate::zip::only_file(out, write),
     }
 }
 

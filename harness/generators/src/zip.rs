@@ -10,6 +10,8 @@ use crate::deflate::{PATTERN, crc32_of_run, pattern, run};
 use crate::params::{Param, number};
 use crate::text::Sink;
 use crate::{Content, Expanded, Family, GeneratorError, Kind, Params};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use std::io::{self, Write};
 
 const ENTRIES: Param = number("entries", "entries", 200, (1, 1 << 20), "files in the archive");
@@ -238,6 +240,68 @@ impl Entry {
     }
 }
 
+/// An archive with one deflated file, streamed: its sizes follow it (APPNOTE, section 4.3.9).
+pub fn only_file<T>(
+    out: &mut dyn Write,
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<T, GeneratorError>,
+) -> Result<T, GeneratorError> {
+    const SIZES_FOLLOW: [u8; 2] = 8u16.to_le_bytes();
+    let mut entry = Entry { name: "document".to_owned(), crc32: 0, compressed: 0, expanded: 0, offset: 0 };
+    let mut header = entry.local_header();
+    header[6..8].copy_from_slice(&SIZES_FOLLOW);
+    out.write_all(&header)?;
+    let (result, [crc32, compressed, expanded]) = deflated(out, write)?;
+    entry = Entry { crc32: crc32 as u32, compressed, expanded, ..entry };
+    if compressed >= MAX_32 || expanded >= MAX_32 {
+        return Err(GeneratorError::Io(io::Error::other("more than 4 GiB in a zip file whose sizes follow")));
+    }
+    let mut descriptor = b"PK\x07\x08".to_vec();
+    for field in [crc32, compressed, expanded] {
+        descriptor.extend((field as u32).to_le_bytes());
+    }
+    out.write_all(&descriptor)?;
+    let mut central = entry.central_header();
+    central[8..10].copy_from_slice(&SIZES_FOLLOW);
+    end_of(out, header.len() as u64 + compressed + descriptor.len() as u64, [central].into_iter())?;
+    Ok(result)
+}
+
+/// What `write` writes, deflated; its checksum, and bytes after and before.
+fn deflated<T>(
+    out: &mut dyn Write,
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<T, GeneratorError>,
+) -> Result<(T, [u64; 3]), GeneratorError> {
+    let mut inside = Summed::new(DeflateEncoder::new(Summed::new(out), Compression::best()));
+    let result = write(&mut inside)?;
+    Ok((result, [inside.crc32.finalize().into(), inside.out.finish()?.bytes, inside.bytes]))
+}
+
+/// Passes bytes on, and knows their sum.
+struct Summed<W> {
+    out: W,
+    crc32: crc32fast::Hasher,
+    bytes: u64,
+}
+
+impl<W> Summed<W> {
+    fn new(out: W) -> Self {
+        Self { out, crc32: crc32fast::Hasher::new(), bytes: 0 }
+    }
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.out.write(bytes)?;
+        self.crc32.update(&bytes[..taken]);
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 fn zip64_field(values: &[u64]) -> Vec<u8> {
     let mut bytes = 1u16.to_le_bytes().to_vec();
     bytes.extend((values.len() as u16 * 8).to_le_bytes());
@@ -247,10 +311,13 @@ fn zip64_field(values: &[u64]) -> Vec<u8> {
 
 /// The central directory and the end of it, with zip64's end where numbers need it (sections 4.3.14 to 4.3.16).
 fn end(out: &mut dyn Write, offset: u64, entries: impl Iterator<Item = Entry>) -> io::Result<()> {
+    end_of(out, offset, entries.map(|entry| entry.central_header()))
+}
+
+fn end_of(out: &mut dyn Write, offset: u64, headers: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
     const MAX_16: u64 = 0xffff;
     let (mut count, mut bytes) = (0u64, 0u64);
-    for entry in entries {
-        let header = entry.central_header();
+    for header in headers {
         out.write_all(&header)?;
         count += 1;
         bytes += header.len() as u64;

@@ -82,7 +82,15 @@ fn what_is_not_compressed_can_be_wrapped() {
         let plain = small(family);
         let mut expected = Vec::new();
         let whole = family.make(&plain, &mut expected).unwrap();
-        for (wrap, kind) in [("gzip", Kind::Gzip), ("brotli", Kind::Brotli), ("zstd", Kind::Zstd)] {
+        for (wrap, kind) in [
+            ("gzip", Kind::Gzip),
+            ("brotli", Kind::Brotli),
+            ("zstd", Kind::Zstd),
+            ("zlib", Kind::Zlib),
+            ("deflate", Kind::Deflate),
+            ("xz", Kind::Xz),
+            ("zip", Kind::Zip),
+        ] {
             let mut words: Vec<String> = plain.words().collect();
             words.push(format!("wrap={wrap}"));
             let params = family.parse(&words).unwrap();
@@ -94,6 +102,10 @@ fn what_is_not_compressed_can_be_wrapped() {
                 Wrap::Gzip => io::copy(&mut flate2::read::GzDecoder::new(&wrapped[..]), &mut read),
                 Wrap::Brotli => io::copy(&mut brotli::Decompressor::new(&wrapped[..], 4096), &mut read),
                 Wrap::Zstd => io::copy(&mut zstd::Decoder::new(&wrapped[..]).unwrap(), &mut read),
+                Wrap::Zlib => io::copy(&mut flate2::read::ZlibDecoder::new(&wrapped[..]), &mut read),
+                Wrap::Deflate => io::copy(&mut flate2::read::DeflateDecoder::new(&wrapped[..]), &mut read),
+                Wrap::Xz => io::copy(&mut lzma_rust2::XzReader::new(&wrapped[..], false), &mut read),
+                Wrap::Zip => unzipped(&wrapped, &mut read),
                 Wrap::None => panic!("{wrap}"),
             }
             .unwrap();
@@ -211,7 +223,7 @@ fn wrong_words_are_refused_with_what_is_right() {
         ("gzip", "expanded=\x1b[2J", "\\u{1b}"),
         ("gzip", "pattern=zeroes", "did you mean `zeros`?"),
         ("gzip", "wrap=gzip", "has no parameter `wrap`"),
-        ("fhir-bundle", "wrap=zip", "takes one of none, gzip, brotli, zstd"),
+        ("fhir-bundle", "wrap=rar", "takes one of none, gzip, brotli, zstd"),
         ("zstd-window", "window=42", "takes 10 to 41 log2 of bytes"),
     ] {
         let error = family(name).unwrap().parse(&[word]).err().unwrap_or_else(|| panic!("{word} is taken"));
@@ -265,4 +277,14 @@ impl Write for Hash {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The only file of an archive, checked against its sum by a reader that is not ours.
+fn unzipped(archive: &[u8], read: &mut Vec<u8>) -> io::Result<u64> {
+    let zip = rawzip::ZipArchive::from_slice(archive).map_err(io::Error::other)?;
+    let mut files = zip.entries();
+    let file = files.next_entry().map_err(io::Error::other)?.expect("one file");
+    assert!(files.next_entry().unwrap().is_none());
+    let entry = zip.get_entry(file.wayfinder()).map_err(io::Error::other)?;
+    io::copy(&mut entry.verifying_reader(flate2::read::DeflateDecoder::new(entry.data())), read)
 }
