@@ -70,6 +70,8 @@ pub struct Trial {
     pub error_bytes: u64,
     /// The next benign call on the same instance: `same` as on a fresh one, `differs`, or why it was not made.
     pub next_call: String,
+    /// [`Finding::id`](crate::Finding::id) of the finding that carries it; empty where there is none.
+    pub finding: String,
     /// *Timing.* Milliseconds of the call; advice only.
     #[serde(serialize_with = "crate::record::micro")]
     pub wall_ms: f64,
@@ -97,6 +99,8 @@ pub struct Growth {
     pub tile: Option<Tile>,
     /// Executions until it was found; 0 for a family.
     pub executions: u64,
+    /// [`Finding::id`](crate::Finding::id) of the finding that carries it; empty where there is none.
+    pub finding: String,
 }
 
 /// One measurement.
