@@ -3,6 +3,7 @@
 
 mod bench;
 mod conform;
+mod contract;
 mod corpora;
 mod diff;
 mod facts;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Fuzz(flags) => fuzz::run(&flags, arguments),
         Command::Repro(flags) => repro::run(&flags),
         Command::Conform(flags) => conform::run(&flags, arguments),
+        Command::Limits(flags) => contract::run(&flags, arguments),
         Command::Replay(flags) => replay::run(&flags, arguments),
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),

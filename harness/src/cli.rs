@@ -1,6 +1,7 @@
 //! The command line of `autoclave`: every command and flag, in one place. `cargo xtask` passes its words on to it.
 
 use crate::limits::{Overrides, Profile};
+use crate::target::Reading;
 use autoclave_formats::rules::Policy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub enum Command {
     Replay(Replay),
     /// Run every vector of a target's format: which rules of the specification it keeps
     Conform(Conform),
+    /// Hold targets to their resource contract: oversize input, decompression bombs, work that grows faster than the input
+    Limits(Pressed),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
     Cmin(OneTarget),
     /// Reduce one input to the smallest that keeps its outcome
@@ -221,6 +224,46 @@ pub struct Conform {
     /// Lowest severity that makes the exit code 1
     #[arg(long, default_value = "low")]
     pub fail_on: autoclave_reports::Severity,
+}
+
+/// Flags of `limits`.
+#[derive(Debug, Clone, Args)]
+pub struct Pressed {
+    /// Targets by name (or NAME::ENTRY), or .wasm/.wat files; none = every target in targets/ that is not a canary
+    pub targets: Vec<String>,
+    /// What the entries read, instead of what target.toml says or probing finds: gzip, fhir-json, gzip/fhir-json, …
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = reading)]
+    pub reads: Vec<Reading>,
+    /// Families of inputs, instead of all that concern what an entry reads (names: cargo xtask bombs list)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = bomb)]
+    pub families: Vec<&'static autoclave_generators::Family>,
+    /// Override one term of the contract, e.g. --term memory_per_byte=12 (names: see the report)
+    #[arg(long = "term", value_name = "NAME=VALUE", value_parser = term)]
+    pub terms: Vec<String>,
+    /// Fuel for all sizes of one family on one entry
+    #[arg(long, default_value_t = crate::contract::FAMILY_FUEL, value_parser = clap::value_parser!(u64).range(1_000_000..))]
+    pub family_fuel: u64,
+    /// Executions of the search for shapes that no family has, on each entry; 0: none
+    #[arg(long, default_value_t = 200_000)]
+    pub search_runs: u64,
+    /// Seed of the search
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Jobs at the same time
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-limits)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 /// Flags of `replay`.
@@ -420,6 +463,18 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn limit(text: &str) -> Result<String, String> {
     Overrides::default().set(text).map(|()| text.to_owned())
+}
+
+fn term(text: &str) -> Result<String, String> {
+    Overrides::default().set_term(text).map(|()| text.to_owned())
+}
+
+fn reading(text: &str) -> Result<Reading, String> {
+    Reading::parse(text)
+}
+
+fn bomb(text: &str) -> Result<&'static autoclave_generators::Family, String> {
+    autoclave_generators::family(text).map_err(|error| error.to_string())
 }
 
 fn policy(text: &str) -> Result<Policy, String> {

@@ -250,9 +250,11 @@ struct Answer {
 #[serde(deny_unknown_fields)]
 struct Wire {
     outcome: String,
+    rejected: bool,
     frames: Vec<(u32, Option<u32>)>,
     samples: Vec<Vec<(u32, Option<u32>)>>,
     message: String,
+    message_bytes: u64,
     output: String,
     fuel_used: Option<u64>,
     memory_bytes_peak: u64,
@@ -267,9 +269,11 @@ impl Wire {
         let calls = execution.host_calls.iter().take(FRAMES_MAX);
         Self {
             outcome: execution.outcome.name().to_owned(),
+            rejected: execution.rejected,
             frames: frames(&execution.frames),
             samples: samples.iter().map(|sample| frames(sample)).collect(),
             message: hex(&execution.message),
+            message_bytes: execution.message_bytes,
             output: hex(&execution.output[..execution.output.len().min(OUTPUT_BYTES_MAX)]),
             fuel_used: execution.fuel_used,
             memory_bytes_peak: execution.memory_bytes_peak,
@@ -286,8 +290,10 @@ impl Wire {
         Some(Replay {
             execution: Execution {
                 outcome: Outcome::from_name(&self.outcome)?,
+                rejected: self.rejected,
                 frames: frames(self.frames),
                 message: unhex(&self.message)?,
+                message_bytes: self.message_bytes,
                 output: unhex(&self.output)?,
                 fuel_used: self.fuel_used,
                 memory_bytes_peak: self.memory_bytes_peak,

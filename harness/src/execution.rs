@@ -183,10 +183,14 @@ pub struct HostCall {
 pub struct Execution {
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether the entry came back and said that the input is not acceptable, whatever limits it met on the way.
+    pub rejected: bool,
     /// Guest frames of a trap or limit, innermost first.
     pub frames: Vec<RawFrame>,
     /// What the guest said while dying (standard error, panic hook, thrown message), cut at 4 KiB, raw.
     pub message: Vec<u8>,
+    /// Length of all that it said, bytes.
+    pub message_bytes: u64,
     /// What the entry gave back, cut at the output limit.
     pub output: Vec<u8>,
     /// Fuel used, where it was metered.

@@ -92,6 +92,8 @@ pub struct Executor {
     result: wasmtime::Result<Returned>,
     outcome: Outcome,
     fuel_used: Option<u64>,
+    /// Fuel for each run, where it is not what the limits say.
+    fuel_max: Option<u64>,
     wall_epochs: u64,
     counters: Counters,
     /// Declared last: the live instance maps these pages and has to be dropped before them.
@@ -245,6 +247,7 @@ impl Executor {
             result: Ok(Returned { rejected: false }),
             outcome: Outcome::Returned,
             fuel_used: None,
+            fuel_max: None,
             counters: Counters::Cleared,
             pages,
         })
@@ -263,7 +266,8 @@ impl Executor {
         let Live { store, driver, .. } = &mut self.live;
         store.data_mut().begin();
         store.set_epoch_deadline(self.wall_epochs);
-        let fuel = (self.program.purpose == Purpose::Judge).then(|| self.program.limits.fuel(input.len()));
+        let fuel = (self.program.purpose == Purpose::Judge)
+            .then(|| self.fuel_max.unwrap_or_else(|| self.program.limits.fuel(input.len())));
         if let Some(fuel) = fuel {
             store.set_fuel(fuel).expect("the judge's engine meters fuel");
         }
@@ -296,18 +300,21 @@ impl Executor {
     /// Details of the last run.
     pub fn execution(&self) -> Execution {
         let state = self.live.store.data();
-        let message = match &self.result {
+        let words = |live: &Live| live.last_words().unwrap_or_default();
+        let (message, message_bytes) = match &self.result {
             // A failure of no known kind explains itself, as nothing else can. Where it happened say the frames.
             Err(error) if state.message.is_empty() && self.outcome == Outcome::Trap(Trap::Other) => {
-                error.root_cause().to_string().into_bytes()
+                (error.root_cause().to_string().into_bytes(), 0)
             }
-            Err(_) if state.message.is_empty() => self.live.last_words().unwrap_or_default(),
-            _ => state.message.clone(),
+            Err(_) if state.message.is_empty() => words(&self.live),
+            _ => (state.message.clone(), state.message_bytes),
         };
         Execution {
             outcome: self.outcome,
+            rejected: matches!(self.result, Ok(Returned { rejected: true })),
             frames: self.frames(),
             message,
+            message_bytes,
             output: state.output.clone(),
             fuel_used: self.fuel_used,
             memory_bytes_peak: state.limiter.memory_bytes_peak,
@@ -361,6 +368,41 @@ impl Executor {
     /// How this executor resets: what was asked for, or [`Reset::Fresh`] where the module leaves no other way.
     pub fn reset(&self) -> Reset {
         self.reset
+    }
+
+    /// The module as deployed, with fuel, in an instance that is kept from run to run until [`Executor::renew`].
+    pub fn metered(engine: &Engine, target: &Target, entry: &str, limits: &Limits) -> Result<Self, HarnessError> {
+        Self::start(Program::new(engine, target, entry, None, Purpose::Judge, limits)?, Reset::Never)
+    }
+
+    /// The same with the guard of the shadow stack; `None` where the module has no such stack, or cannot be rewritten.
+    pub fn metered_and_guarded(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        limits: &Limits,
+    ) -> Result<Option<Self>, HarnessError> {
+        guarded(engine, target, entry, limits).map(|program| Self::start(program, Reset::Never)).transpose()
+    }
+
+    /// The next run begins in a fresh instance.
+    pub fn renew(&mut self) {
+        self.condition = Condition::Spent;
+    }
+
+    /// From here on each run of a metered executor gets that much fuel, however long its input.
+    pub fn set_fuel(&mut self, fuel: u64) {
+        self.fuel_max = Some(fuel);
+    }
+
+    /// Whether the last run left the stack pointer elsewhere than it was when the instance was fresh; `None` where that is
+    /// not known: of a module without such a stack, or as it was deployed.
+    pub fn stack_pointer_moved(&mut self) -> Option<bool> {
+        let index = self.program.instrumented.shadow_stack_pointer?;
+        let at = self.program.instrumented.globals.iter().position(|known| *known == index)?;
+        let Live { store, globals, .. } = &mut self.live;
+        let (global, before) = globals.get(at)?;
+        Some(value_bits(&global.get(&mut *store)) != value_bits(before))
     }
 
     /// Whether the next run begins in an instance that was used before.
@@ -477,13 +519,12 @@ impl Judge {
     /// Compiles (or finds in the cache) and instantiates once, to refuse early.
     pub fn new(engine: &Engine, target: &Target, entry: &str, limits: &Limits) -> Result<Self, HarnessError> {
         let program = Program::new(engine, target, entry, None, Purpose::Judge, limits)?;
-        let options = instrument::Options { shadow_stack_guard: true, ..Default::default() };
-        // A module that cannot be rewritten is judged without.
-        let guarded = Program::new(engine, target, entry, Some(options), Purpose::Judge, limits).ok();
-        let guarded = guarded.filter(|program| program.instrumented.shadow_stack_pointer.is_some());
         Ok(Self {
             executor: Executor::start(program, Reset::Fresh)?,
-            guarded: guarded.map(|program| Executor::start(program, Reset::Fresh)).transpose()?,
+            // A module that cannot be rewritten is judged without.
+            guarded: guarded(engine, target, entry, limits)
+                .map(|program| Executor::start(program, Reset::Fresh))
+                .transpose()?,
         })
     }
 
@@ -506,6 +547,13 @@ impl Judge {
     }
 }
 
+/// The module with the guard of its shadow stack, where it has one and can be rewritten.
+fn guarded(engine: &Engine, target: &Target, entry: &str, limits: &Limits) -> Option<Program> {
+    let options = instrument::Options { shadow_stack_guard: true, ..Default::default() };
+    let program = Program::new(engine, target, entry, Some(options), Purpose::Judge, limits).ok()?;
+    program.instrumented.shadow_stack_pointer.is_some().then_some(program)
+}
+
 /// One run of [`Judge::run`].
 pub fn judge(
     engine: &Engine,
@@ -518,13 +566,13 @@ pub fn judge(
 }
 
 impl Live {
-    /// What the guest wrote before it died.
-    fn last_words(&self) -> Option<Vec<u8>> {
+    /// What the guest wrote before it died, and how long it says that is.
+    fn last_words(&self) -> Option<(Vec<u8>, u64)> {
         let memory = guest_bytes(*self.memories.first()?, &self.store);
         let words = memory.get(self.message_address? as usize..)?;
         let (length, text) = words.split_first_chunk::<4>()?;
-        let length = (u32::from_le_bytes(*length) as usize).min(host::MESSAGE_BYTES_MAX);
-        Some(text.get(..length)?.to_vec())
+        let length = u32::from_le_bytes(*length);
+        Some((text.get(..(length as usize).min(host::MESSAGE_BYTES_MAX))?.to_vec(), length.into()))
     }
 }
 

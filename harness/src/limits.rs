@@ -1,7 +1,12 @@
 //! Every limit in one struct: unit in the name, default and reason beside it. Resolved once
 //! (default → profile → `target.toml` → flag) and printed in every report.
 
+mod terms;
+
+pub use terms::{EXPLAINED, Terms};
+
 use crate::error::HarnessError;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -104,21 +109,32 @@ pub struct Overrides {
     pub profile: Option<Profile>,
     /// `--limit NAME=VALUE`, by field name.
     pub values: toml::Table,
+    /// `--term NAME=VALUE`, by field name of [`Terms`].
+    pub terms: toml::Table,
 }
 
 impl Overrides {
     /// Adds one `NAME=VALUE`; the value may carry `KiB`, `MiB` or `GiB`.
     pub fn set(&mut self, assignment: &str) -> Result<(), String> {
-        let (name, value) = assignment
-            .split_once('=')
-            .ok_or_else(|| format!("{assignment:?} is not NAME=VALUE, for example memory_bytes_max=64MiB"))?;
-        let (name, value) = (name.trim(), value.trim());
-        if !Limits::names().iter().any(|known| known == name) {
-            return Err(format!("no limit is called {name:?}; there are {}", Limits::names().join(", ")));
-        }
-        self.values.insert(name.to_owned(), toml::Value::Integer(parse_quantity(value)?));
-        Ok(())
+        assign(&mut self.values, assignment, "limit", &Limits::names())
     }
+
+    /// The same for a term of the resource contract.
+    pub fn set_term(&mut self, assignment: &str) -> Result<(), String> {
+        assign(&mut self.terms, assignment, "term", &Terms::names())
+    }
+}
+
+fn assign(values: &mut toml::Table, assignment: &str, what: &str, names: &[String]) -> Result<(), String> {
+    let (name, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| format!("{assignment:?} is not NAME=VALUE, for example {}=64MiB", names[0]))?;
+    let (name, value) = (name.trim(), value.trim());
+    if !names.iter().any(|known| known == name) {
+        return Err(format!("no {what} is called {name:?}; there are {}", names.join(", ")));
+    }
+    values.insert(name.to_owned(), toml::Value::Integer(parse_quantity(value)?));
+    Ok(())
 }
 
 /// What decided a limit.
@@ -159,58 +175,53 @@ impl Limits {
         overrides: &Overrides,
         manifest: &Path,
     ) -> Result<(Limits, Vec<ResolvedLimit>), HarnessError> {
-        let default = Limits::default().to_table();
-        let mut table = default.clone();
-        let mut origins: Vec<Origin> = vec![Origin::Default; table.len()];
-        let mut layers: Vec<(toml::Table, Origin)> = Vec::new();
-        if let Some(profile) = overrides.profile.or(profile) {
-            let mut changed = profile.limits().to_table();
-            changed.retain(|name, value| default.get(name) != Some(value));
-            layers.push((changed, Origin::Profile));
-        }
-        layers.push((values.clone(), Origin::Manifest));
-        layers.push((overrides.values.clone(), Origin::Flag));
-        for (layer, origin) in layers {
-            for (name, value) in layer {
-                let Some(at) = table.keys().position(|known| *known == name) else {
-                    return Err(HarnessError::Manifest {
-                        path: manifest.to_owned(),
-                        message: format!("no limit is called {name:?}; there are {}", Limits::names().join(", ")),
-                    });
-                };
-                let value = match value {
-                    toml::Value::String(text) => parse_quantity(&text).map(toml::Value::Integer),
-                    other => Ok(other),
-                }
-                .map_err(|message| HarnessError::Manifest {
-                    path: manifest.to_owned(),
-                    message: format!("limit {name}: {message}"),
-                })?;
-                table.insert(name, value);
-                origins[at] = origin;
-            }
-        }
-        let limits: Limits = table.clone().try_into().map_err(|error: toml::de::Error| HarnessError::Manifest {
-            path: manifest.to_owned(),
-            message: format!("limits: {}", error.message()),
-        })?;
-        let report = limits
-            .to_table()
-            .into_iter()
-            .zip(origins)
-            .map(|((name, value), origin)| ResolvedLimit {
-                name,
-                value: value.as_integer().unwrap_or_default() as u64,
-                origin,
-            })
-            .collect();
-        Ok((limits, report))
+        let profile = overrides.profile.or(profile).map(|profile| profile.limits().to_table());
+        layered("limit", &Limits::default().to_table(), profile, values, &overrides.values, manifest)
     }
 
     fn to_table(&self) -> toml::Table {
         // Values above i64::MAX cannot be written in TOML; nothing that came from TOML or a flag exceeds it.
         toml::Table::try_from(self).expect("a struct of integers is a table")
     }
+}
+
+/// Default, then profile, then manifest, then flags; with what decided each. `what` is what one value is called.
+fn layered<T: DeserializeOwned>(
+    what: &str,
+    default: &toml::Table,
+    profile: Option<toml::Table>,
+    values: &toml::Table,
+    flags: &toml::Table,
+    manifest: &Path,
+) -> Result<(T, Vec<ResolvedLimit>), HarnessError> {
+    let wrong = |message: String| HarnessError::Manifest { path: manifest.to_owned(), message };
+    let names = || default.keys().cloned().collect::<Vec<_>>().join(", ");
+    let mut table = default.clone();
+    let mut origins: Vec<Origin> = vec![Origin::Default; table.len()];
+    let mut changed = profile.unwrap_or_default();
+    changed.retain(|name, value| default.get(name) != Some(value));
+    for (layer, origin) in [(&changed, Origin::Profile), (values, Origin::Manifest), (flags, Origin::Flag)] {
+        for (name, value) in layer {
+            let Some(at) = table.keys().position(|known| known == name) else {
+                return Err(wrong(format!("no {what} is called {name:?}; there are {}", names())));
+            };
+            let value = match value {
+                toml::Value::String(text) => parse_quantity(text).map(toml::Value::Integer),
+                other => Ok(other.clone()),
+            }
+            .map_err(|message| wrong(format!("{what} {name}: {message}")))?;
+            table.insert(name.clone(), value);
+            origins[at] = origin;
+        }
+    }
+    let resolved = table.clone().try_into();
+    let resolved = resolved.map_err(|error: toml::de::Error| wrong(format!("{what}s: {}", error.message())))?;
+    let rows = table.into_iter().zip(origins).map(|((name, value), origin)| ResolvedLimit {
+        name,
+        value: value.as_integer().unwrap_or_default() as u64,
+        origin,
+    });
+    Ok((resolved, rows.collect()))
 }
 
 /// `65536`, `64KiB`, `1_000`.

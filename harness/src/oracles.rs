@@ -80,8 +80,10 @@ mod tests {
     fn execution(outcome: Outcome) -> Execution {
         Execution {
             outcome,
+            rejected: false,
             frames: Vec::new(),
             message: Vec::new(),
+            message_bytes: 0,
             output: Vec::new(),
             fuel_used: None,
             memory_bytes_peak: 0,

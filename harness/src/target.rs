@@ -3,10 +3,12 @@
 mod calls;
 mod detect;
 mod manifest;
+mod reading;
 
 pub use calls::{Calls, Number};
 pub use detect::{ALLOC_NAMES, Component, ComponentFunction, Core, FREE_NAMES, Function, Param, Reach, Returns, Shape};
 pub use manifest::manifest_for;
+pub use reading::Reading;
 
 use crate::corpus::hex;
 use crate::error::HarnessError;
@@ -45,6 +47,10 @@ pub struct Manifest {
     pub profile: Option<Profile>,
     /// Overrides of [`Limits`], by field name.
     pub limits: toml::Table,
+    /// Overrides of [`crate::limits::Terms`], by field name.
+    pub contract: toml::Table,
+    /// What each entry reads: `gzip`, or `gzip/fhir-json` where what is inside is read as well. See [`Reading`].
+    pub reads: BTreeMap<String, Vec<String>>,
     /// What the module is there for.
     pub role: Role,
     /// Canaries only: outcome name that each entry must be found to show; `returned` for a repaired twin.

@@ -486,8 +486,10 @@ mod tests {
             let frames = functions.iter().map(|function| RawFrame { function: *function, offset: None }).collect();
             quick_key(&Execution {
                 outcome,
+                rejected: false,
                 frames,
                 message: Vec::new(),
+                message_bytes: 0,
                 output: Vec::new(),
                 fuel_used: None,
                 memory_bytes_peak: 0,

@@ -36,6 +36,7 @@ pub const COMMANDS: &[Forwarded] = &[
     targets("replay", "Run every committed seed and regression, without mutation"),
     Forwarded { name: "diff", about: "Find inputs that readers understand differently, by cause", needs: Needs::Peers },
     named("conform", "Run every vector of a target's format: which rules it keeps"),
+    targets("limits", "Hold targets to their resource contract: bombs, oversize input, growth of work"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),

@@ -4,7 +4,7 @@
 //! After David Fifield, "A better zip bomb" (WOOT 2019), section "How to compress a kernel".
 
 use crate::params::{Param, choice, number};
-use crate::text::{fill, repeat};
+use crate::text::{Counting, fill, repeat};
 use crate::{Content, Expanded, Family, GeneratorError, Kind, Params};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -97,8 +97,8 @@ pub const GZIP_NESTED: Family = Family {
     ],
     write: |params, out| {
         let bytes = params.number("expanded");
-        nested(out, params.number("layers"), pattern(params), bytes)?;
-        Ok(expands(bytes))
+        let first = nested(out, params.number("layers"), pattern(params), bytes)?;
+        Ok(Content::Layers { first: first.into(), all: Expanded::Exact(bytes.into()) })
     },
 };
 
@@ -130,15 +130,19 @@ pub fn pattern(params: &Params) -> &'static [u8] {
     }
 }
 
-/// Layers around a run, the outer ones by a compressor. Depth is bounded by the parameter.
-fn nested(out: &mut dyn Write, layers: u64, pattern: &[u8], bytes: u64) -> Result<(), GeneratorError> {
+/// Layers around a run, the outer ones by a compressor; gives the bytes inside the outermost. Depth is bounded by the
+/// parameter.
+fn nested(out: &mut dyn Write, layers: u64, pattern: &[u8], bytes: u64) -> Result<u64, GeneratorError> {
     if layers <= 1 {
-        return Ok(gzip(out, pattern, bytes)?);
+        gzip(out, pattern, bytes)?;
+        return Ok(bytes);
     }
     let mut encoder = GzEncoder::new(out, Compression::best());
-    nested(&mut encoder, layers - 1, pattern, bytes)?;
+    let mut inside = Counting::new(&mut encoder);
+    nested(&mut inside, layers - 1, pattern, bytes)?;
+    let first = inside.bytes();
     encoder.finish()?;
-    Ok(())
+    Ok(first)
 }
 
 fn gzip(out: &mut dyn Write, pattern: &[u8], bytes: u64) -> io::Result<()> {

@@ -22,7 +22,7 @@ mod zip;
 mod zstd;
 
 pub use params::{Param, Params, Range, Value, parse_number};
-pub use wrap::Wrap;
+pub use wrap::{Wrap, compressed};
 
 use std::io::{self, BufWriter, Write};
 use text::Counting;
@@ -45,6 +45,12 @@ pub struct Family {
     pub scale: Option<&'static str>,
     own_params: &'static [Param],
     write: fn(&Params, &mut dyn Write) -> Result<Content, GeneratorError>,
+}
+
+impl std::fmt::Debug for Family {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name)
+    }
 }
 
 /// What an input is: which reader it is meant for.
@@ -91,6 +97,8 @@ pub struct Made {
     pub bytes: u64,
     /// What it becomes when everything in it is expanded.
     pub expanded: Expanded,
+    /// What it becomes when only the outermost layer is, where there are several.
+    pub first_layer: Option<u128>,
     /// Bytes or elements that a header claims to follow, where that is not true.
     pub declared: Option<u128>,
 }
@@ -112,6 +120,8 @@ enum Content {
     Whole,
     /// A reader expands them to this.
     Expands(Expanded),
+    /// The same, by readers that go on with what comes out; `first` is what comes out at first.
+    Layers { first: u128, all: Expanded },
     /// A header claims bytes or elements which are not there.
     Declares(u128),
     /// As claimed, and expands to so many bytes.
@@ -328,13 +338,18 @@ impl Family {
             inner.flush()?;
             Ok((content, inner.get_ref().bytes()))
         })?;
+        let mut first_layer = None;
         let (expanded, declared) = match content {
             Content::Whole => (Expanded::Exact(inner_bytes.into()), None),
             Content::Expands(expanded) => (expanded, None),
+            Content::Layers { first, all } => {
+                first_layer = Some(first);
+                (all, None)
+            }
             Content::Declares(declared) => (Expanded::Exact(inner_bytes.into()), Some(declared)),
             Content::DeclaresAndExpands(declared, expanded) => (Expanded::Exact(expanded), Some(declared)),
         };
-        Ok(Made { kind: wrap.kind().unwrap_or(self.kind), bytes: outer.bytes(), expanded, declared })
+        Ok(Made { kind: wrap.kind().unwrap_or(self.kind), bytes: outer.bytes(), expanded, first_layer, declared })
     }
 
     /// The parameters with which the input has the wished size, as near as the scale parameter gets: a step of it, or
@@ -417,7 +432,8 @@ impl Kind {
         self.name() == format || Some(self.name()) == wider
     }
 
-    fn is_compressed(self) -> bool {
+    /// Whether something else comes out of it.
+    pub fn is_compressed(self) -> bool {
         matches!(self, Self::Gzip | Self::Zlib | Self::Deflate | Self::Brotli | Self::Zstd | Self::Xz | Self::Zip)
     }
 }

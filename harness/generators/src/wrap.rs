@@ -67,6 +67,15 @@ impl Wrap {
     }
 }
 
+/// These bytes as a stream or an archive of a compressed kind; `None` for any other.
+pub fn compressed(kind: Kind, bytes: &[u8]) -> Option<Vec<u8>> {
+    let wrap = Wrap::named(kind.name());
+    wrap.kind()?;
+    let mut out = Vec::new();
+    through(wrap, &mut out, &mut |inside| Ok(inside.write_all(bytes)?)).expect("memory takes all");
+    Some(out)
+}
+
 /// What `write` writes, compressed.
 pub fn through<T>(
     wrap: Wrap,

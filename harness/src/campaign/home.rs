@@ -76,6 +76,11 @@ impl UnitHome {
         self.folder.join("corpus")
     }
 
+    /// Inputs that show what coverage does not see (bombs, shapes that cost too much), named by hash: never merged away.
+    pub fn pinned(&self) -> PathBuf {
+        self.folder.join("pinned")
+    }
+
     /// Raw finds, written the moment they are seen.
     pub fn finds(&self) -> PathBuf {
         self.folder.join("finds")

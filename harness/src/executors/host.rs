@@ -31,6 +31,8 @@ pub struct HostState {
     pub output: Vec<u8>,
     /// Last words: standard error, panic hooks, thrown messages.
     pub message: Vec<u8>,
+    /// Length of the last words, with what was dropped, bytes.
+    pub message_bytes: u64,
     /// Time that the guest has seen pass, nanoseconds.
     pub clock_ns: u64,
     /// Host writes into guest memory are noted here.
@@ -49,6 +51,7 @@ impl HostState {
             stdin_read: 0,
             output: Vec::new(),
             message: Vec::new(),
+            message_bytes: 0,
             clock_ns: 0,
             dirty: DirtyMaps::default(),
         }
@@ -63,6 +66,7 @@ impl HostState {
         self.stdin_read = 0;
         self.output.clear();
         self.message.clear();
+        self.message_bytes = 0;
         self.clock_ns = 0;
     }
 
@@ -75,6 +79,7 @@ impl HostState {
 
     /// Adds to the last words; what does not fit is dropped.
     pub fn push_message(&mut self, bytes: &[u8]) {
+        self.message_bytes = self.message_bytes.saturating_add(bytes.len() as u64);
         let room = MESSAGE_BYTES_MAX.saturating_sub(self.message.len());
         self.message.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }

@@ -1,11 +1,11 @@
 //! Reads `target.toml`, and writes one for a module that has none.
 
 use super::{
-    Abi, BUILD_FOLDER, BuildKind, MANIFEST_BYTES_MAX, Manifest, Shape, excerpt, nearest, printable_list, read_bounded,
-    to_binary,
+    Abi, BUILD_FOLDER, BuildKind, MANIFEST_BYTES_MAX, Manifest, Reading, Shape, excerpt, nearest, printable_list,
+    read_bounded, to_binary,
 };
 use crate::error::HarnessError;
-use crate::limits::Limits;
+use crate::limits::{Limits, Terms};
 use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "about",
     "abi",
     "build",
+    "contract",
     "dictionary",
     "entries",
     "expect",
@@ -23,6 +24,7 @@ const KEYS: &[&str] = &[
     "oracle",
     "output",
     "profile",
+    "reads",
     "rejects",
     "role",
     "twin",
@@ -46,15 +48,17 @@ impl Manifest {
             Some((wrong, right)) => format!("{}did you mean `{right}` instead of `{wrong}`?", error),
             None => error.to_string().trim_end().to_owned(),
         })?;
-        for (name, _) in &manifest.limits {
-            if !Limits::names().iter().any(|known| known == name) {
-                let names = Limits::names();
-                let hint = nearest(name, names.iter().map(String::as_str))
-                    .map_or(format!("there are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
-                let line = text.lines().position(|line| line.trim_start().starts_with(name.as_str()));
-                let at = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
-                return Err(format!("{at}no limit is called `{name}`; {hint}"));
-            }
+        let tables = [("limit", &manifest.limits, Limits::names()), ("term", &manifest.contract, Terms::names())];
+        for (what, table, names) in tables {
+            let Some(name) = table.keys().find(|name| !names.contains(name)) else { continue };
+            let hint = nearest(name, names.iter().map(String::as_str))
+                .map_or(format!("there are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+            let line = text.lines().position(|line| line.trim_start().starts_with(name.as_str()));
+            let at = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
+            return Err(format!("{at}no {what} is called `{name}`; {hint}"));
+        }
+        for word in manifest.reads.values().flatten() {
+            Reading::parse(word)?;
         }
         for entry in &manifest.entries {
             if entry.is_empty() {
@@ -141,7 +145,10 @@ pub fn manifest_for(label: &str, bytes: &[u8]) -> Result<String, HarnessError> {
     text.push_str("]\n\n# Which result means that the input was rejected: never, negative, nonzero or zero.\n");
     text.push_str("# rejects = \"negative\"\n\n# Where it will run: browser or server.\n# profile = \"browser\"\n\n");
     text.push_str("[build]\nkind = \"prebuilt\"\n\n[limits]\n");
-    text.push_str("# memory_bytes_max = \"64MiB\"\n# wall_ms_max = 1000\n");
+    text.push_str("# memory_bytes_max = \"64MiB\"\n# wall_ms_max = 1000\n\n");
+    text.push_str("# What each entry reads, for `limits`; found out by trying where nothing is said.\n[reads]\n");
+    text.push_str("# parse = [\"fhir-json\", \"gzip/fhir-json\"]\n\n# Terms of the resource contract that differ.\n");
+    text.push_str("[contract]\n# memory_per_byte = 12\n");
     Ok(text)
 }
 
@@ -188,6 +195,9 @@ mod tests {
             ("about = 'x'\nentrys = []", &["line 2", "did you mean `entries`"][..]),
             ("[build]\nkind = 'cargo'\nfeature = []", &["line 3", "did you mean `features`"]),
             ("[limits]\nfuel_bas = 3", &["line 2", "did you mean `fuel_base`"]),
+            ("[contract]\nfuel_bas = 3", &["line 2", "did you mean `fuel_base`"]),
+            ("[reads]\nparse = ['gzipp']", &["gzipp", "did you mean `gzip`"]),
+            ("[reads]\nparse = ['json/gzip']", &["json/gzip", "compressed"]),
             ("abi = 'byte'", &["line 1", "bytes"]),
             ("entries = ['']", &["must not be empty"]),
         ] {

@@ -36,8 +36,10 @@ fn write(params: &Params, out: &mut dyn Write) -> Result<Content, GeneratorError
         ZIP_NESTED.contradiction("a layer would be larger than 64 MiB: take fewer layers, a smaller fan or run")
     };
     write_archive(&mut archive, 1, &innermost, &mut |out| kernel.write(out)).map_err(too_large)?;
+    let mut first = u128::from(kernel.expanded);
     for _ in 0..layers {
         let inner = archive.0;
+        first = u128::from(fan) * inner.len() as u128;
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&inner)?;
         let compressed = encoder.finish()?;
@@ -54,7 +56,7 @@ fn write(params: &Params, out: &mut dyn Write) -> Result<Content, GeneratorError
     out.write_all(&archive.0)?;
     let copies = u32::try_from(layers).ok().and_then(|layers| u128::from(fan).checked_pow(layers));
     let expanded = copies.and_then(|copies| copies.checked_mul(kernel.expanded.into()));
-    Ok(Content::Expands(expanded.map_or(Expanded::Beyond, Expanded::Exact)))
+    Ok(Content::Layers { first, all: expanded.map_or(Expanded::Beyond, Expanded::Exact) })
 }
 
 /// So many files with the same content.

@@ -19,7 +19,7 @@ pub const ZIP_QUINE: Family = Family {
     write: |_, out| {
         let quine = quine()?;
         out.write_all(&quine)?;
-        Ok(Content::Expands(Expanded::Endless))
+        Ok(Content::Layers { first: quine.len() as u128, all: Expanded::Endless })
     },
 };
 

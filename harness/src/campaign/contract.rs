@@ -1,0 +1,393 @@
+//! `limits`: targets held to their resource contract. Every family of oversize and hostile inputs that concerns what an
+//! entry reads, in rising sizes; how work grows; and shapes that a search finds by itself.
+
+use super::facts;
+use super::home::{Home, write_whole};
+use super::run_folder::RunFolder;
+use crate::cli;
+use crate::contract::{self, Broken, Clause, Held, Question, Reads};
+use crate::corpus::Store;
+use crate::error::HarnessError;
+use crate::executors::{Engine, component};
+use crate::limits::{self, Origin, Profile, ResolvedLimit, Terms};
+use crate::symbols::Symbols;
+use crate::target::{MANIFEST_FILE, Target};
+use crate::triage;
+use anyhow::Context;
+use autoclave_generators::Family;
+use autoclave_reports::contract::{Contract, Reads as ReadsRow, Trial};
+use autoclave_reports::record::{Bucket, Confirmation, LimitRow, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::{Finding, TargetRecord, Verdict, rules};
+use rayon::prelude::*;
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+/// Entries of one module that are held to a contract.
+const ENTRIES_MAX: usize = 64;
+/// Longest input that is copied into the report's folder, bytes; what is longer is made again by `bombs make`.
+const ARTIFACT_BYTES_MAX: u64 = 8 << 20;
+/// Longest input that is pinned in the corpus, bytes: it is run at every start of every search.
+const PINNED_BYTES_MAX: u64 = 64 << 10;
+/// Frames that a finding shows.
+const FRAMES_MAX: usize = 40;
+
+/// One target and what is asked of it.
+struct Asked {
+    target: Target,
+    which: String,
+    entries: Vec<String>,
+    terms: Terms,
+    term_rows: Vec<ResolvedLimit>,
+    profile: Profile,
+}
+
+/// Judges and reports.
+pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let engine = Engine::new(Some(&home.cache()))?;
+    let mut record = facts::record("limits", arguments, started, flags.fail_on);
+    record.run.seed = flags.seed;
+    let (asked, not_tested) = choose(&home, flags)?;
+    record.not_tested = not_tested;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(flags.jobs.unwrap_or(0) as usize).build()?;
+    record.run.jobs = pool.current_num_threads() as u32;
+    let folder = RunFolder::create(&home, flags.out.as_deref(), "limits", started)?;
+    for asked in &asked {
+        let before = facts::own_cpu_seconds();
+        let mut row = pool.install(|| hold(&home, &engine, flags, asked, &folder))?;
+        row.cpu_seconds = facts::own_cpu_seconds() - before;
+        say(&row);
+        record.not_tested.extend(gaps(&row));
+        record.targets.push(row);
+    }
+    record.limits = record.targets.first().map(|row| row.limits.clone()).unwrap_or_default();
+    record.timing = Timing {
+        wall_seconds: clock.elapsed().as_secs_f64(),
+        cpu_seconds: facts::cpu_seconds_with_children(),
+        memory_bytes_peak: Some(facts::rss_bytes()),
+        ..Timing::default()
+    };
+    record.verdict = record.judge();
+    folder.write(&home, &record)?;
+    facts::print(&home, &folder, &record, flags.format)
+}
+
+/// The targets that the words mean, and what could not be made ready.
+fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<NotTested>)> {
+    let mut names = flags.targets.clone();
+    let mut not_tested = Vec::new();
+    if names.is_empty() {
+        for found in Target::discover(&home.root)? {
+            match &found.manifest {
+                Ok(manifest) if manifest.is_candidate() && !manifest.build.on_demand => names.push(found.name),
+                Ok(_) => {}
+                Err(error) => not_tested.push(gap(&found.name, error)),
+            }
+        }
+    }
+    if names.is_empty() && not_tested.is_empty() {
+        anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
+    }
+    let mut asked = Vec::new();
+    for name in names {
+        let (which, only) = match name.rsplit_once("::") {
+            Some((which, entry)) if !Path::new(&name).is_file() => (which.to_owned(), Some(entry.to_owned())),
+            _ => (name.clone(), None),
+        };
+        match load(home, flags, &which) {
+            Ok((target, terms, term_rows, profile)) => {
+                let entries = match only {
+                    Some(entry) => vec![facts::one_entry(&target, Some(&entry))?],
+                    None => target.entries.iter().take(ENTRIES_MAX).cloned().collect(),
+                };
+                if entries.len() < target.entries.len() && entries.len() == ENTRIES_MAX {
+                    let reason = format!("{} entries: the first {ENTRIES_MAX} are tested", target.entries.len());
+                    let remedy = format!("name those that matter: cargo xtask limits {which}::ENTRY …");
+                    not_tested.push(NotTested { what: which.clone(), reason, remedy, scope: Scope::Asked });
+                }
+                asked.push(Asked { target, which, entries, terms, term_rows, profile });
+            }
+            Err(error @ HarnessError::Missing { .. }) => not_tested.push(gap(&which, &error)),
+            Err(error) if flags.targets.is_empty() => not_tested.push(gap(&which, &error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((asked, not_tested))
+}
+
+type Loaded = (Target, Terms, Vec<ResolvedLimit>, Profile);
+
+/// A target under the limits of a profile: the flag's, the manifest's, or a browser's.
+fn load(home: &Home, flags: &cli::Pressed, which: &str) -> Result<Loaded, HarnessError> {
+    let mut overrides = flags.limits.overrides();
+    for term in &flags.terms {
+        overrides.set_term(term).expect("checked when the flag was read");
+    }
+    let first = Target::load(&home.root, which, &overrides)?;
+    let profile = overrides.profile.or(first.manifest.profile).unwrap_or(Profile::Browser);
+    overrides.profile = Some(profile);
+    let target = Target::load(&home.root, which, &overrides)?;
+    let manifest = target.folder.clone().unwrap_or_default().join(MANIFEST_FILE);
+    let (terms, rows) = Terms::resolve(profile, &target.manifest.contract, &overrides, &manifest)?;
+    Ok((target, terms, rows, profile))
+}
+
+fn gap(what: &str, error: &HarnessError) -> NotTested {
+    let (reason, remedy) = match error {
+        HarnessError::Missing { what, remedy } => (format!("{what} is missing"), remedy.clone()),
+        other => (other.to_string(), String::new()),
+    };
+    NotTested { what: what.to_owned(), reason, remedy, scope: Scope::Asked }
+}
+
+fn hold(
+    home: &Home,
+    engine: &Engine,
+    flags: &cli::Pressed,
+    asked: &Asked,
+    folder: &RunFolder,
+) -> anyhow::Result<TargetRecord> {
+    let Asked { target, entries, terms, .. } = asked;
+    let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
+    let mut row = TargetRecord {
+        name: target.name.clone(),
+        about: target.manifest.about.clone(),
+        entries: entries.clone(),
+        module_path: home.relative(&target.module_path),
+        manifest_path: manifest.map(|path| home.relative(&path)),
+        sha256: target.sha256.clone(),
+        bytes: target.wasm.len() as u64,
+        abi: target.abi.name().into(),
+        format: target.manifest.format.clone(),
+        oracles: vec!["contract".into(), "complexity".into()],
+        limits: facts::limit_rows(target),
+        ..TargetRecord::default()
+    };
+    let mut section =
+        Contract { profile: asked.profile.name().into(), terms: term_rows(&asked.term_rows), ..Contract::default() };
+    let symbols = Symbols::load(component::code(target, entries.first().map_or("", String::as_str)));
+    for entry in entries {
+        let reads = match contract::reads(engine, target, entry, &flags.reads) {
+            Ok(reads) => reads,
+            Err(error) => {
+                row.notes.push(format!("{entry} could not be run: {error}"));
+                continue;
+            }
+        };
+        section.reads.push(reads_row(entry, &reads));
+        let question = Question {
+            engine,
+            target,
+            entry,
+            terms,
+            reads: &reads.readings,
+            families: &flags.families,
+            family_fuel: flags.family_fuel,
+        };
+        let held = hold_entry(&question)?;
+        row.execs += held.executions;
+        for group in grouped(held.broken) {
+            row.findings.push(finding(home, asked, entry, &group, &symbols, folder)?);
+        }
+        section.trials.extend(held.trials);
+        section.growth.extend(held.growth);
+    }
+    row.sort_findings();
+    row.verdict = verdict(&row, &section);
+    row.contract = Some(section);
+    Ok(row)
+}
+
+/// All families on one entry, side by side, in the order of their table.
+fn hold_entry(question: &Question<'_>) -> Result<Held, HarnessError> {
+    let rows: Vec<Result<Held, HarnessError>> = contract::families(question)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|(family, readings)| match readings {
+            Ok(readings) => contract::hold(question, family, &readings),
+            Err(verdict) => Ok(not_run(question.entry, family, verdict)),
+        })
+        .collect();
+    let mut all = Held::default();
+    for row in rows {
+        all.add(row?);
+    }
+    Ok(all)
+}
+
+fn not_run(entry: &str, family: &'static Family, verdict: Verdict) -> Held {
+    let trial = Trial { entry: entry.to_owned(), family: family.name.to_owned(), verdict, ..Trial::default() };
+    Held { trials: vec![trial], ..Held::default() }
+}
+
+fn reads_row(entry: &str, reads: &Reads) -> ReadsRow {
+    ReadsRow {
+        entry: entry.to_owned(),
+        kinds: reads.readings.iter().map(ToString::to_string).collect(),
+        origin: reads.origin.name().into(),
+        evidence: reads.evidence.clone(),
+    }
+}
+
+fn term_rows(rows: &[ResolvedLimit]) -> Vec<LimitRow> {
+    let row = |term: &ResolvedLimit| {
+        let known = limits::EXPLAINED.iter().find(|(name, ..)| *name == term.name);
+        let (unit, reason) = known.map_or(("", ""), |&(_, unit, reason)| (unit, reason));
+        let reason = match term.origin {
+            Origin::Default | Origin::Profile => reason.to_owned(),
+            origin => format!("set by {}", format!("{origin:?}").to_lowercase()),
+        };
+        LimitRow { name: term.name.clone(), value: term.value, unit: unit.to_owned(), reason }
+    };
+    rows.iter().map(row).collect()
+}
+
+/// What was broken, by clause; inside, the worst first.
+fn grouped(broken: Vec<Broken>) -> Vec<Vec<Broken>> {
+    let mut groups: std::collections::BTreeMap<Clause, Vec<Broken>> = std::collections::BTreeMap::new();
+    for one in broken {
+        groups.entry(one.clause).or_default().push(one);
+    }
+    let mut groups: Vec<Vec<Broken>> = groups.into_values().collect();
+    for group in &mut groups {
+        // The smallest input that shows it is what people want to look at.
+        group.sort_by_key(|one| (one.trial.bytes, one.trial.family.clone()));
+    }
+    groups
+}
+
+fn finding(
+    home: &Home,
+    asked: &Asked,
+    entry: &str,
+    group: &[Broken],
+    symbols: &Symbols,
+    folder: &RunFolder,
+) -> anyhow::Result<Finding> {
+    let first = &group[0];
+    let target = &asked.target;
+    let (oracle, outcome) = (first.clause.oracle(), first.clause.name());
+    let bucket =
+        Bucket { oracle: oracle.into(), outcome: outcome.into(), frames: vec![target.name.clone(), entry.to_owned()] };
+    let id = bucket.id();
+    let mut families: Vec<&str> = group.iter().map(|one| one.trial.family.as_str()).collect();
+    families.dedup();
+    families.sort_unstable();
+    families.dedup();
+    let mut message = format!("{} {}: {}", first.trial.family, first.trial.params, first.says);
+    if families.len() > 1 {
+        message += &format!("\nso do {} families: {}", families.len(), families.join(", "));
+    }
+    if !first.message.is_empty() {
+        message += &format!("\nit said: {}", String::from_utf8_lossy(&first.message));
+    }
+    let mut input = Vec::new();
+    first.params.family().make(&first.params, &mut input)?;
+    pin(home, target, entry, &input)?;
+    let mut path = format!("artifacts/{id}.bin");
+    if input.len() as u64 <= ARTIFACT_BYTES_MAX {
+        write_whole(&folder.path.join(&path), &input)?;
+    } else {
+        path = format!("cargo xtask bombs make {} {}", first.trial.family, param_flags(&first.trial.params));
+    }
+    let frames = symbols.resolve_all(&first.frames, FRAMES_MAX);
+    let rule = rules::rule(oracle, outcome);
+    let which = super::findings::stored_name(home, target, &asked.which);
+    let place = if target.entries.len() > 1 { format!("{which}::{entry}") } else { which };
+    let repro = format!("cargo xtask limits {} --families {}", facts::shell_word(&place), first.trial.family);
+    Ok(Finding {
+        id,
+        oracle: oracle.into(),
+        severity: rule.severity,
+        outcome: outcome.into(),
+        title: format!("{entry} {}: {}", first.clause.title(), first.trial.family),
+        message,
+        frames: triage::without_machinery(&frames)
+            .iter()
+            .take(FRAMES_MAX)
+            .map(crate::symbols::Frame::to_record)
+            .collect(),
+        reproducer: Reproducer::new(path, &input, input.len() as u64),
+        repro,
+        hits: group.len() as u64,
+        // The module as deployed was run, in a fresh instance, with fuel.
+        confirmed: Confirmation::Reproduced,
+        bucket,
+        ..Finding::default()
+    })
+}
+
+/// `name=value name=value` as flags of `bombs make`.
+fn param_flags(words: &str) -> String {
+    words.split(' ').map(|word| format!("--param {word}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Keeps an input beside the corpus, where no merge deletes it and every search starts from it.
+fn pin(home: &Home, target: &Target, entry: &str, input: &[u8]) -> anyhow::Result<()> {
+    if input.len() as u64 <= PINNED_BYTES_MAX {
+        let mut store = Store::open(&home.unit(target, entry).pinned(), PINNED_BYTES_MAX)?;
+        store.add(input).context("an input could not be pinned")?;
+    }
+    Ok(())
+}
+
+/// Findings first; what was not run is never a pass.
+fn verdict(row: &TargetRecord, section: &Contract) -> Verdict {
+    let of_findings = row.judge();
+    let was_run = section.trials.iter().any(|trial| !trial.outcome.is_empty());
+    match of_findings {
+        Verdict::Pass if !was_run => Verdict::NotTested("no family of inputs concerns what it reads".into()),
+        other => other,
+    }
+}
+
+/// What a reader of the report might think was tested: families that could not be judged, by reason.
+fn gaps(row: &TargetRecord) -> Vec<NotTested> {
+    let mut reasons: std::collections::BTreeMap<(&str, &str), Vec<&str>> = std::collections::BTreeMap::new();
+    for trial in row.contract.iter().flat_map(|contract| &contract.trials) {
+        if let Verdict::NotTested(reason) = &trial.verdict {
+            reasons.entry((&trial.entry, reason)).or_default().push(&trial.family);
+        }
+    }
+    let gap = |((entry, reason), mut families): ((&str, &str), Vec<&str>)| {
+        let count = families.len();
+        families.dedup();
+        NotTested {
+            what: format!("{}::{entry}", row.name),
+            reason: format!("{count} inputs of {}: {reason}", families.join(", ")),
+            remedy: String::new(),
+            scope: Scope::Outside,
+        }
+    };
+    reasons.into_iter().map(gap).collect()
+}
+
+fn say(row: &TargetRecord) {
+    let trials = row.contract.iter().flat_map(|contract| &contract.trials);
+    let (mut kept, mut broken, mut not_tested, mut not_applicable) = (0, 0, 0, 0);
+    for trial in trials {
+        match trial.verdict {
+            Verdict::Pass => kept += 1,
+            Verdict::Fail(_) => broken += 1,
+            Verdict::NotApplicable(_) => not_applicable += 1,
+            _ => not_tested += 1,
+        }
+    }
+    eprintln!(
+        "{}: {kept} inputs kept the contract, {broken} broke it, {not_tested} not tested; {not_applicable} families do not \
+concern it; {:.1} cpu-s",
+        cli::printable_name(&row.name),
+        row.cpu_seconds
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_become_flags() {
+        assert_eq!(param_flags("a=1 b=x"), "--param a=1 --param b=x");
+    }
+}

@@ -1,0 +1,282 @@
+//! The resource contract: every input that a module may be sent, however large or hostile, costs it bounded fuel and
+//! memory, is answered by a result or an error, and leaves it as it was.
+//!
+//! [`hold`] gives one entry the families of inputs that concern what it reads (`autoclave-generators`), in rising sizes up
+//! to far beyond what its profile accepts, and holds each answer to [`Terms`]. Fuel and pages are exact, so that two runs
+//! say the same; time is told and decides nothing.
+
+mod benign;
+mod clauses;
+mod plan;
+mod pressure;
+mod reads;
+
+pub use benign::{benign, benign_of};
+pub use clauses::Clause;
+pub use plan::{Spec, TYPICAL, Why};
+pub use reads::{Reads, reads};
+
+use crate::HarnessError;
+use crate::complexity::{self, Threshold};
+use crate::executors::Engine;
+use crate::limits::Terms;
+use crate::target::{Reading, Target};
+use autoclave_generators::{Expanded, FAMILIES, Family, Made, Params};
+use autoclave_reports::Verdict;
+use autoclave_reports::contract::{Growth, Point, Trial};
+use pressure::{Next, Pressure, Seen};
+
+/// Fuel that one family may use in all its sizes: enough to decide about every input that a browser's profile accepts.
+pub const FAMILY_FUEL: u64 = 40_000_000_000;
+/// Largest input that is made, as a multiple of what the profile accepts.
+const BEYOND: u64 = 4;
+
+/// What is held to the contract.
+pub struct Question<'a> {
+    /// Compiles and runs.
+    pub engine: &'a Engine,
+    /// The module.
+    pub target: &'a Target,
+    /// The export.
+    pub entry: &'a str,
+    /// The terms.
+    pub terms: &'a Terms,
+    /// What the entry reads.
+    pub reads: &'a [Reading],
+    /// Families that were asked for; empty: all that concern it.
+    pub families: &'a [&'static Family],
+    /// Fuel for each family.
+    pub family_fuel: u64,
+}
+
+/// What came of one family, or of a group of questions about it.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Every input, and every family that was not run, with the reason.
+    pub trials: Vec<Trial>,
+    /// How work grows.
+    pub growth: Vec<Growth>,
+    /// Terms that were broken.
+    pub broken: Vec<Broken>,
+    /// Executions.
+    pub executions: u64,
+}
+
+/// One term, broken by one input.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Which.
+    pub clause: Clause,
+    /// The row.
+    pub trial: Trial,
+    /// What makes the input again.
+    pub params: Params,
+    /// What the module said.
+    pub message: Vec<u8>,
+    /// Where it died.
+    pub frames: Vec<crate::execution::RawFrame>,
+    /// One sentence with the numbers.
+    pub says: String,
+}
+
+impl Held {
+    /// Adds what came of another family.
+    pub fn add(&mut self, other: Held) {
+        self.trials.extend(other.trials);
+        self.growth.extend(other.growth);
+        self.broken.extend(other.broken);
+        self.executions += other.executions;
+    }
+}
+
+/// Every family, and why it is not run where it is not.
+pub fn families(question: &Question<'_>) -> Vec<(&'static Family, Result<Vec<Reading>, Verdict>)> {
+    let asked = |family: &&'static Family| {
+        question.families.is_empty() || question.families.iter().any(|asked| asked.name == family.name)
+    };
+    let row = |family: &'static Family| {
+        let concerned: Vec<Reading> = question
+            .reads
+            .iter()
+            .copied()
+            .filter(|reading| reading.concerns(family.kind) || reading.concerns_inside(family.kind))
+            .collect();
+        if concerned.is_empty() {
+            let kinds: Vec<String> = question.reads.iter().map(Reading::to_string).collect();
+            let reason = match kinds.is_empty() {
+                true => "takes no input of a known kind".to_owned(),
+                false => format!("{} reads {}, not {}", question.entry, kinds.join(" and "), family.kind.name()),
+            };
+            return (family, Err(Verdict::NotApplicable(reason)));
+        }
+        (family, Ok(concerned))
+    };
+    FAMILIES.iter().filter(asked).map(row).collect()
+}
+
+/// One family on one entry: all sizes, all parts of the contract that it says something about.
+///
+/// # Errors
+/// Of the engine: a module that cannot be run at all.
+pub fn hold(question: &Question<'_>, family: &'static Family, readings: &[Reading]) -> Result<Held, HarnessError> {
+    let mut held = Held::default();
+    for reading in readings {
+        let mut pressure = Pressure::new(question, *reading)?;
+        hold_reading(question, family, *reading, &mut pressure, &mut held)?;
+    }
+    Ok(held)
+}
+
+fn hold_reading(
+    question: &Question<'_>,
+    family: &'static Family,
+    reading: Reading,
+    pressure: &mut Pressure,
+    held: &mut Held,
+) -> Result<(), HarnessError> {
+    let accepted = u64::from(question.target.limits.input_bytes_max);
+    let mut fuel_left = question.family_fuel;
+    let (mut points, mut broke, mut accepted_before) = (Vec::new(), None::<String>, false);
+    for spec in plan::specs(family, reading, accepted, accepted.saturating_mul(BEYOND)) {
+        let mut trial = Trial {
+            entry: question.entry.to_owned(),
+            family: family.name.to_owned(),
+            params: spec.words(),
+            part: if spec.is_typical() { "typical" } else { "worst" }.to_owned(),
+            ..Trial::default()
+        };
+        let params = match spec.params {
+            Ok(params) => params,
+            Err(reason) => {
+                trial.verdict = Verdict::NotTested(reason);
+                held.trials.push(trial);
+                continue;
+            }
+        };
+        if let Some(reason) = &broke {
+            trial.verdict = Verdict::NotTested(reason.clone());
+            held.trials.push(trial);
+            continue;
+        }
+        let mut input = Vec::new();
+        let made = match family.make(&params, &mut input) {
+            Ok(made) => made,
+            Err(error) => {
+                trial.verdict = Verdict::NotTested(error.to_string());
+                held.trials.push(trial);
+                continue;
+            }
+        };
+        let context = clauses::Context { question, why: spec.why, made: &made };
+        // What is over the contract is stopped: by how much tells nothing, but where the exponent is read off.
+        let allowed = context.fuel_allowed(input.len() as u64);
+        let enough = if spec.why == Why::Doubling { allowed.saturating_mul(10) } else { allowed.saturating_add(1) };
+        let seen = pressure.run(&input, fuel_left.min(enough));
+        held.executions += 1;
+        fuel_left = fuel_left.saturating_sub(seen.fuel);
+        fill(&mut trial, question, &context, &seen, &input, &made);
+        if spec.why == Why::Doubling && seen.execution.outcome.came_back() {
+            points.push(Point { bytes: trial.bytes, fuel: seen.fuel, memory_bytes: trial.memory_bytes });
+        }
+        let (verdict, broken) = clauses::judge(&context, &trial, &seen, accepted_before);
+        trial.verdict = verdict;
+        accepted_before |= trial.verdict == Verdict::Pass && !seen.execution.rejected;
+        // What burns fuel at this size burns more at the next, and says nothing new.
+        if broken.iter().any(|(clause, _)| clause.is_about_fuel()) {
+            broke = Some(format!("uses too much fuel at {} bytes already", trial.bytes));
+        } else if fuel_left == 0 {
+            broke = Some(format!("the family's {} units of fuel were used before", question.family_fuel));
+        }
+        held.broken.extend(broken.into_iter().map(|(clause, says)| Broken {
+            clause,
+            trial: trial.clone(),
+            params: params.clone(),
+            message: seen.execution.message.clone(),
+            frames: seen.execution.frames.clone(),
+            says,
+        }));
+        held.trials.push(trial);
+    }
+    if let Some((growth, broken)) = grown(question, family, points, held) {
+        held.broken.extend(broken);
+        held.growth.push(growth);
+    }
+    Ok(())
+}
+
+fn fill(
+    trial: &mut Trial,
+    question: &Question<'_>,
+    context: &clauses::Context<'_>,
+    seen: &Seen,
+    input: &[u8],
+    made: &Made,
+) {
+    trial.outcome = seen.execution.outcome.name().to_owned();
+    trial.bytes = input.len() as u64;
+    trial.expanded = match made.expanded {
+        Expanded::Exact(bytes) if bytes == u128::from(made.bytes) => String::new(),
+        Expanded::Exact(bytes) => bytes.to_string(),
+        Expanded::Beyond => "more than 2^128".to_owned(),
+        Expanded::Endless => "endless".to_owned(),
+    };
+    trial.fuel = seen.fuel;
+    trial.fuel_allowed = context.fuel_allowed(trial.bytes);
+    trial.memory_bytes = seen.execution.memory_bytes_peak;
+    trial.memory_bytes_allowed = context.memory_allowed(trial.bytes);
+    trial.output_bytes = if seen.execution.rejected { 0 } else { seen.execution.output.len() as u64 };
+    trial.error_bytes = clauses::error_bytes(question.target, &seen.execution);
+    trial.next_call = match &seen.next {
+        Next::Same => "same".to_owned(),
+        Next::Differs(_) => "differs".to_owned(),
+        Next::NotMade(reason) => (*reason).to_owned(),
+    };
+    trial.wall_ms = seen.wall_ms;
+}
+
+/// The exponent of a family whose sizes were doubled.
+fn grown(
+    question: &Question<'_>,
+    family: &'static Family,
+    points: Vec<Point>,
+    held: &Held,
+) -> Option<(Growth, Option<Broken>)> {
+    let measured: Vec<complexity::Point> =
+        points.iter().map(|point| complexity::Point { bytes: point.bytes, fuel: point.fuel }).collect();
+    let last = measured.last()?;
+    let fit = complexity::fit(&measured);
+    let threshold = threshold(question.terms, question.target);
+    let exponent = fit.exponent?;
+    let per_byte = fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes);
+    let is_broken = fit.is_superlinear(last, &threshold);
+    let says = format!(
+        "fuel grows as bytes^{exponent:.2}: {} units for {} bytes, {per_byte:.0} per byte at the {} bytes that have to be accepted",
+        last.fuel, last.bytes, threshold.accepted_bytes
+    );
+    let verdict = if is_broken { Verdict::Fail(says.clone()) } else { Verdict::Pass };
+    let growth = Growth {
+        entry: question.entry.to_owned(),
+        shape: family.name.to_owned(),
+        points,
+        exponent: Some(exponent),
+        fuel_per_byte: Some(per_byte),
+        verdict,
+        ..Growth::default()
+    };
+    let trial = held.trials.iter().rfind(|trial| trial.family == family.name && trial.bytes == last.bytes)?.clone();
+    let params = family.parse(&trial.params.split(' ').collect::<Vec<_>>()).ok()?;
+    let broken = is_broken.then(|| Broken {
+        clause: Clause::Superlinear,
+        trial,
+        params,
+        message: Vec::new(),
+        frames: Vec::new(),
+        says,
+    });
+    Some((growth, broken))
+}
+
+/// From which cost on super-linear growth matters, by the terms and limits of a target.
+pub fn threshold(terms: &Terms, target: &Target) -> Threshold {
+    Threshold { fuel_per_byte: terms.fuel_per_byte, accepted_bytes: target.limits.input_bytes_max.into() }
+}

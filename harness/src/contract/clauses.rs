@@ -1,0 +1,215 @@
+//! The clauses of the contract, and whether an answer keeps them.
+
+use super::Question;
+use super::plan::Why;
+use super::pressure::{Next, Seen};
+use crate::execution::{Execution, Limit, Outcome};
+use crate::target::{OutputKind, Rejects, Target};
+use autoclave_generators::{Expanded, Made};
+use autoclave_reports::Verdict;
+use autoclave_reports::contract::Trial;
+
+/// What can be broken. Names are stable: they stand in reports, buckets and `target.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clause {
+    /// The call did not come back, or met a limit: `STACK`, `OOM-ABORT`, a trap.
+    Ended(Outcome),
+    /// An input that expands beyond measure was accepted.
+    AcceptsBomb,
+    /// Linear memory beyond the formula.
+    Memory,
+    /// Fuel beyond the formula.
+    Fuel,
+    /// More output than an input of that size may give.
+    Output,
+    /// The text of an error is a document of its own.
+    ErrorText,
+    /// The next ordinary call is answered otherwise than by a fresh instance.
+    StateAfter,
+    /// The stack pointer stands elsewhere after a call that came back.
+    StackPointer,
+    /// A typical document takes more memory than the tighter formula.
+    TypicalMemory,
+    /// A typical document takes more fuel than any input may.
+    TypicalFuel,
+    /// A typical document within the accepted size is refused, although a smaller one is not.
+    TypicalRefused,
+    /// Work grows faster than the input.
+    Superlinear,
+}
+
+impl Clause {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clause::Ended(outcome) => outcome.name(),
+            Clause::AcceptsBomb => "ACCEPTS-BOMB",
+            Clause::Memory => "MEMORY-OVER-CONTRACT",
+            Clause::Fuel => "FUEL-OVER-CONTRACT",
+            Clause::Output => "OUTPUT-OVER-CONTRACT",
+            Clause::ErrorText => "ERROR-TEXT",
+            Clause::StateAfter => "STATE-AFTER-REFUSAL",
+            Clause::StackPointer => "STACK-POINTER",
+            Clause::TypicalMemory => "TYPICAL-MEMORY",
+            Clause::TypicalFuel => "TYPICAL-FUEL",
+            Clause::TypicalRefused => "TYPICAL-REFUSED",
+            Clause::Superlinear => "SUPERLINEAR",
+        }
+    }
+
+    /// The oracle that asks about it.
+    pub fn oracle(self) -> &'static str {
+        if self == Clause::Superlinear { "complexity" } else { "contract" }
+    }
+
+    /// One sentence for the head of a finding.
+    pub fn title(self) -> &'static str {
+        match self {
+            Clause::Ended(Outcome::Limit(Limit::OomAbort)) => "dies of an oversize input when memory is denied",
+            Clause::Ended(Outcome::Limit(Limit::Stack)) => {
+                "recurses with the input's nesting until the stack is exhausted"
+            }
+            Clause::Ended(Outcome::Limit(_)) => "meets a limit on an oversize input instead of refusing it",
+            Clause::Ended(_) => "traps on an oversize input instead of refusing it",
+            Clause::AcceptsBomb => "accepts what expands beyond measure",
+            Clause::Memory => "takes more memory than an input of that size may",
+            Clause::Fuel => "takes more work than an input of that size may",
+            Clause::Output => "gives back more than an input of that size may",
+            Clause::ErrorText => "refuses with an error text without bound",
+            Clause::StateAfter => "answers the next ordinary call otherwise than a fresh instance",
+            Clause::StackPointer => "comes back with its stack pointer elsewhere",
+            Clause::TypicalMemory => "takes more memory for typical documents than it should",
+            Clause::TypicalFuel => "takes more work for typical documents than it should",
+            Clause::TypicalRefused => "refuses typical documents of an accepted size",
+            Clause::Superlinear => "takes work that grows faster than the input",
+        }
+    }
+
+    /// Whether larger inputs would only take longer to say the same.
+    pub fn is_about_fuel(self) -> bool {
+        matches!(
+            self,
+            Clause::Fuel | Clause::TypicalFuel | Clause::Ended(Outcome::Limit(Limit::Fuel | Limit::Deadline))
+        )
+    }
+}
+
+/// What a trial is judged by.
+pub struct Context<'a> {
+    pub question: &'a Question<'a>,
+    pub why: Why,
+    pub made: &'a Made,
+}
+
+impl Context<'_> {
+    fn accepted(&self) -> u64 {
+        self.question.target.limits.input_bytes_max.into()
+    }
+
+    /// Fuel allowed for an input of so many bytes.
+    pub fn fuel_allowed(&self, bytes: u64) -> u64 {
+        match self.made.kind.is_compressed() {
+            true => self.question.terms.fuel_to_expand(bytes, self.accepted()),
+            false => self.question.terms.fuel(bytes, self.accepted()),
+        }
+    }
+
+    /// Linear memory allowed. What a typical document takes is measured by what it expands to: a reader has to hold it.
+    pub fn memory_allowed(&self, bytes: u64) -> u64 {
+        let hard = self.question.target.limits.memory_bytes_max;
+        match self.why {
+            Why::Typical => self.question.terms.typical_memory(self.expanded().max(bytes), hard),
+            _ => self.question.terms.memory(bytes, hard),
+        }
+    }
+
+    /// What comes out at first. Who goes on with what comes out shows it by the work, or by not coming back.
+    fn expanded(&self) -> u64 {
+        if let Some(first) = self.made.first_layer {
+            return u64::try_from(first).unwrap_or(u64::MAX);
+        }
+        match self.made.expanded {
+            Expanded::Exact(bytes) => u64::try_from(bytes).unwrap_or(u64::MAX),
+            Expanded::Beyond | Expanded::Endless => u64::MAX,
+        }
+    }
+}
+
+/// Bytes of what a module said of an input that it does not take: what it wrote or threw, and what it gave back instead
+/// of a result.
+pub fn error_bytes(target: &Target, execution: &Execution) -> u64 {
+    let given_back = execution.rejected && (target.output() == OutputKind::Packed || execution.output.len() > 8);
+    execution.message_bytes + if given_back { execution.output.len() as u64 } else { 0 }
+}
+
+/// The verdict on one trial, and every clause that it breaks with one sentence of numbers.
+pub fn judge(
+    context: &Context<'_>,
+    trial: &Trial,
+    seen: &Seen,
+    accepted_before: bool,
+) -> (Verdict, Vec<(Clause, String)>) {
+    let terms = context.question.terms;
+    let execution = &seen.execution;
+    let is_typical = context.why == Why::Typical;
+    let mut broken = Vec::new();
+    if trial.fuel > trial.fuel_allowed {
+        let clause = if is_typical { Clause::TypicalFuel } else { Clause::Fuel };
+        let more = if execution.outcome.came_back() { "" } else { " and more" };
+        broken.push((clause, format!("{} units of fuel{more}, where {} are allowed", trial.fuel, trial.fuel_allowed)));
+    } else if execution.outcome == Outcome::Limit(Limit::Fuel) {
+        // It may well keep the contract; what it was given ended first.
+        let reason = format!("stopped after {} units of fuel, which is less than the contract allows", trial.fuel);
+        return (Verdict::NotTested(reason), broken);
+    } else if execution.outcome == Outcome::Limit(Limit::Deadline) {
+        return (Verdict::NotTested("stopped by the clock, which decides nothing".to_owned()), broken);
+    } else if execution.outcome.is_finding() {
+        broken.push((Clause::Ended(execution.outcome), format!("ends with {}", execution.outcome.name())));
+    }
+    if trial.memory_bytes > trial.memory_bytes_allowed {
+        let clause = if is_typical { Clause::TypicalMemory } else { Clause::Memory };
+        broken.push((
+            clause,
+            format!("{} bytes of memory, where {} are allowed", trial.memory_bytes, trial.memory_bytes_allowed),
+        ));
+    }
+    if trial.error_bytes > terms.error_bytes_max {
+        broken.push((
+            Clause::ErrorText,
+            format!("{} bytes of error text, where {} are allowed", trial.error_bytes, terms.error_bytes_max),
+        ));
+    }
+    let is_accepted = execution.outcome.came_back() && !execution.rejected;
+    let says_no = context.question.target.rejects() != Rejects::Never;
+    let (expanded, most) = (context.expanded(), terms.expanded(trial.bytes));
+    if is_accepted && says_no && !is_typical && !trial.expanded.is_empty() && expanded > most {
+        broken.push((
+            Clause::AcceptsBomb,
+            format!("accepted, although {expanded} bytes come out of {}; {most} are allowed", trial.bytes),
+        ));
+    }
+    if is_accepted && trial.output_bytes > most.max(terms.expanded_free_bytes) {
+        broken.push((Clause::Output, format!("{} bytes of output, where {most} are allowed", trial.output_bytes)));
+    }
+    if let Next::Differs(how) = &seen.next {
+        broken.push((Clause::StateAfter, format!("the next ordinary call: {how}")));
+    }
+    if seen.stack_pointer_moved {
+        broken.push((Clause::StackPointer, "the stack pointer is not where it was before the call".to_owned()));
+    }
+    if is_typical && execution.rejected {
+        if !accepted_before {
+            let reason = "typical documents of this kind are refused at every size".to_owned();
+            return (fail(&broken).unwrap_or(Verdict::NotTested(reason)), broken);
+        }
+        if context.expanded().max(trial.bytes) <= context.accepted() {
+            broken.push((Clause::TypicalRefused, format!("{} bytes are refused, less are not", trial.bytes)));
+        }
+    }
+    (fail(&broken).unwrap_or(Verdict::Pass), broken)
+}
+
+fn fail(broken: &[(Clause, String)]) -> Option<Verdict> {
+    let all: Vec<String> = broken.iter().map(|(clause, says)| format!("{}: {says}", clause.name())).collect();
+    (!all.is_empty()).then(|| Verdict::Fail(all.join("; ")))
+}
