@@ -1,18 +1,31 @@
 //! Keeps a report readable whatever a module puts into it: long texts and long lists are cut, and say so.
 
 use crate::escape;
-use crate::record::{Record, Sample};
+use crate::record::{Record, Sample, TargetRecord, Verdict};
 use serde_json::Value;
 
 /// `record` with every text and every list inside its bound.
 pub fn clip(record: &Record) -> Record {
-    let mut value = serde_json::to_value(record).expect("a record always serializes");
+    let mut chosen = record.clone();
+    for contract in chosen.targets.iter_mut().filter_map(|target| target.contract.as_mut()) {
+        keep_worst(&mut contract.trials, TRIALS_MAX, |trial| &trial.verdict);
+        keep_worst(&mut contract.growth, GROWTH_MAX, |growth| &growth.verdict);
+        // Small rows become many times larger on their way through JSON: cut them before.
+        contract.growth.iter_mut().for_each(|growth| growth.points.truncate(POINTS_MAX));
+        contract.allowed.truncate(POINTS_MAX);
+        contract.allowed_typical.truncate(POINTS_MAX);
+    }
+    let mut value = serde_json::to_value(chosen).expect("a record always serializes");
     clip_value("", &mut value);
     let mut clipped: Record = serde_json::from_value(value).expect("cutting keeps the shape");
     for (target, whole) in clipped.targets.iter_mut().zip(&record.targets) {
+        let trials = |target: &TargetRecord| target.contract.as_ref().map_or(0, |contract| contract.trials.len());
+        let shapes = |target: &TargetRecord| target.contract.as_ref().map_or(0, |contract| contract.growth.len());
         for (what, kept, all) in [
             ("findings", target.findings.len(), whole.findings.len()),
             ("functions", target.functions.len(), whole.functions.len()),
+            ("trials of the contract", trials(target), trials(whole)),
+            ("shapes of growing work", shapes(target), shapes(whole)),
         ] {
             if kept < all {
                 target.notes.push(format!("This report lists {kept} of {all} {what}."));
@@ -21,6 +34,30 @@ pub fn clip(record: &Record) -> Record {
         target.series = thinned(&whole.series, SAMPLES_MAX);
     }
     clipped
+}
+
+/// Trials of one target: every family at every entry of a large module in several sizes.
+const TRIALS_MAX: usize = 5_000;
+/// Measurements of one shape: 64 doublings are every size that there is.
+const POINTS_MAX: usize = 100;
+/// Shapes whose growth was measured.
+const GROWTH_MAX: usize = 500;
+
+/// At most `items_max` items in their order, first of all those that failed, those that do not apply last.
+fn keep_worst<T>(items: &mut Vec<T>, items_max: usize, verdict: fn(&T) -> &Verdict) {
+    if items.len() <= items_max {
+        return;
+    }
+    let rank = |item: &T| match verdict(item) {
+        Verdict::Fail(_) => 0,
+        Verdict::NotApplicable(_) => 2,
+        _ => 1,
+    };
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(|at| rank(&items[*at]));
+    let kept: std::collections::BTreeSet<usize> = order.into_iter().take(items_max).collect();
+    let mut at = 0..;
+    items.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
 }
 
 /// Samples kept of a run over time: more than a plot has pixels for.
@@ -71,6 +108,8 @@ fn text_chars_max(key: &str) -> usize {
         "command_line" | "repro" | "libfuzzer" | "path" | "module_path" | "manifest_path" => 4_096,
         // Hex, twice `PREVIEW_BYTES_MAX`; longer than that is not ours.
         "preview_hex" => 2 * crate::record::PREVIEW_BYTES_MAX,
+        // Hex, 4 KiB each as promised.
+        "prefix_hex" | "piece_hex" | "suffix_hex" => 8_192,
         // Names: generic Rust functions are long, but nobody reads on after this.
         _ => 512,
     }
@@ -82,6 +121,9 @@ fn list_items_max(key: &str) -> usize {
         // A module of 100,000 functions would make a page that no browser likes.
         "functions" => 20_000,
         "findings" | "targets" | "checks" => 5_000,
+        "trials" => TRIALS_MAX,
+        "growth" => GROWTH_MAX,
+        "points" | "allowed" | "allowed_typical" => POINTS_MAX,
         // GitHub shows 100 locations of a code flow at once; deeper recursion repeats itself.
         "frames" => 100,
         _ => 500,
@@ -91,7 +133,52 @@ fn list_items_max(key: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Finding, FunctionCoverage, TargetRecord};
+    use crate::contract::{Contract, Growth, Point, Reads, Tile, Trial};
+    use crate::record::{Finding, FunctionCoverage};
+
+    #[test]
+    fn failed_trials_are_the_last_to_go() {
+        let trial = |at: usize| Trial {
+            verdict: match at % 1_000 {
+                999 => Verdict::Fail(at.to_string()),
+                n if n % 2 == 0 => Verdict::NotApplicable("reads other things".into()),
+                _ => Verdict::Pass,
+            },
+            params: "x".repeat(10_000),
+            ..Trial::default()
+        };
+        let growth = Growth {
+            points: vec![Point::default(); 1_000],
+            tile: Some(Tile { piece_hex: "00".repeat(10_000), ..Tile::default() }),
+            ..Growth::default()
+        };
+        let contract = Contract {
+            trials: (0..20_000).map(trial).collect(),
+            growth: vec![growth; 501],
+            reads: vec![Reads { kinds: vec!["k".into(); 600], ..Reads::default() }; 600],
+            allowed: vec![Point::default(); 1_000],
+            ..Contract::default()
+        };
+        let target = TargetRecord { contract: Some(contract), ..TargetRecord::default() };
+        let clipped = clip(&Record { targets: vec![target], ..Record::default() });
+        let target = &clipped.targets[0];
+        let contract = target.contract.as_ref().unwrap();
+        let failed: Vec<&str> =
+            contract.trials.iter().map(|trial| trial.verdict.reason()).filter(|r| r.ends_with("999")).collect();
+        assert_eq!((contract.trials.len(), failed.len(), failed[19]), (5_000, 20, "19999"));
+        assert!(contract.trials.iter().all(|trial| trial.params.len() < 520 && trial.verdict.name() != "N/A"));
+        assert_eq!((contract.growth.len(), contract.growth[0].points.len(), contract.reads.len()), (500, 100, 500));
+        assert!(contract.growth[0].tile.as_ref().unwrap().piece_hex.len() <= 8_200);
+        assert!(contract.reads.iter().all(|reads| reads.kinds.len() == 500) && contract.allowed.len() == 100);
+        assert_eq!(
+            target.notes,
+            [
+                "This report lists 5000 of 20000 trials of the contract.",
+                "This report lists 500 of 501 shapes of growing work."
+            ]
+        );
+        assert_eq!(clip(&clipped), clipped);
+    }
 
     #[test]
     fn what_is_cut_says_so_and_the_end_of_a_run_stays() {

@@ -13,6 +13,10 @@ pub struct Contract {
     pub profile: String,
     /// The numbers of the contract, each with its reason.
     pub terms: Vec<LimitRow>,
+    /// What the contract allows of a hostile input by its size, sizes rising, straight between: the line in the plots.
+    pub allowed: Vec<Point>,
+    /// The same of typical documents; empty where nothing tighter is asked of them.
+    pub allowed_typical: Vec<Point>,
     /// What each entry reads.
     pub reads: Vec<Reads>,
     /// One row for each entry, family and size; families that were not run stand here with their reason.

@@ -12,6 +12,8 @@ pub mod hexdump;
 mod plot;
 pub mod record;
 pub mod rules;
+mod scatter;
+mod tally;
 pub mod words;
 
 pub use record::{Finding, Record, TargetRecord, Verdict};

@@ -164,7 +164,7 @@ fn round_ticks(highest: f64) -> Vec<f64> {
 }
 
 /// Ticks are round numbers: `2.00 k` → `2 k`, `0 ms` → `0`.
-fn tick_label(number: String) -> String {
+pub(crate) fn tick_label(number: String) -> String {
     match number.split_once(' ') {
         Some(("0", _)) => "0".into(),
         Some((value, unit)) if value.contains('.') => {
@@ -174,7 +174,8 @@ fn tick_label(number: String) -> String {
     }
 }
 
-fn fixed(value: f64) -> String {
+/// To a tenth of a pixel: what is finer is not seen, and would differ between machines.
+pub(crate) fn fixed(value: f64) -> String {
     format!("{value:.1}")
 }
 

@@ -1,6 +1,7 @@
 //! `index.html`: one page that needs nothing else: no script, no remote asset, and a policy that would stop both.
 //! It reads on a screen (light or dark), on paper and through a screen reader. `maud` escapes what goes into it.
 
+mod contract;
 mod readers;
 
 use crate::clip::thinned;
@@ -53,6 +54,7 @@ pub fn head(title: &str, style: &str) -> Markup {
 fn page(record: &Record) -> Markup {
     let title = format!("{} · {} · Autoclave", record.verdict.name(), text(&record.run.command));
     let findings: usize = record.targets.iter().map(|target| target.findings.len()).sum();
+    let has_contract = record.targets.iter().any(|target| target.contract.is_some());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -65,6 +67,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.targets.is_empty() { a href="#targets" { "Targets" } }
                     @if findings > 0 { a href="#findings" { "Findings" } }
                     @if !record.peers.is_empty() { a href="#readers" { "Readers" } }
+                    @if has_contract { a href="#contract" { "Resource contract" } }
                     @if !record.targets.is_empty() { a href="#coverage" { "Coverage" } }
                     a href="#not-tested" { "Not tested" }
                     @if !record.limits.is_empty() { a href="#limits" { "Limits" } }
@@ -75,6 +78,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.targets.is_empty() { (targets(&record.targets)) }
                     @if findings > 0 { (findings_section(record)) }
                     @if !record.peers.is_empty() { (readers::section(&record.peers)) }
+                    @if has_contract { (contract::section(&record.targets)) }
                     @if !record.targets.is_empty() { (coverage_section(&record.targets)) }
                     (not_tested(record))
                     @if !record.limits.is_empty() { (limits_section(record)) }

@@ -1,9 +1,13 @@
-//! `junit.xml`: suite = target, case = oracle, so that names stay the same from run to run. `quick-junit` writes the
+//! `junit.xml`: suite = target, case = oracle or family of a contract, so that names stay the same from run to run. `quick-junit` writes the
 //! XML. Most dashboards show a skipped case as green, so the exit code, not this file, says whether a run was judged.
 
+use crate::contract::Contract;
 use crate::escape::{block, line};
 use crate::record::{Check, Confirmation, Finding, Record, TargetRecord, Verdict};
+use crate::tally;
+use crate::words::exponent;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeMap;
 
 /// The file.
 pub fn render(record: &Record) -> Vec<u8> {
@@ -42,7 +46,53 @@ fn target_suite(record: &Record, target: &TargetRecord) -> TestSuite {
         let found: Vec<&Finding> = target.findings.iter().filter(|finding| finding.oracle == *oracle).collect();
         suite.add_test_case(case(oracle, &target.name, status(record, target, &found)));
     }
+    if let Some(contract) = &target.contract {
+        suite.add_test_cases(contract_cases(record, target, contract));
+    }
     suite
+}
+
+/// A case for each family and entry of a contract, and for each shape whose growth was measured.
+fn contract_cases(record: &Record, target: &TargetRecord, contract: &Contract) -> Vec<TestCase> {
+    let mut rows: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
+    for trial in &contract.trials {
+        let part = if trial.part == "typical" { "contract-typical" } else { "contract" };
+        let said = format!("{} {}: {}", trial.family, trial.params, trial.outcome);
+        let row = Row { said, verdict: &trial.verdict, finding: &trial.finding };
+        rows.entry(format!("{part}/{}/{}", trial.entry, trial.family)).or_default().push(row);
+    }
+    for growth in &contract.growth {
+        let said = format!("{}: k = {}", growth.shape, exponent(growth.exponent));
+        let row = Row { said, verdict: &growth.verdict, finding: &growth.finding };
+        rows.entry(format!("complexity/{}/{}", growth.entry, growth.shape)).or_default().push(row);
+    }
+    rows.into_iter().map(|(name, rows)| case(&name, &target.name, rows_status(record, target, &rows))).collect()
+}
+
+/// A row of a contract as a test report needs it.
+struct Row<'a> {
+    said: String,
+    verdict: &'a Verdict,
+    finding: &'a str,
+}
+
+/// A finding that does not fail the run does not fail a case either; one size that was not tested is not a pass.
+fn rows_status(record: &Record, target: &TargetRecord, rows: &[Row<'_>]) -> TestCaseStatus {
+    let fails = |row: &&Row<'_>| {
+        let carried = target.findings.iter().find(|finding| finding.id == row.finding);
+        matches!(row.verdict, Verdict::Fail(_)) && carried.is_none_or(|finding| record.fails(finding))
+    };
+    let failing: Vec<&Row<'_>> = rows.iter().filter(fails).collect();
+    if let Some(first) = failing.first() {
+        let told = |row: &&Row<'_>| format!("{}: {} {}", row.said, row.verdict.reason(), row.finding);
+        let body: Vec<String> = failing.iter().map(told).collect();
+        return failure(first.verdict.reason(), "contract", &body.join("\n"));
+    }
+    let not_run = |row: &&Row<'_>| !tally::was_run(row.verdict);
+    match rows.iter().filter(not_run).min_by_key(|row| matches!(row.verdict, Verdict::NotApplicable(_))) {
+        Some(row) => skipped(&format!("{}: {}", row.verdict.name(), row.verdict.reason())),
+        None => TestCaseStatus::success(),
+    }
 }
 
 /// The oracles that were asked, and any that have something to say all the same; never none, so that no target is lost.

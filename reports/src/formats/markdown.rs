@@ -1,11 +1,13 @@
 //! `summary.md`: for job summaries (`$GITHUB_STEP_SUMMARY`, at most 1 MiB) and pull-request comments.
 //! Whatever comes from outside stands in code spans or code blocks, where neither markup, links nor mentions work.
 
+use crate::contract::Contract;
 use crate::escape::{column, cut, markdown_block, markdown_code};
 use crate::hexdump;
-use crate::record::{Confirmation, Finding, Record, TargetRecord};
+use crate::record::{Confirmation, Finding, Record, TargetRecord, Verdict};
 use crate::rules::rule;
-use crate::words::{bytes, chance_of, count, percent, plural, short};
+use crate::tally::{self, Tally};
+use crate::words::{bytes, chance_of, count, exponent, percent, plural, short};
 
 /// Bytes after which findings are counted instead of shown: GitHub takes 1 MiB.
 const BYTES_MAX: usize = 900 << 10;
@@ -18,6 +20,7 @@ pub fn render(record: &Record) -> Vec<u8> {
     }
     text.push_str(&targets(record));
     text.push_str(&checks(record));
+    text.push_str(&contracts(record));
     text.push_str(&not_tested(record));
     let mut left_out = 0;
     for (target, finding) in record.findings() {
@@ -76,6 +79,63 @@ fn checks(record: &Record) -> String {
         ));
     }
     text + "\n"
+}
+
+/// How targets kept their contracts: a row each, then what was broken.
+fn contracts(record: &Record) -> String {
+    const TARGETS_MAX: usize = 200;
+    const LINES_MAX: usize = 100;
+    let held: Vec<(&TargetRecord, &Contract)> = record
+        .targets
+        .iter()
+        .filter_map(|target| Some((target, target.contract.as_ref()?)))
+        .take(TARGETS_MAX)
+        .collect();
+    if held.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "### Resource contract\n\n| Target | Profile | Trials | Kept | Broken | Not tested | N/A | Steepest |\n|---|---|--:|--:|--:|--:|--:|---|\n",
+    );
+    let mut lines = Vec::new();
+    for (target, contract) in held {
+        let tally = Tally::of(&contract.trials);
+        let steepest = tally::steepest(contract);
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(&target.name, 60),
+            code(&contract.profile, 20),
+            count(tally.run()),
+            count(tally.kept),
+            count(tally.broken),
+            count(tally.not_tested),
+            count(tally.not_applicable),
+            steepest.map_or_else(String::new, |growth| {
+                format!("{} k = {}", code(&format!("{} {}", growth.entry, growth.shape), 60), exponent(growth.exponent))
+            }),
+        ));
+        for family in tally::families(contract).iter().filter(|family| matches!(family.worst.verdict, Verdict::Fail(_)))
+        {
+            let trial = family.worst;
+            lines.push(format!(
+                "- **{}** {}: {}, {} in, {} fuel, {} of memory: {}\n",
+                trial.verdict.name(),
+                code(&format!("{} {} {}", target.name, trial.entry, trial.family), 120),
+                code(&trial.outcome, 30),
+                bytes(trial.bytes),
+                short(trial.fuel as f64),
+                bytes(trial.memory_bytes),
+                code(trial.verdict.reason(), 200),
+            ));
+        }
+    }
+    let more = lines.len().saturating_sub(LINES_MAX);
+    text.push('\n');
+    lines.iter().take(LINES_MAX).for_each(|line| text.push_str(line));
+    if more > 0 {
+        text.push_str(&format!("- {} more in report.json\n", plural(more as u64, "line")));
+    }
+    if lines.is_empty() { text } else { text + "\n" }
 }
 
 fn not_tested(record: &Record) -> String {

@@ -1,8 +1,10 @@
 //! The table at a run's end, for people at a terminal: plain text, columns aligned, nothing that acts on the terminal.
 
+use crate::contract::Contract;
 use crate::escape::{column, line};
 use crate::record::{Confirmation, Record, Verdict};
-use crate::words::{chance_of, count, percent, plural, short};
+use crate::tally::{self, Tally};
+use crate::words::{bytes, chance_of, count, exponent, percent, plural, short};
 
 /// Targets, findings with the line that shows each again, what was not tested, the verdict.
 pub fn render(record: &Record) -> Vec<u8> {
@@ -12,6 +14,11 @@ pub fn render(record: &Record) -> Vec<u8> {
     }
     if !record.checks.is_empty() {
         text.push_str(&checks(record));
+    }
+    for target in &record.targets {
+        if let Some(contract) = &target.contract {
+            text.push_str(&resources(&target.name, contract));
+        }
     }
     for (target, finding) in record.findings() {
         let aside = match &finding.confirmed {
@@ -62,6 +69,35 @@ fn targets(record: &Record) -> String {
         ]);
     }
     aligned(&rows, 2)
+}
+
+/// How a target kept its contract: counts, its worst trial, its steepest shape.
+fn resources(target: &str, contract: &Contract) -> String {
+    let profile =
+        if contract.profile.is_empty() { String::new() } else { format!(" ({})", column(&contract.profile, 16)) };
+    let mut text = format!("\nCONTRACT  {}{profile}: {}\n", column(target, 32), Tally::of(&contract.trials).words());
+    if let Some(trial) = tally::worst(contract) {
+        text.push_str(&format!(
+            "          worst   {} {} ({}): {}: {}\n",
+            column(&trial.entry, 32),
+            column(&trial.family, 32),
+            bytes(trial.bytes),
+            column(&trial.outcome, 24),
+            column(trial.verdict.reason(), 110),
+        ));
+    }
+    if let Some(growth) = tally::steepest(contract) {
+        let per_byte = growth.fuel_per_byte.map(|fuel| format!(", up to {} fuel per byte", short(fuel)));
+        text.push_str(&format!(
+            "          growth  {} {}: k = {}{}: {}\n",
+            column(&growth.entry, 32),
+            column(&growth.shape, 32),
+            exponent(growth.exponent),
+            per_byte.unwrap_or_default(),
+            growth.verdict.name(),
+        ));
+    }
+    text
 }
 
 fn checks(record: &Record) -> String {

@@ -1,6 +1,6 @@
 //! Every format: golden files (rewritten with `INSTA_UPDATE=always`), and programs of others that read it.
 
-use crate::{sample, tools};
+use crate::{limits, sample, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::{ALL, Format, render_all};
 use std::process::Command;
@@ -31,6 +31,14 @@ fn golden_files_of_a_selftest() {
 }
 
 #[test]
+fn golden_files_of_a_contract() {
+    let record = limits::record();
+    for name in ["html", "sarif", "junit", "markdown", "table", "json", "contract"] {
+        insta::assert_snapshot!(format!("limits.{name}"), text(name, &record));
+    }
+}
+
+#[test]
 fn file_names_are_unique_and_stay_inside() {
     let files = render_all(&sample::record());
     let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -50,6 +58,7 @@ fn sarif_passes_the_validator_with_githubs_rules() {
         ("fuzz", sample::record()),
         ("selftest", sample::selftest()),
         ("diff", sample::differential()),
+        ("limits", limits::record()),
         ("hostile", crate::hostile::record()),
     ] {
         let complaints = sarif_complaints(folder.path(), name, &text("sarif", &record));
@@ -98,6 +107,7 @@ fn pages_are_correct_html() {
     let pages = [
         ("good-fuzz.html", good.clone()),
         ("good-selftest.html", text("html", &sample::selftest())),
+        ("good-limits.html", text("html", &limits::record())),
         ("good-hostile.html", text("html", &crate::hostile::record())),
         ("good-empty.html", text("html", &Record::default())),
         ("bad-nesting.html", good.replacen("</dl>", "", 1)),
@@ -139,6 +149,26 @@ fn junit_is_read_by_others() {
          not tested|not-tested|constant time|Skipped\n"
     );
     assert_eq!(read(&sample::selftest()), "checks|checks|fuel|Passed\nchecks|checks|shadow-stack|Skipped\n");
+    let limits = read(&limits::record());
+    for line in [
+        "intake-gateway|intake-gateway|contract|Failure",
+        "intake-gateway|intake-gateway|contract/import/gzip|Failure",
+        "intake-gateway|intake-gateway|contract/import/gzip-nested|Passed",
+        "intake-gateway|intake-gateway|contract/import/fhir-contained|Skipped",
+        "intake-gateway|intake-gateway|contract/import/zstd|Skipped",
+        "intake-gateway|intake-gateway|contract-typical/import/typical-fhir-bundle|Failure",
+        "intake-gateway|intake-gateway|complexity/parse_hl7/found by search|Failure",
+        "intake-gateway|intake-gateway|complexity/import/found by search|Passed",
+        "inflate-streaming|inflate-streaming|contract/inflate/gzip|Passed",
+    ] {
+        assert!(limits.lines().any(|read| read == line), "{line}: {limits}");
+    }
+    // A finding below the severity that fails the run fails no case: the page and the exit code say the same.
+    let mut lenient = limits::record();
+    lenient.run.fail_on = autoclave_reports::Severity::High;
+    let lenient = read(&lenient);
+    assert!(lenient.contains("contract/import/gzip|Failure"), "{lenient}");
+    assert!(!lenient.contains("contract-typical/import/typical-fhir-bundle|Failure"), "{lenient}");
     assert!(read(&crate::hostile::record()).lines().count() >= 3);
 }
 

@@ -1,7 +1,8 @@
 //! A record in which every text is an attack on whoever prints it, in every format.
 
-use crate::{sample, tools};
+use crate::{limits, sample, tools};
 use autoclave_reports::Record;
+use autoclave_reports::contract::{Contract, Point, Tile};
 use autoclave_reports::formats::{ALL, Format, html};
 use serde_json::Value;
 
@@ -21,12 +22,14 @@ const PAYLOAD: &str = concat!(
     "../../../etc/passwd C:\\x file:///etc/passwd {{7*7}} ${7*7} \\u{1b}",
 );
 
-/// The sample, each of its texts replaced by the attack, some of them a megabyte long.
+/// The samples, each of their texts replaced by the attack, some of them a megabyte long.
 pub fn record() -> Record {
-    let mut value = serde_json::to_value(sample::record()).unwrap();
+    let mut whole = sample::record();
+    whole.targets.extend(limits::record().targets);
+    let mut value = serde_json::to_value(whole).unwrap();
     let mut count = 0;
     poison("", &mut value, &mut count);
-    assert!(count > 100, "only {count} texts were replaced");
+    assert!(count > 500, "only {count} texts were replaced");
     serde_json::from_value(value).unwrap()
 }
 
@@ -78,6 +81,46 @@ fn every_format_stays_inert_and_bounded() {
     }
 }
 
+/// A contract of as many rows, with numbers as large, as a file may hold.
+#[test]
+fn a_contract_without_end_makes_a_page_that_ends() {
+    let sample = limits::record().targets.remove(0).contract.unwrap();
+    let huge = |bytes: u64| Point { bytes, fuel: u64::MAX - bytes, memory_bytes: u64::MAX };
+    let mut contract = Contract { allowed: (0..3_000).rev().map(huge).collect(), ..sample.clone() };
+    for at in 0..30_000_usize {
+        let mut trial = sample.trials[at % sample.trials.len()].clone();
+        trial.entry = format!("entry{}", at % 700);
+        trial.family = format!("{PAYLOAD}{at}");
+        (trial.bytes, trial.fuel, trial.fuel_allowed) = (at as u64 % 3, u64::MAX, at as u64 % 2);
+        (trial.memory_bytes, trial.memory_bytes_allowed, trial.output_bytes) = (u64::MAX, 1, u64::MAX);
+        trial.expanded = if at % 2 == 0 { u128::MAX.to_string() } else { PAYLOAD.into() };
+        trial.wall_ms = f64::MAX;
+        contract.trials.push(trial);
+        let mut growth = sample.growth[at % sample.growth.len()].clone();
+        growth.entry = format!("entry{}", at % 700);
+        growth.shape = format!("{PAYLOAD}{at}");
+        growth.points = (0..1_000).map(huge).collect();
+        (growth.exponent, growth.fuel_per_byte) = (Some(f64::MAX), Some(f64::MIN));
+        growth.tile = Some(Tile { prefix_hex: PAYLOAD.into(), piece_hex: "c3".repeat(9_000), suffix_hex: "0".into() });
+        if at < 2_000 {
+            contract.growth.push(growth);
+        }
+    }
+    let mut target = sample::record().targets.remove(0);
+    target.contract = Some(contract);
+    let record = Record { targets: vec![target], ..Record::default() };
+    for format in ALL {
+        for file in format.files(&record) {
+            let text = String::from_utf8(file.bytes).unwrap();
+            assert_inert(&file.path, &text);
+            let bytes_max = if ["json", "contract", "junit"].contains(&format.name) { 24 << 20 } else { 4 << 20 };
+            assert!(text.len() < bytes_max, "{}: {} bytes", file.path, text.len());
+            let odd = [">NaN", "\"NaN", ">inf", "\"inf\"", "\"-inf"].into_iter().find(|odd| text.contains(odd));
+            assert_eq!(odd, None, "{}", file.path);
+        }
+    }
+}
+
 #[test]
 fn pages_hold_no_markup_from_outside() {
     let record = record();
@@ -99,11 +142,13 @@ fn other_formats_hold_no_commands_from_outside() {
         assert!(line.starts_with("::error ") || line.starts_with("::warning "), "{line}");
     }
     // CSV: read back by the rules of RFC 4180, no cell is a formula.
-    let csv = text("csv");
-    for row in csv.split("\r\n").skip(1).filter(|row| !row.is_empty()) {
-        assert!(!row.contains('\n'));
-        for cell in row.trim_matches('"').split("\",\"") {
-            assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+    for csv in [text("csv"), text("contract")] {
+        assert!(csv.lines().count() > 3);
+        for row in csv.split("\r\n").skip(1).filter(|row| !row.is_empty()) {
+            assert!(!row.contains('\n'));
+            for cell in row.trim_matches('"').split("\",\"") {
+                assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+            }
         }
     }
     // Markdown: printed to the log of a job, no line is a command.

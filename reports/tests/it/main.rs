@@ -2,6 +2,7 @@
 
 mod formats;
 mod hostile;
+mod limits;
 mod record;
 mod sample;
 mod schema;

@@ -1,6 +1,6 @@
 //! `schema/report.schema.json` is what the types say, and what the files obey.
 
-use crate::{sample, tools};
+use crate::{limits, sample, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::json;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,8 @@ fn a_validator_accepts_records_and_refuses_what_is_none() {
         broken.push(text.replacen(from, to, 1).into_bytes());
     }
     let mut arguments = Vec::new();
-    let accepted = [good, json::render(&sample::selftest()), json::render(&Record::default())];
+    let accepted =
+        [good, json::render(&limits::record()), json::render(&sample::selftest()), json::render(&Record::default())];
     for (kind, files) in [("good", accepted.to_vec()), ("bad", broken)] {
         for (i, bytes) in files.into_iter().enumerate() {
             let file = folder.path().join(format!("{kind}-{i}.json"));
