@@ -1,6 +1,7 @@
 //! One question each, asked of an execution; one table that lists them. Every oracle names a canary that it must catch
 //! and the repaired twin that it must pass, and `selftest` holds it to that.
 
+mod contract;
 mod crash;
 
 use crate::execution::Execution;
@@ -26,10 +27,28 @@ pub struct Oracle {
     pub question: &'static str,
     /// What a finding means and what to do about it.
     pub explanation: &'static str,
-    /// The answer: a title for the finding, or nothing.
-    pub judge: fn(&Case<'_>) -> Option<String>,
+    /// Of what it is asked.
+    pub asked: Asked,
     /// Targets with planted flaws, each with its repaired twin.
     pub canaries: &'static [(Canary, Canary)],
+}
+
+/// Of what an oracle's question is asked.
+pub enum Asked {
+    /// Of each execution, with the answer: a title for the finding, or nothing.
+    OfExecutions(fn(&Case<'_>) -> Option<String>),
+    /// Of a target as a whole, by the room `contract`; what is expected of its canaries are clauses, not outcomes.
+    OfContracts,
+}
+
+impl Oracle {
+    /// The answer about one execution, if it is asked of such.
+    pub fn judge(&self, case: &Case<'_>) -> Option<String> {
+        match self.asked {
+            Asked::OfExecutions(judge) => judge(case),
+            Asked::OfContracts => None,
+        }
+    }
 }
 
 /// A target that the binary carries, so that a check can qualify itself without a source tree or a guest toolchain.
@@ -43,11 +62,11 @@ pub struct Canary {
 }
 
 /// All oracles, in the order in which they are asked.
-pub static ALL: &[Oracle] = &[crash::ORACLE];
+pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE];
 
 /// The first oracle that calls the case a finding, and its title.
 pub fn ask(case: &Case<'_>) -> Option<(&'static Oracle, String)> {
-    ALL.iter().find_map(|oracle| (oracle.judge)(case).map(|title| (oracle, title)))
+    ALL.iter().find_map(|oracle| oracle.judge(case).map(|title| (oracle, title)))
 }
 
 /// The oracle of that name.
@@ -101,7 +120,7 @@ mod tests {
         for &outcome in Outcome::ALL {
             let execution = execution(outcome);
             let case = Case { target: &target, entry: "parse", input: b"", execution: &execution };
-            let answers = ALL.iter().filter(|oracle| (oracle.judge)(&case).is_some()).count();
+            let answers = ALL.iter().filter(|oracle| oracle.judge(&case).is_some()).count();
             assert_eq!(answers, usize::from(outcome.is_finding()), "{}", outcome.name());
         }
         let trapped = execution(Outcome::Trap(Trap::Unreachable));

@@ -79,7 +79,8 @@ pub const GZIP_MEMBERS: Family = Family {
         let mut member = Vec::new();
         gzip(&mut member, pattern(params), each)?;
         repeat(out, &member, members)?;
-        Ok(Content::Expands(Expanded::Exact(u128::from(members) * u128::from(each))))
+        // Readers of one member, which are many, stop there.
+        Ok(Content::Layers { first: each.into(), all: Expanded::Exact(u128::from(members) * u128::from(each)) })
     },
 };
 

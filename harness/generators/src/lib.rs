@@ -97,7 +97,7 @@ pub struct Made {
     pub bytes: u64,
     /// What it becomes when everything in it is expanded.
     pub expanded: Expanded,
-    /// What it becomes when only the outermost layer is, where there are several.
+    /// What it becomes when only the outermost layer, or the first member, is, where there are several.
     pub first_layer: Option<u128>,
     /// Bytes or elements that a header claims to follow, where that is not true.
     pub declared: Option<u128>,

@@ -27,14 +27,16 @@ fn one(home: &Home, name: &str, entry: Option<&str>) -> anyhow::Result<(Target, 
     Ok((target, entry))
 }
 
-/// Removes from the collected corpus what the rest covers. Inputs that are committed as seeds or regressions stay.
+/// Removes from the collected corpus what the rest covers. Inputs that are committed as seeds or regressions stay, and so
+/// do those that are pinned for what coverage does not see.
 pub fn cmin(flags: &cli::OneTarget) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let (target, entry) = one(&home, &flags.target, flags.entry.as_deref())?;
     let folder = home.unit(&target, &entry).corpus();
     let engine = Engine::new(Some(&home.cache()))?;
     let mut executor = Executor::new(&engine, &target, &entry, Build::Fuzz, Reset::Dirty, &target.limits)?;
-    let inputs = Store::open(&folder, u64::from(target.limits.input_bytes_max))?.import()?;
+    let longest = u64::from(target.limits.input_bytes_max);
+    let inputs = Store::open(&folder, longest)?.import()?;
     let format = target.manifest.format.as_deref();
     let mut pinned: std::collections::BTreeSet<InputId> =
         inputs::seeds(&home, format, &target.limits)?.iter().map(|seed| InputId::of(seed)).collect();
@@ -43,6 +45,7 @@ pub fn cmin(flags: &cli::OneTarget) -> anyhow::Result<u8> {
         let kept = crate::corpus::load_seeds(&regressions, u64::from(target.limits.input_bytes_max))?;
         pinned.extend(kept.iter().map(|input| InputId::of(input)));
     }
+    pinned.extend(inputs::pinned(&home.unit(&target, &entry), longest)?.iter().map(|input| InputId::of(input)));
     let candidates: Vec<Candidate> = inputs
         .iter()
         .map(|input| {

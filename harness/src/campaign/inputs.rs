@@ -1,6 +1,6 @@
 //! What a run starts from: committed seeds and dictionaries.
 
-use super::home::Home;
+use super::home::{Home, UnitHome};
 use crate::corpus;
 use crate::error::HarnessError;
 use crate::limits::Limits;
@@ -18,6 +18,14 @@ pub fn seeds(home: &Home, format: Option<&str>, limits: &Limits) -> Result<Vec<V
     match format {
         Some(format) => corpus::load_seeds(&home.corpora(format).join("seeds"), u64::from(limits.input_bytes_max)),
         None => Ok(Vec::new()),
+    }
+}
+
+/// Inputs of a unit that show what coverage does not see.
+pub fn pinned(unit: &UnitHome, input_bytes_max: u64) -> Result<Vec<Vec<u8>>, HarnessError> {
+    match unit.pinned().is_dir() {
+        true => corpus::Store::open(&unit.pinned(), input_bytes_max)?.import(),
+        false => Ok(Vec::new()),
     }
 }
 

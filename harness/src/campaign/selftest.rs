@@ -6,16 +6,19 @@ use super::home::Home;
 use super::run_folder::RunFolder;
 use crate::check::{Checked, check};
 use crate::cli;
+use crate::contract::{self, Held, Question};
 use crate::engine::{self, Clock, Event, Options, Stop};
 use crate::error::HarnessError;
 use crate::execution::Outcome;
 use crate::executors::{Engine, Reset};
-use crate::limits::Overrides;
-use crate::oracles::{self, Canary, Oracle};
+use crate::limits::{Overrides, Profile, Terms};
+use crate::oracles::{self, Asked, Canary, Oracle};
 use crate::target::{Manifest, Target};
+use autoclave_generators::family;
 use autoclave_reports::record::{Check, Timing, Trial};
 use autoclave_reports::{Severity, Verdict};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
@@ -59,6 +62,11 @@ pub fn run(flags: &cli::Selftest, arguments: &[String]) -> anyhow::Result<u8> {
 /// One row for each planted flaw: caught in the canary, and passed in the same entry of the twin.
 pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary) -> Result<Vec<Check>, HarnessError> {
     let (canary, twin) = (load(canary)?, load(twin)?);
+    if matches!(oracle.asked, Asked::OfContracts) {
+        let entries: Vec<(&String, &String)> = canary.manifest.expect.iter().collect();
+        let row = |(entry, clause): &(&String, &String)| of_contract(engine, oracle, &canary, &twin, entry, clause);
+        return entries.par_iter().map(row).collect();
+    }
     let rows: Vec<Result<Check, HarnessError>> = canary
         .manifest
         .expect
@@ -74,6 +82,73 @@ pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary)
         })
         .collect();
     rows.into_iter().collect()
+}
+
+/// Families that break every clause of a canary's contract, in little time.
+const PRESSING: [&str; 3] = ["json-tiny-values", "typical-fhir-bundle", "gzip"];
+
+/// The contract's oracle: the clause is found broken in the canary, and none in the twin.
+fn of_contract(
+    engine: &Engine,
+    oracle: &Oracle,
+    canary: &Target,
+    twin: &Target,
+    entry: &str,
+    clause: &str,
+) -> Result<Check, HarnessError> {
+    let (caught, passed) = (press(engine, canary, entry)?, press(engine, twin, entry)?);
+    let names = |held: &Held| held.broken.iter().map(|one| one.clause.name()).collect::<BTreeSet<_>>();
+    let (in_canary, in_twin) = (names(&caught), names(&passed));
+    let verdict = match (in_canary.contains(clause), in_twin.is_empty()) {
+        (true, true) => Verdict::Pass,
+        (false, _) => Verdict::Fail(format!("{}::{entry}: {clause} not caught", canary.name)),
+        (true, false) => Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name)),
+    };
+    let describe = |held: &Held, names: &BTreeSet<&str>| match names.is_empty() {
+        true => format!("kept on {} inputs", held.executions),
+        false => {
+            format!("{} in {} inputs", names.iter().copied().collect::<Vec<_>>().join(", "), held.executions)
+        }
+    };
+    Ok(Check {
+        name: oracle.name.into(),
+        question: oracle.question.into(),
+        target: Some(format!("{}::{entry}", canary.name)),
+        verdict,
+        canary: Some(Trial {
+            target: format!("{}::{entry}", canary.name),
+            expected: clause.into(),
+            seen: describe(&caught, &in_canary),
+        }),
+        twin: Some(Trial {
+            target: format!("{}::{entry}", twin.name),
+            expected: "no finding".into(),
+            seen: describe(&passed, &in_twin),
+        }),
+    })
+}
+
+/// An entry under a few families, with the terms and limits of a browser.
+fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Held, HarnessError> {
+    let terms = Terms::of(Profile::Browser);
+    let reads = contract::reads(engine, target, entry, &[])?;
+    let families: Vec<_> = PRESSING.iter().map(|name| family(name).expect("a family of the table")).collect();
+    let question = Question {
+        engine,
+        target,
+        entry,
+        terms: &terms,
+        reads: &reads.readings,
+        families: &families,
+        family_fuel: contract::FAMILY_FUEL,
+    };
+    let mut all = Held::default();
+    for (family, readings) in contract::families(&question) {
+        if let Ok(readings) = readings {
+            all.add(contract::hold(&question, family, &readings)?);
+        }
+    }
+    Ok(all)
 }
 
 /// An outcome that ends the hunt in a twin: the flaw that was repaired.
@@ -177,5 +252,6 @@ fn row(
 fn load(canary: &Canary) -> Result<Target, HarnessError> {
     let manifest: Manifest = toml::from_str(canary.manifest)
         .map_err(|error| HarnessError::module(canary.name, format_args!("target.toml: {}", error.message())))?;
-    Target::from_bytes(canary.name, canary.wat.as_bytes(), manifest, &Overrides::default())
+    let overrides = Overrides { profile: manifest.reads.keys().next().map(|_| Profile::Browser), ..Default::default() };
+    Target::from_bytes(canary.name, canary.wat.as_bytes(), manifest, &overrides)
 }

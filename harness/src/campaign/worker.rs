@@ -81,8 +81,11 @@ fn fuzz(ready: &Ready) -> Result<(), HarnessError> {
     });
     let format = target.manifest.format.as_deref();
     let known = crate::corpus::Store::open(&unit.corpus(), u64::from(target.limits.input_bytes_max))?.import()?.len();
-    let seeds = if job.seeds { inputs::seeds(home, format, &target.limits)? } else { Vec::new() };
+    let mut seeds = if job.seeds { inputs::seeds(home, format, &target.limits)? } else { Vec::new() };
     let input_bytes_max = job.max_len.unwrap_or(inputs::FUZZ_BYTES_MAX).min(target.limits.input_bytes_max) as usize;
+    if job.seeds {
+        seeds.extend(inputs::pinned(unit, input_bytes_max as u64)?);
+    }
     let begun_with = (known + seeds.len()) as u64;
     if job.runs == Some(0) {
         return rerun(ready, &mut subject, &seeds);

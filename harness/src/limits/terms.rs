@@ -25,6 +25,9 @@ pub struct Terms {
     pub fuel_base: u64,
     /// Fuel on top for each input byte. Default 3,000: linear parsers take 9 to 644.
     pub fuel_per_byte: u64,
+    /// Fuel on top for each byte that a compressed input may expand to, if that is more. Default 50: inflating and summing
+    /// take 2 to 46.
+    pub fuel_per_expanded_byte: u64,
     /// Most that an input may expand to and be accepted, bytes. Browser 64 MiB, server 512 MiB.
     pub expanded_bytes_max: u64,
     /// Most that an input may expand to for each of its bytes. Default 200: medical text compresses 10 to 40 times.
@@ -46,6 +49,7 @@ impl Default for Terms {
             typical_memory_per_byte: 12,
             fuel_base: 5_000_000,
             fuel_per_byte: 3_000,
+            fuel_per_expanded_byte: 50,
             expanded_bytes_max: 64 << 20,
             expanded_ratio_max: 200,
             expanded_free_bytes: 1 << 20,
@@ -63,6 +67,7 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
     ("typical_memory_per_byte", "bytes/byte", "typical documents: a Bundle read into a tree takes 7.7"),
     ("fuel_base", "fuel", "a few milliseconds, whatever the input"),
     ("fuel_per_byte", "fuel/byte", "linear parsers take 9 to 644"),
+    ("fuel_per_expanded_byte", "fuel/byte", "of what may come out of a compressed input; inflating takes 2 to 46"),
     ("expanded_bytes_max", "bytes", "what a compressed input may expand to and be accepted"),
     ("expanded_ratio_max", "bytes/byte", "medical text compresses 10 to 40 times"),
     ("expanded_free_bytes", "bytes", "below, the ratio does not count: short runs harm nobody"),
@@ -122,12 +127,10 @@ impl Terms {
         self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(bytes.min(accepted)))
     }
 
-    /// The same for a compressed input: what may come out of it may be worked on, at the fuel for one input byte shared
-    /// by the bytes that the ratio lets come out of it.
+    /// The same for a compressed input: what may come out of it may be worked on.
     pub fn fuel_to_expand(&self, bytes: u64, accepted: u64) -> u64 {
-        let for_each = self.fuel_per_byte / self.expanded_ratio_max.max(1);
-        let of_output = self.fuel_base.saturating_add(for_each.saturating_mul(self.expanded(bytes)));
-        of_output.max(self.fuel(bytes, accepted))
+        let of_output = self.fuel_per_expanded_byte.saturating_mul(self.expanded(bytes));
+        self.fuel_base.saturating_add(of_output).max(self.fuel(bytes, accepted))
     }
 
     /// Most bytes that an input of so many bytes may expand to and be accepted.
@@ -163,8 +166,9 @@ mod tests {
         assert_eq!(terms.typical_memory(mib, 256 * mib), 16 * mib);
         assert_eq!(terms.fuel(1_000, 8 * mib), 8_000_000);
         assert_eq!(terms.fuel(u64::MAX, 8 * mib), 5_000_000 + 3_000 * 8 * mib);
-        assert_eq!(terms.fuel_to_expand(10, 8 * mib), 5_000_000 + 15 * mib);
-        assert_eq!(terms.fuel_to_expand(mib, 8 * mib), terms.fuel(mib, 8 * mib));
+        assert_eq!(terms.fuel_to_expand(10, 8 * mib), 5_000_000 + 50 * mib);
+        assert_eq!(terms.fuel_to_expand(100_000, 8 * mib), 5_000_000 + 50 * 20_000_000);
+        assert_eq!(terms.fuel_to_expand(8 * mib, 8 * mib), terms.fuel(8 * mib, 8 * mib));
         assert_eq!([10, 100_000, u64::MAX].map(|bytes| terms.expanded(bytes)), [mib, 20_000_000, 64 * mib]);
     }
 

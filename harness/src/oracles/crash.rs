@@ -1,6 +1,6 @@
 //! `crash`: can any input make the module trap, or drive it into a limit?
 
-use super::{Case, Oracle, canary};
+use super::{Asked, Case, Oracle, canary};
 use crate::execution::{Limit, Outcome, Trap};
 
 /// The table's entry.
@@ -12,7 +12,7 @@ no code of the module expects. A host that goes on using it may answer the next 
 return an error for input that the module does not accept; throw the instance away after any trap. A module that needs \
 unbounded time, stack, memory, output or host calls for one message denies service to all others. Repair: bound depth, \
 sizes and work by the input's length, and refuse what exceeds the bound with an error.",
-    judge,
+    asked: Asked::OfExecutions(judge),
     canaries: &[
         canary!("canary-crash"),
         canary!("canary-proposals"),
