@@ -25,8 +25,8 @@ const DEPTH_MAX: usize = 128;
 
 impl Guest for Answers {
     /// Careful: the error says where, not what: a log is no place for the patient's data, and this fits on a line.
-    fn explain(document: Vec<u8>) -> Result<u32, String> {
-        match serde_json::from_slice::<IgnoredAny>(short(&document)?) {
+    fn explain(document: String) -> Result<u32, String> {
+        match serde_json::from_str::<IgnoredAny>(short(&document)?) {
             Ok(_) => Ok(document.len() as u32),
             Err(error) => Err(place(&error)),
         }
@@ -52,14 +52,14 @@ impl Guest for Answers {
     }
 
     /// Careful: what is open is the call's own, and bounded.
-    fn depth(document: Vec<u8>) -> Result<u32, String> {
+    fn depth(document: String) -> Result<u32, String> {
         let mut open = Vec::new();
         let mut deepest = 0;
-        let mut bytes = short(&document)?.iter();
+        let mut bytes = short(&document)?.bytes();
         while let Some(byte) = bytes.next() {
             match byte {
                 b'[' | b'{' if open.len() == DEPTH_MAX => return Err("too deep".to_owned()),
-                b'[' | b'{' => open.push(*byte),
+                b'[' | b'{' => open.push(byte),
                 // The bracket that closes comes two after the one that opens.
                 b']' | b'}' if open.pop() == Some(byte - 2) => {}
                 b']' | b'}' => return Err("closed, but not opened".to_owned()),
@@ -72,8 +72,8 @@ impl Guest for Answers {
     }
 
     /// Careful: looks at each string as it comes by and keeps none.
-    fn untidy(document: Vec<u8>) -> Result<u32, String> {
-        let mut deserializer = serde_json::Deserializer::from_slice(short(&document)?);
+    fn untidy(document: String) -> Result<u32, String> {
+        let mut deserializer = serde_json::Deserializer::from_str(short(&document)?);
         let mut count = 0;
         Untidy(&mut count).deserialize(&mut deserializer).map_err(|error| place(&error))?;
         deserializer.end().map_err(|error| place(&error))?;
@@ -81,8 +81,8 @@ impl Guest for Answers {
     }
 }
 
-fn short(document: &[u8]) -> Result<&[u8], String> {
-    if document.len() > DOCUMENT_BYTES_MAX { Err("too long".to_owned()) } else { Ok(document) }
+fn short<T: AsRef<[u8]> + ?Sized>(document: &T) -> Result<&T, String> {
+    if document.as_ref().len() > DOCUMENT_BYTES_MAX { Err("too long".to_owned()) } else { Ok(document) }
 }
 
 fn place(error: &serde_json::Error) -> String {
@@ -90,7 +90,7 @@ fn place(error: &serde_json::Error) -> String {
 }
 
 /// Moves on behind the closing quote.
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) -> Result<(), String> {
+fn skip_string(bytes: &mut std::str::Bytes<'_>) -> Result<(), String> {
     loop {
         match bytes.next() {
             Some(b'"') => return Ok(()),

@@ -18,10 +18,10 @@ static OPEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 impl Guest for Answers {
     /// Careless: the error quotes the document, so that whoever reads the log can see what was wrong with the patient.
-    fn explain(document: Vec<u8>) -> Result<u32, String> {
-        match serde_json::from_slice::<IgnoredAny>(&document) {
+    fn explain(document: String) -> Result<u32, String> {
+        match serde_json::from_str::<IgnoredAny>(&document) {
             Ok(_) => Ok(document.len() as u32),
-            Err(error) => Err(format!("{error} in {}", String::from_utf8_lossy(&document))),
+            Err(error) => Err(format!("{error} in {document}")),
         }
     }
 
@@ -33,13 +33,13 @@ impl Guest for Answers {
     }
 
     /// Careless: what a refused document left open is still open when the next one begins.
-    fn depth(document: Vec<u8>) -> Result<u32, String> {
+    fn depth(document: String) -> Result<u32, String> {
         let mut open = OPEN.lock().map_err(|error| error.to_string())?;
         let mut deepest = 0;
-        let mut bytes = document.iter();
+        let mut bytes = document.bytes();
         while let Some(byte) = bytes.next() {
             match byte {
-                b'[' | b'{' => open.push(*byte),
+                b'[' | b'{' => open.push(byte),
                 // The bracket that closes comes two after the one that opens.
                 b']' | b'}' if open.pop() == Some(byte - 2) => {}
                 b']' | b'}' => return Err("closed, but not opened".to_owned()),
@@ -53,8 +53,8 @@ impl Guest for Answers {
 
     /// Careless: a tree, a copy of it to clean, and both as text to be sure. Each is a few times the document, which
     /// nobody notices with a short one.
-    fn untidy(document: Vec<u8>) -> Result<u32, String> {
-        let before: Value = serde_json::from_slice(&document).map_err(|error| error.to_string())?;
+    fn untidy(document: String) -> Result<u32, String> {
+        let before: Value = serde_json::from_str(&document).map_err(|error| error.to_string())?;
         let mut after = before.clone();
         let count = trim(&mut after);
         let (before, after) = (before.to_string(), after.to_string());
@@ -63,7 +63,7 @@ impl Guest for Answers {
 }
 
 /// Moves on behind the closing quote.
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) -> Result<(), String> {
+fn skip_string(bytes: &mut std::str::Bytes<'_>) -> Result<(), String> {
     loop {
         match bytes.next() {
             Some(b'"') => return Ok(()),
