@@ -684,10 +684,16 @@ impl Record {
     /// The record in the text of a `report.json`, which may come from anywhere.
     ///
     /// # Errors
-    /// Longer than [`REPORT_BYTES_MAX`], not a report, of another version, of another shape.
+    /// Longer than [`REPORT_BYTES_MAX`], of more than [`REPORT_OBJECTS_MAX`] objects, not a report, of another version,
+    /// of another shape.
     pub fn from_json(json: &[u8]) -> Result<Record, ReadError> {
         if json.len() > REPORT_BYTES_MAX {
             return Err(ReadError::TooLong { bytes: json.len() });
+        }
+        // Two bytes can stand for a target of a kilobyte. Braces in texts count too: too few to matter.
+        let count = |wanted: u8| json.iter().filter(|byte| **byte == wanted).count();
+        if count(b'{') > REPORT_OBJECTS_MAX || count(b',') > REPORT_VALUES_MAX {
+            return Err(ReadError::TooMany);
         }
         #[derive(Deserialize)]
         struct Head {
@@ -968,6 +974,9 @@ pub enum ReadError {
         /// Its length.
         bytes: usize,
     },
+    /// More objects or values than any run writes.
+    #[error("more than {REPORT_OBJECTS_MAX} objects or {REPORT_VALUES_MAX} values: not one of ours")]
+    TooMany,
     /// Written by an older or newer program.
     #[error(
         "written with report schema version {found}; this program reads version {SCHEMA_VERSION}: \
@@ -983,8 +992,12 @@ pub enum ReadError {
 }
 
 /// Longest `report.json` that is read, bytes: texts and lists of a report are cut, and a thousand targets stay below.
-/// Reading one needs about four times its bytes.
+/// Reading one of ours needs about four times its bytes, any other less than a gigabyte.
 pub const REPORT_BYTES_MAX: usize = 128 << 20;
+/// Most objects in a `report.json` that is read: of its smallest, written in full, so many do not fit.
+pub const REPORT_OBJECTS_MAX: usize = 500_000;
+/// Most values, counted by their commas.
+pub const REPORT_VALUES_MAX: usize = 8_000_000;
 
 /// What serde_json says, which quotes the text that it read: on one line, and cut before the place, which comes last.
 fn told(error: &serde_json::Error) -> String {

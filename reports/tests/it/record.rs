@@ -44,6 +44,13 @@ fn bombs_are_refused_in_few_words() {
     let text = error(long.as_bytes());
     assert!(text.len() < 4096 && !text.contains('\x1b') && text.contains(" at line 1 column "), "{text}");
     assert!(error(&vec![b' '; REPORT_BYTES_MAX + 1]).contains("at most 134217728"));
+    // Short texts that stand for large things.
+    for (list, item) in
+        [("targets", "{},"), ("checks", "{ }, "), ("not_tested", "{},"), ("targets\":[{\"entries", "\"\",")]
+    {
+        let json = format!(r#"{{"schema_version":{SCHEMA_VERSION},"{list}":[{}"#, item.repeat(9 << 20));
+        assert!(error(json.as_bytes()).contains("not one of ours"), "{list}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 /// Entries, families of an entry, trials and shapes of a target that the page shows; `contract.csv` has every trial.
 const ENTRIES_MAX: usize = 24;
 const FAMILIES_MAX: usize = 150;
-const TRIALS_MAX: usize = 600;
+const TRIALS_MAX: usize = 1_000;
 const SHAPES_MAX: usize = 100;
 /// Reasons for not running, and names beside each.
 const REASONS_MAX: usize = 60;
@@ -146,7 +146,7 @@ fn family_row(family: &Family<'_>, link: &dyn Fn(&str) -> Option<String>) -> Mar
                 }
                 td { (linked(&trial.verdict, &trial.finding, link)) @if broken > 1 { div.dim { (broken) " of " (family.trials.len()) } } }
                 td { code { (name(&trial.outcome)) } @if trial.error_bytes > 0 { div.dim { "says " (bytes(trial.error_bytes)) } } }
-                td.num { (bytes(trial.bytes)) @if !trial.expanded.is_empty() { div.dim { "holds " (expands(trial)) } } }
+                td.num { (bytes(trial.bytes)) @if !trial.expanded.is_empty() { div.dim { @if trial.expanded.parse::<u128>().is_ok() { "holds " } (expands(trial)) } } }
                 td.num { (short(trial.fuel as f64)) span.dim { " · " (per_byte(trial.fuel, trial.bytes)) "/byte" } (used(trial.fuel, trial.fuel_allowed, &short(trial.fuel_allowed as f64))) }
                 td.num { (bytes(trial.memory_bytes)) span.dim { " · " (times(trial.memory_bytes as f64, trial.bytes as f64)) } (used(trial.memory_bytes, trial.memory_bytes_allowed, &bytes(trial.memory_bytes_allowed))) }
                 td.num { (bytes(trial.output_bytes)) @if trial.output_bytes > 0 { div.dim { (times(trial.output_bytes as f64, trial.bytes as f64)) } } }
@@ -210,7 +210,7 @@ fn amplification(families: &[Family<'_>], name_entries: bool) -> Markup {
         div.scroll { table {
             thead { tr {
                 @if name_entries { th { "Entry" } } th { "Family" } th.num { "Input" } th.num { "Expands to" } th.num { "Ratio" } th.num { "Peak memory" } th.num { "of input" }
-                th.num { "Output" } th.num { "of input" } th { "Call ended" } th { "Verdict" }
+                th.num { "Output" } th.num { "of input" } th { "Ended" } th { "Verdict" }
             } }
             tbody { @for trial in rows.iter().take(FAMILIES_MAX).map(|family| family.worst) { tr {
                 @if name_entries { td { code { (name(&trial.entry)) } } }
@@ -219,7 +219,7 @@ fn amplification(families: &[Family<'_>], name_entries: bool) -> Markup {
                 td.num { (trial.expanded.parse::<u128>().map_or_else(|_| "–".to_owned(), |n| times(n as f64, trial.bytes as f64))) }
                 td.num { (bytes(trial.memory_bytes)) } td.num { (times(trial.memory_bytes as f64, trial.bytes as f64)) }
                 td.num { (bytes(trial.output_bytes)) } td.num { (times(trial.output_bytes as f64, trial.bytes as f64)) }
-                td { code { (name(&trial.outcome)) } } td { (chip(&trial.verdict)) }
+                td.span { code { (name(&trial.outcome)) } } td { (chip(&trial.verdict)) }
             } } }
         } }
     } }
