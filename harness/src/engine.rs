@@ -159,4 +159,5 @@ pub struct Stats {
 }
 
 pub use run::fuzz;
+pub(crate) use run::thread_cpu_time;
 pub use subject::{Logged, Subject};

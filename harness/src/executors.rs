@@ -57,6 +57,8 @@ pub enum Build {
     Plain,
     /// Edge counters, dirty pages, and the guard of the shadow stack.
     Fuzz,
+    /// As [`Build::Fuzz`], with edge counters of 32 bits (little-endian): for how often, not only whether.
+    Work,
     /// As [`Build::Fuzz`], and closeness and log of compares. Slower: run it on chosen inputs.
     Compare,
 }
@@ -67,6 +69,7 @@ impl Build {
         match self {
             Build::Plain => None,
             Build::Fuzz => Some(fuzz),
+            Build::Work => Some(instrument::Options { wide: true, ..fuzz }),
             Build::Compare => Some(instrument::Options { distance: true, compare_log: true, ..fuzz }),
         }
     }
@@ -215,8 +218,12 @@ impl Executor {
         reset: Reset,
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
+        let program = Program::new(engine, target, entry, build.options(), Purpose::Fuzz, limits)?;
+        Self::with_warm_up(program, reset, limits)
+    }
+
+    fn with_warm_up(mut program: Program, reset: Reset, limits: &Limits) -> Result<Self, HarnessError> {
         // Without marks there is nothing that could be restored; a managed heap has none.
-        let mut program = Program::new(engine, target, entry, build.options(), Purpose::Fuzz, limits)?;
         let restorable = program.instrumented.layout.flags.len > 0 && !program.facts.managed_heap;
         let reset = if reset == Reset::Dirty && !restorable { Reset::Fresh } else { reset };
         program.warm_up_bytes = WARM_UP_BYTES.min(limits.input_bytes_max.max(1));
@@ -345,7 +352,12 @@ impl Executor {
         inside.collect()
     }
 
-    /// Edge counters of the last run, at an address that stays the same as long as this executor lives; empty for [`Build::Plain`].
+    /// Fuel of the last run, where it is metered.
+    pub fn fuel_used(&self) -> Option<u64> {
+        self.fuel_used
+    }
+
+    /// Edge counters of the last run (four bytes each in [`Build::Work`]), at an address that stays the same as long as this executor lives; empty for [`Build::Plain`].
     pub fn counters(&mut self) -> &mut [u8] {
         self.pages.region_mut(self.program.instrumented.layout.counters)
     }
@@ -383,6 +395,17 @@ impl Executor {
         limits: &Limits,
     ) -> Result<Option<Self>, HarnessError> {
         guarded(engine, target, entry, limits).map(|program| Self::start(program, Reset::Never)).transpose()
+    }
+
+    /// [`Build::Work`] with fuel, restored after each run: what ends a run that is too long does not depend on time.
+    pub fn metered_and_counted(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        limits: &Limits,
+    ) -> Result<Self, HarnessError> {
+        let program = Program::new(engine, target, entry, Build::Work.options(), Purpose::Judge, limits)?;
+        Self::with_warm_up(program, Reset::Dirty, limits)
     }
 
     /// The next run begins in a fresh instance.

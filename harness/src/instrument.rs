@@ -56,6 +56,8 @@ pub fn instrument(
 pub struct Options {
     /// Edge counters (8 bit, wrapping): function entry, both sides of every `br_if` and `if`, every `br_table` slot.
     pub edges: bool,
+    /// Edge counters have 32 bits (little-endian, wrapping) instead of 8: for counting work, not only telling paths apart.
+    pub wide: bool,
     /// One byte per written 4 KiB page of each guest memory, and the unrestorable flag.
     pub dirty: bool,
     /// Best closeness of the two operands per compare site, as more counters.
@@ -66,10 +68,17 @@ pub struct Options {
     pub shadow_stack_guard: bool,
 }
 
+impl Options {
+    /// Bytes of one edge counter.
+    pub(crate) fn counter_bytes(self) -> u32 {
+        if self.wide { 4 } else { 1 }
+    }
+}
+
 /// Where things lie in the added memory: byte offsets and lengths, each region aligned to 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layout {
-    /// Edge counters, one byte per edge site.
+    /// Edge counters, one byte per edge site, or four where they are wide.
     pub counters: Region,
     /// Two bytes per compare site: 1 + bits equal (64 − Hamming), 1 + leading zeros of |a − b|. 0 = site not reached. Higher is closer.
     pub closeness: Region,
@@ -138,7 +147,7 @@ pub struct Instrumented {
     pub wasm: Vec<u8>,
     /// Where things lie in the added memory.
     pub layout: Layout,
-    /// `edges[i]` describes counter byte `i`, in code order. A side of a branch that leads straight to another branch
+    /// `edges[i]` describes counter `i`, in code order. A side of a branch that leads straight to another branch
     /// has none: the counters of that branch add up to it. (One that leads straight to a trap is not seen to be taken.)
     pub edges: Vec<Site>,
     /// `compares[i]` describes compare site `i`.

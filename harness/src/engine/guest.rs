@@ -47,9 +47,15 @@ impl<'a> Guest<'a> {
         reset: Reset,
         limits: &'a Limits,
     ) -> Result<Self, HarnessError> {
-        let mut fast = Executor::new(engine, target, entry, Build::Fuzz, reset, limits)?;
+        let fast = Executor::new(engine, target, entry, Build::Fuzz, reset, limits)?;
+        Ok(Self::of(engine, target, entry, limits, fast))
+    }
+
+    /// With an executor of another kind as the fast build. Its counters are the guest's.
+    pub fn of(engine: &'a Engine, target: &'a Target, entry: &'a str, limits: &'a Limits, mut fast: Executor) -> Self {
         fast.leave_counters();
-        Ok(Self { engine, target, entry, reset, limits, fast, tracing: None, frames: Vec::new() })
+        let reset = fast.reset();
+        Self { engine, target, entry, reset, limits, fast, tracing: None, frames: Vec::new() }
     }
 
     /// The fast build's executor.

@@ -826,7 +826,7 @@ fn byte_mutant(base: &[u8], step: usize, exhaustive: bool, out: &mut Vec<u8>) ->
     true
 }
 
-fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -30,7 +30,7 @@ pub(super) fn plan(
     };
     let flags = region(if options.dirty || options.shadow_stack_guard { 8 } else { 0 }, 64);
     let growth = region(if virtual_growth { 4 } else { 0 }, 0);
-    let counters = region(if options.edges { edges } else { 0 }, 0);
+    let counters = region(if options.edges { edges * u64::from(options.counter_bytes()) } else { 0 }, 0);
     let closeness = region(if options.distance { 2 * compares } else { 0 }, 0);
     let log = region(
         if options.compare_log {

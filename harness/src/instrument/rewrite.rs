@@ -254,9 +254,26 @@ impl<'a> Rewriter<'a> {
 
     /// Adds a counter and emits its increment.
     fn count(&mut self, out: &mut Output, site: Site) {
-        let memarg = self.own(self.layout.counters.start + self.edges.len() as u32);
+        let counter = self.next_counter();
         self.edges.push(site);
-        out.sink().i32_const(0).i32_const(0).i32_load8_u(memarg).i32_const(1).i32_add().i32_store8(memarg);
+        out.sink().i32_const(0).i32_const(0);
+        self.step(out, counter, 1);
+    }
+
+    /// Where the counter of the edge that is added next will be.
+    fn next_counter(&self) -> MemArg {
+        let bytes = self.options.counter_bytes();
+        let offset = self.layout.counters.start + bytes * self.edges.len() as u32;
+        MemArg { align: bytes.trailing_zeros(), ..self.own(offset) }
+    }
+
+    /// Adds to a counter, of which twice the offset from `counter` is on the stack.
+    fn step(&self, out: &mut Output, counter: MemArg, by: i32) {
+        if self.options.wide {
+            out.sink().i32_load(counter).i32_const(by).i32_add().i32_store(counter);
+        } else {
+            out.sink().i32_load8_u(counter).i32_const(by).i32_add().i32_store8(counter);
+        }
     }
 
     /// Counts an edge, but not yet: where straight code leads to a branch that counts both its sides, their sum says
@@ -477,13 +494,17 @@ impl<'a> Rewriter<'a> {
             }
             O::BrTable { targets } if self.options.edges && self.slots => {
                 let last = targets.len();
-                let first = self.layout.counters.start + self.edges.len() as u32;
+                let first = self.next_counter();
                 self.edges.extend((0..=last).map(|slot| site(SiteKind::Slot(slot))));
                 let (index, slot) = (out.temporary(Temporary::First(ValType::I32)), out.temporary(Temporary::Index));
-                let memarg = self.own(first);
                 out.sink().local_tee(index).i32_const(last as i32).local_get(index).i32_const(last as i32).i32_lt_u();
-                out.sink().select().local_tee(slot).local_get(slot).i32_load8_u(memarg).i32_const(1).i32_add();
-                out.sink().i32_store8(memarg).local_get(index);
+                out.sink().select();
+                if self.options.wide {
+                    out.sink().i32_const(2).i32_shl();
+                }
+                out.sink().local_tee(slot).local_get(slot);
+                self.step(out, first, 1);
+                out.sink().local_get(index);
                 out.bytes.extend_from_slice(raw);
             }
             O::BrOnNonNull { relative_depth } if self.options.edges => {
@@ -522,10 +543,11 @@ impl<'a> Rewriter<'a> {
             O::BrOnNull { .. } if self.options.edges => {
                 // What goes on has a type that only the validator knows, so there is no way around it to count the other:
                 // the branch is counted as taken, and that is taken back where it was not.
-                let taken = self.own(self.layout.counters.start + self.edges.len() as u32);
+                let taken = self.next_counter();
                 self.count(out, site(SiteKind::Taken));
                 out.bytes.extend_from_slice(raw);
-                out.sink().i32_const(0).i32_const(0).i32_load8_u(taken).i32_const(1).i32_sub().i32_store8(taken);
+                out.sink().i32_const(0).i32_const(0);
+                self.step(out, taken, -1);
                 self.count(out, site(SiteKind::NotTaken));
             }
             O::LocalSet { local_index } | O::LocalTee { local_index } => {
@@ -888,7 +910,7 @@ impl<'a> Rewriter<'a> {
             let results = if result { vec![ValType::I32] } else { Vec::new() };
             helper_types.push(self.function_type(params, results));
         }
-        self.layout.counters.len = self.edges.len() as u32;
+        self.layout.counters.len = self.options.counter_bytes() * self.edges.len() as u32;
         self.layout.closeness.len = if self.options.distance { 2 * self.compares.len() as u32 } else { 0 };
 
         let globals: Vec<u32> =

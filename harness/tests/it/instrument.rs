@@ -10,11 +10,15 @@ use wasmtime::{Config, Engine, Extern, Instance, Linker, Memory, Module, Store, 
 
 const MEMORY_BYTES_MAX: u64 = 16 << 20;
 
-const ALL: Options = Options { edges: true, dirty: true, distance: true, compare_log: true, shadow_stack_guard: false };
 const NONE: Options =
-    Options { edges: false, dirty: false, distance: false, compare_log: false, shadow_stack_guard: false };
+    Options { edges: false, wide: false, dirty: false, distance: false, compare_log: false, shadow_stack_guard: false };
+const ALL: Options = Options { edges: true, dirty: true, distance: true, compare_log: true, ..NONE };
 const EDGES: Options = Options { edges: true, ..NONE };
+const WIDE: Options = Options { wide: true, ..EDGES };
 const DIRTY: Options = Options { dirty: true, ..NONE };
+/// Combinations that generated modules are tried with, in an order that their own choices do not depend on.
+const OPTIONS: [Options; 7] =
+    [ALL, LOOP, Options { wide: true, ..LOOP }, Options { wide: true, ..ALL }, EDGES, DIRTY, NONE];
 const LOOP: Options = Options { edges: true, dirty: true, ..NONE };
 
 fn engine() -> Engine {
@@ -255,7 +259,7 @@ fn generated_modules_do_not_notice() {
     let (mut compared, mut refused) = (0, 0);
     for seed in 0..count {
         let Some(wasm) = smith(seed) else { continue };
-        let options = [ALL, EDGES, DIRTY, LOOP, NONE][seed as usize % 5];
+        let options = OPTIONS[seed as usize % 11 % OPTIONS.len()];
         match same(&engine, &wasm, options) {
             Ok(true) => compared += 1,
             Ok(false) => {}
@@ -300,7 +304,13 @@ impl Wat {
     /// Counters that are not zero, as `kind=count`, in site order.
     fn counts(&mut self) -> String {
         let region = self.instrumented.layout.counters;
-        let counters = self.own()[region.start as usize..][..region.len as usize].to_vec();
+        let own = self.own()[region.start as usize..][..region.len as usize].to_vec();
+        let counters = if own.len() == self.instrumented.edges.len() {
+            own.iter().map(|count| u32::from(*count)).collect::<Vec<_>>()
+        } else {
+            own.as_chunks().0.iter().map(|count| u32::from_le_bytes(*count)).collect()
+        };
+        assert_eq!(counters.len(), self.instrumented.edges.len());
         let mut text = String::new();
         for (site, count) in self.instrumented.edges.iter().zip(counters).filter(|(_, count)| *count != 0) {
             let kind = match site.kind {
@@ -324,37 +334,41 @@ impl Wat {
 
 #[test]
 fn branches_with_operands_keep_the_stack() {
-    let mut wat = Wat::new(
-        r#"(module (func (export "f") (param i32) (result i32 i32)
+    for options in [EDGES, WIDE] {
+        let mut wat = Wat::new(
+            r#"(module (func (export "f") (param i32) (result i32 i32)
             (block (result i32 i32)
                 (i32.const 7) (i32.const 9)
                 (br_if 0 (local.get 0))
                 (drop) (drop) (i32.const 1) (i32.const 2))))"#,
-        EDGES,
-    );
-    assert_eq!(wat.call("f", &[1]), Ok(vec![7, 9]));
-    assert_eq!(wat.counts(), "entry=1 taken=1");
-    assert_eq!(wat.call("f", &[0]), Ok(vec![1, 2]));
-    assert_eq!(wat.counts(), "entry=2 taken=1 not=1");
+            options,
+        );
+        assert_eq!(wat.call("f", &[1]), Ok(vec![7, 9]));
+        assert_eq!(wat.counts(), "entry=1 taken=1");
+        assert_eq!(wat.call("f", &[0]), Ok(vec![1, 2]));
+        assert_eq!(wat.counts(), "entry=2 taken=1 not=1");
+    }
 }
 
 #[test]
 fn loops_and_one_sided_ifs_count_both_sides() {
-    let mut wat = Wat::new(
-        r#"(module (func (export "f") (param i32) (result i32) (local i32)
+    for options in [EDGES, WIDE] {
+        let mut wat = Wat::new(
+            r#"(module (func (export "f") (param i32) (result i32) (local i32)
             (loop $outer
                 (if (i32.and (local.get 0) (i32.const 1)) (then (local.set 1 (i32.add (local.get 1) (i32.const 1)))))
                 (br_if $outer (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1)))))
             (local.get 1)))"#,
-        EDGES,
-    );
-    assert_eq!(wat.call("f", &[0b10110]), Ok(vec![3]));
-    assert_eq!(wat.counts(), "entry=1 taken=3 not=2 taken=4 not=1");
+            options,
+        );
+        assert_eq!(wat.call("f", &[0b10110]), Ok(vec![3]));
+        assert_eq!(wat.counts(), "entry=1 taken=3 not=2 taken=4 not=1");
+    }
 }
 
 #[test]
 fn a_side_that_only_leads_to_another_branch_is_implied() {
-    let chain = |between: &str| {
+    let chain = |between: &str, options: Options| {
         let wat = format!(
             r#"(module (func $nop) (func (export "f") (param i32) (result i32)
                 (block $two (block $one
@@ -365,32 +379,55 @@ fn a_side_that_only_leads_to_another_branch_is_implied() {
                     (return (i32.const 1)))
                 (i32.const 2)))"#
         );
-        let mut wat = Wat::new(&wat, EDGES);
+        let mut wat = Wat::new(&wat, options);
         for argument in [0, 1, 2, 2] {
             assert_eq!(wat.call("f", &[argument]), Ok(vec![argument]));
         }
         wat.counts()
     };
-    // Not taking the first branch is the sum of both sides of the second.
-    assert_eq!(chain(""), "entry=4 taken=1 taken=2 not=1");
-    // A call may not come back.
-    assert_eq!(chain("(call $nop)"), "entry=3 entry=4 taken=1 not=3 taken=2 not=1");
+    for options in [EDGES, WIDE] {
+        // Not taking the first branch is the sum of both sides of the second.
+        assert_eq!(chain("", options), "entry=4 taken=1 taken=2 not=1");
+        // A call may not come back.
+        assert_eq!(chain("(call $nop)", options), "entry=3 entry=4 taken=1 not=3 taken=2 not=1");
+    }
+}
+
+#[test]
+fn wide_counters_do_not_wrap() {
+    let wat = r#"(module (func (export "f") (param i32)
+        ;; Whatever is asked for, it ends soon.
+        (local.set 0 (i32.or (i32.and (local.get 0) (i32.const 0x3ffff)) (i32.const 8)))
+        (loop $next
+            (block $b (block $a (br_table $a $b (i32.and (local.get 0) (i32.const 1)))))
+            (br_if $next (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+    for (options, counts) in [
+        (EDGES, "entry=1 slot0=44 slot1=44 taken=87 not=1"),
+        (WIDE, "entry=1 slot0=100140 slot1=100140 taken=200279 not=1"),
+    ] {
+        let mut wat = Wat::new(wat, options);
+        // `Wat::new` calls with arguments of its own; what it left behind is cleared.
+        assert_eq!(wat.call("f", &[200_280]), Ok(vec![]));
+        assert_eq!(wat.counts(), counts);
+    }
 }
 
 #[test]
 fn every_slot_of_a_branch_table_has_a_counter() {
-    let mut wat = Wat::new(
-        r#"(module (func (export "f") (param i32) (result i32)
+    for options in [EDGES, WIDE] {
+        let mut wat = Wat::new(
+            r#"(module (func (export "f") (param i32) (result i32)
             (block $c (result i32) (block $b (result i32) (block $a (result i32)
                 (i32.const 5) (br_table $a $b $a $c (local.get 0)))
                 (drop) (return (i32.const 10))) (drop) (return (i32.const 20)))
             ))"#,
-        EDGES,
-    );
-    for (index, result) in [(0, 10), (1, 20), (2, 10), (3, 5), (-1, 5)] {
-        assert_eq!(wat.call("f", &[index]), Ok(vec![result]));
+            options,
+        );
+        for (index, result) in [(0, 10), (1, 20), (2, 10), (3, 5), (-1, 5)] {
+            assert_eq!(wat.call("f", &[index]), Ok(vec![result]));
+        }
+        assert_eq!(wat.counts(), "entry=5 slot0=1 slot1=1 slot2=1 slot3=2");
     }
-    assert_eq!(wat.counts(), "entry=5 slot0=1 slot1=1 slot2=1 slot3=2");
 }
 
 #[test]
@@ -815,8 +852,9 @@ fn hostile_modules_cost_little_or_are_refused() {
 
 #[test]
 fn branches_on_references_count_both_sides() {
-    let mut wat = Wat::new(
-        r#"(module
+    for options in [EDGES, WIDE] {
+        let mut wat = Wat::new(
+            r#"(module
             (type $s (struct (field i32))) (type $t (sub (struct)))
             (func $make (param i32) (result anyref)
                 (if (result anyref) (i32.eqz (local.get 0)) (then (ref.null any))
@@ -842,21 +880,22 @@ fn branches_on_references_count_both_sides() {
                 (block $none
                     (call $make (local.get 0)) (br_on_null $none) (drop) (return (i32.const 1)))
                 (i32.const 0)))"#,
-        EDGES,
-    );
-    for (name, results) in [("cast", [5, 12, 5]), ("fail", [1, 1, 2]), ("some", [0, 1, 1]), ("none", [0, 1, 1])] {
-        wat.own().fill(0);
-        for (argument, result) in results.iter().enumerate() {
-            assert_eq!(wat.call(name, &[argument as i32]), Ok(vec![*result]), "{name} {argument}");
+            options,
+        );
+        for (name, results) in [("cast", [5, 12, 5]), ("fail", [1, 1, 2]), ("some", [0, 1, 1]), ("none", [0, 1, 1])] {
+            wat.own().fill(0);
+            for (argument, result) in results.iter().enumerate() {
+                assert_eq!(wat.call(name, &[argument as i32]), Ok(vec![*result]), "{name} {argument}");
+            }
+            let counts = wat.counts();
+            let (_, own) = counts.rsplit_once("entry=3 ").unwrap();
+            let expected = match name {
+                "cast" => "taken=1 not=2",
+                "fail" => "taken=1 not=2",
+                "some" => "taken=2 not=1",
+                _ => "taken=1 not=2",
+            };
+            assert_eq!(own, expected, "{name}: {counts}");
         }
-        let counts = wat.counts();
-        let (_, own) = counts.rsplit_once("entry=3 ").unwrap();
-        let expected = match name {
-            "cast" => "taken=1 not=2",
-            "fail" => "taken=1 not=2",
-            "some" => "taken=2 not=1",
-            _ => "taken=1 not=2",
-        };
-        assert_eq!(own, expected, "{name}: {counts}");
     }
 }
