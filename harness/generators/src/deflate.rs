@@ -103,19 +103,56 @@ pub const GZIP_NESTED: Family = Family {
     },
 };
 
+/// How a block without content is written.
+const CODES: Param = choice(
+    "codes",
+    &["stored", "fixed"],
+    "stored blocks of five bytes, or of fixed codes, ten bits each: tables for nothing",
+);
+const EMPTY_BLOCKS: &[Param] = &[number("blocks", "blocks", 1 << 18, (1, 1 << 30), "blocks without content"), CODES];
+
 pub const DEFLATE_EMPTY_BLOCKS: Family = Family {
     name: "deflate-empty-blocks",
     about: "Blocks without content: work with no output, which no limit on the output ever sees",
     kind: Kind::Deflate,
-    source: "RFC 1951, section 3.2.4: LEN may be 0",
+    source: "RFC 1951, sections 3.2.4: LEN may be 0, and 3.2.6; miniz_oxide 0.9 makes its tables anew for each block",
     scale: Some("blocks"),
-    own_params: &[number("blocks", "blocks", 1 << 18, (1, 1 << 30), "empty stored blocks of five bytes")],
+    own_params: EMPTY_BLOCKS,
     write: |params, out| {
-        repeat(out, b"\0\0\0\xff\xff", params.number("blocks") - 1)?;
-        out.write_all(b"\x01\0\0\xff\xff")?;
+        empty_blocks(params, out)?;
         Ok(expands(0))
     },
 };
+
+pub const GZIP_EMPTY_BLOCKS: Family = Family {
+    name: "gzip-empty-blocks",
+    about: "The same as a gzip file: megabytes in, nothing out, and seconds between",
+    kind: Kind::Gzip,
+    source: "RFC 1952, section 2.3; RFC 1951, sections 3.2.4 and 3.2.6",
+    scale: Some("blocks"),
+    own_params: EMPTY_BLOCKS,
+    write: |params, out| {
+        out.write_all(GZIP_HEADER)?;
+        empty_blocks(params, out)?;
+        // Checksum and length of nothing.
+        out.write_all(&[0; 4 + 4])?;
+        Ok(expands(0))
+    },
+};
+
+/// So many blocks, the last one final.
+fn empty_blocks(params: &Params, out: &mut dyn Write) -> io::Result<()> {
+    let blocks = params.number("blocks");
+    if params.choice("codes") == "stored" {
+        repeat(out, b"\0\0\0\xff\xff", blocks - 1)?;
+        return out.write_all(b"\x01\0\0\xff\xff");
+    }
+    // The final bit, 1 as two bits, and seven for the end of the block: four blocks are five bytes.
+    repeat(out, b"\x02\x08\x20\x80\0", (blocks - 1) / 4)?;
+    let last = (blocks - 1) % 4;
+    let bits: u64 = (0..=last).map(|block| 0b10 << (10 * block)).sum::<u64>() | 1 << (10 * last);
+    out.write_all(&bits.to_le_bytes()[..(10 * (last as usize + 1)).div_ceil(8)])
+}
 
 fn expands(bytes: u64) -> Content {
     Content::Expands(Expanded::Exact(bytes.into()))
@@ -146,8 +183,11 @@ fn nested(out: &mut dyn Write, layers: u64, pattern: &[u8], bytes: u64) -> Resul
     Ok(first)
 }
 
+/// Without a name and a time, by the slowest compressor of an unknown system (RFC 1952, section 2.3.1).
+const GZIP_HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
+
 fn gzip(out: &mut dyn Write, pattern: &[u8], bytes: u64) -> io::Result<()> {
-    out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff])?;
+    out.write_all(GZIP_HEADER)?;
     run(out, pattern, bytes)?;
     out.write_all(&crc32_of_run(pattern, bytes).to_le_bytes())?;
     out.write_all(&(bytes as u32).to_le_bytes())

@@ -225,6 +225,7 @@ pub static FAMILIES: &[Family] = &[
     deflate::GZIP_MEMBERS,
     deflate::GZIP_NESTED,
     deflate::DEFLATE_EMPTY_BLOCKS,
+    deflate::GZIP_EMPTY_BLOCKS,
     brotli::BROTLI,
     zstd::ZSTD,
     zstd::ZSTD_DECLARED,

@@ -58,6 +58,9 @@ fn small_inputs_are_exactly_these() {
         ("cbor-tags", &["levels=1"], vec![0xd9, 0xd9, 0xf7, 0xf6]),
         ("zstd-window", &[], vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 1, 0, 0]),
         ("deflate-empty-blocks", &["blocks=2"], vec![0, 0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff]),
+        ("deflate-empty-blocks", &["blocks=1", "codes=fixed"], vec![3, 0]),
+        ("deflate-empty-blocks", &["blocks=4", "codes=fixed"], vec![2, 8, 0x20, 0xc0, 0]),
+        ("deflate-empty-blocks", &["blocks=5", "codes=fixed"], vec![2, 8, 0x20, 0x80, 0, 3, 0]),
     ] {
         let (bytes, _) = make(name, words);
         assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected), "{name} {words:?}");
