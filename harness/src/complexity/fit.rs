@@ -70,16 +70,13 @@ impl Fit {
     }
 
     /// Whether this is a finding: the exponent is above [`EXPONENT_MAX`], and fuel per byte is above the threshold at the
-    /// largest point or at the longest input that has to be accepted. The middle one of the last exponents has to be
-    /// above it as well: a single jump, where an input becomes long enough to be accepted, is no growth.
+    /// largest point or at the longest input that has to be accepted. The last two exponents have to be above it each: a
+    /// single jump, where an input becomes long enough to be accepted, is no growth, nor is what a limit has ended.
     pub fn is_superlinear(&self, last: &Point, threshold: &Threshold) -> bool {
         let Some(exponent) = self.exponent else { return false };
-        let mut deciding = self.local[self.local.len() - DOUBLINGS..].to_vec();
-        deciding.sort_by(f64::total_cmp);
+        let grows = self.local.iter().rev().take(2).all(|exponent| *exponent > EXPONENT_MAX);
         let costs = |at_bytes| self.extrapolated_fuel_per_byte(last, at_bytes) > threshold.fuel_per_byte as f64;
-        exponent > EXPONENT_MAX
-            && deciding[DOUBLINGS / 2] > EXPONENT_MAX
-            && (costs(last.bytes) || costs(threshold.accepted_bytes))
+        exponent > EXPONENT_MAX && grows && (costs(last.bytes) || costs(threshold.accepted_bytes))
     }
 }
 
@@ -117,6 +114,7 @@ mod tests {
             ("cubic", |n| n * n * n / 100.0, 2.99, 3.01, true),
             ("n to 1.5", |n| 10.0 * n.powf(1.5), 1.49, 1.51, true),
             ("accepted from 32 KiB on", |n| if n < 32_768.0 { 10.0 * n } else { 900.0 * n }, 3.0, 4.0, false),
+            ("quadratic up to 32 KiB", |n| n.min(32_768.0).powi(2), 1.3, 1.4, false),
             ("accepted from 64 KiB on", |n| if n < 65_536.0 { 10.0 * n } else { 900.0 * n }, 3.0, 4.0, false),
         ];
         for (name, shape, least, largest, finding) in cases {

@@ -170,7 +170,7 @@ pub fn search(engine: &Engine, target: &Target, entry: &str, options: &SearchOpt
                 if grown.is_superlinear(&options.threshold)
                     && !is_known(&search.found, work.hottest(&grown.tile.at_least(HOTTEST_AT))?)
                 {
-                    let grown = meter.minimised(grown, &options.threshold, bytes_max);
+                    let Some(grown) = meter.minimised(grown.tile, &options.threshold, bytes_max) else { continue };
                     let function = work.hottest(&grown.tile.at_least(HOTTEST_AT))?;
                     if !is_known(&search.found, function) {
                         search.found.push(Found { grown, function, input: winner.to_vec(), executions, cpu });

@@ -249,11 +249,15 @@ impl Meter {
         grown
     }
 
-    /// A finding with each part as small as it gets, measured with all the fuel there is; the finding itself where what is
-    /// small is none.
-    pub fn minimised(&mut self, grown: Grown, threshold: &Threshold, bytes_max: usize) -> Grown {
+    /// A finding with each part as small as it gets, measured with all the fuel there is; `None` where that shows that it is
+    /// none: what grows up to a limit only looks like one for a while.
+    pub fn minimised(&mut self, tile: Tile, threshold: &Threshold, bytes_max: usize) -> Option<Grown> {
+        let whole = self.measure(tile, bytes_max);
+        if !whole.is_superlinear(threshold) {
+            return None;
+        }
         let fuel_max = self.fuel.saturating_add(MINIMISING_FUEL_MAX);
-        let mut best = grown.tile.clone();
+        let mut best = whole.tile.clone();
         // A number that is not needed is left out first.
         let alike = Tile { numbered: None, ..best.clone() };
         if best.numbered.is_some()
@@ -286,7 +290,7 @@ impl Meter {
             }
         }
         let again = self.measure(best, bytes_max);
-        if again.is_superlinear(threshold) { again } else { grown }
+        Some(if again.is_superlinear(threshold) { again } else { whole })
     }
 
     fn holds(&mut self, tile: Tile, threshold: &Threshold, at: usize) -> bool {
