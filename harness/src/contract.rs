@@ -24,14 +24,13 @@ use crate::target::{Reading, Target};
 use autoclave_generators::{Expanded, FAMILIES, Family, Made, Params};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::{Growth, Point, Trial};
+use autoclave_reports::words;
 use pressure::{Next, Pressure, Seen};
 
 /// Fuel that one family may use in all its sizes: enough to decide about every input that a browser's profile accepts.
 pub const FAMILY_FUEL: u64 = 40_000_000_000;
-/// Up to this size bombs are tried although smaller ones used too much fuel.
-const BOMB_BYTES: u64 = 1 << 20;
 /// Largest input that is made, as a multiple of what the profile accepts.
-const BEYOND: u64 = 4;
+pub const BEYOND: u64 = 4;
 
 /// What is held to the contract.
 pub struct Question<'a> {
@@ -138,7 +137,9 @@ fn hold_reading(
 ) -> Result<(), HarnessError> {
     let accepted = u64::from(question.target.limits.input_bytes_max);
     let mut fuel_left = question.family_fuel;
-    let (mut points, mut broke, mut accepted_before) = (Vec::new(), None::<String>, false);
+    let (mut points, mut accepted_before) = (Vec::new(), false);
+    // Where too much fuel was used first, and why nothing more is run.
+    let (mut over_at, mut stopped) = (None::<u64>, None::<String>);
     for spec in plan::specs(family, reading, accepted, accepted.saturating_mul(BEYOND)) {
         let mut trial = Trial {
             entry: question.entry.to_owned(),
@@ -155,7 +156,19 @@ fn hold_reading(
                 continue;
             }
         };
-        if let Some(reason) = &broke {
+        // What burns fuel at one size burns more at the next, and says nothing new; but exponents need their sizes, and of
+        // bombs the memory is yet to be seen.
+        let tells_more = match spec.why {
+            Why::Doubling => true,
+            Why::Size | Why::Variant => family.kind.is_compressed(),
+            Why::Beyond | Why::Typical => false,
+        };
+        if let Some(bytes) = over_at
+            && !tells_more
+        {
+            stopped.get_or_insert_with(|| format!("uses too much fuel at {} already", words::bytes(bytes)));
+        }
+        if let Some(reason) = &stopped {
             trial.verdict = Verdict::NotTested(reason.clone());
             held.trials.push(trial);
             continue;
@@ -183,12 +196,12 @@ fn hold_reading(
         let (verdict, broken) = clauses::judge(&context, &trial, &seen, accepted_before);
         trial.verdict = verdict;
         accepted_before |= trial.verdict == Verdict::Pass && !seen.execution.rejected;
-        // What burns fuel at this size burns more at the next, and says nothing new; of bombs the memory is yet to be seen.
-        let may_tell_more = made.kind.is_compressed() && trial.bytes < BOMB_BYTES;
-        if !may_tell_more && broken.iter().any(|(clause, _)| clause.is_about_fuel()) {
-            broke = Some(format!("uses too much fuel at {} bytes already", trial.bytes));
-        } else if fuel_left == 0 {
-            broke = Some(format!("the family's {} units of fuel were used before", question.family_fuel));
+        if broken.iter().any(|(clause, _)| clause.is_about_fuel()) {
+            over_at.get_or_insert(trial.bytes);
+        }
+        if fuel_left == 0 {
+            stopped =
+                Some(format!("the family's {} units of fuel were used before", words::count(question.family_fuel)));
         }
         held.broken.extend(broken.into_iter().map(|(clause, says)| Broken {
             clause,
@@ -253,8 +266,11 @@ fn grown(
     let per_byte = fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes);
     let is_broken = fit.is_superlinear(last, &threshold);
     let says = format!(
-        "fuel grows as bytes^{exponent:.2}: {} units for {} bytes, {per_byte:.0} per byte at the {} bytes that have to be accepted",
-        last.fuel, last.bytes, threshold.accepted_bytes
+        "fuel grows as bytes^{exponent:.2}: {} units for {}, {} per byte at the {} that have to be accepted",
+        words::count(last.fuel),
+        words::bytes(last.bytes),
+        words::count(per_byte as u64),
+        words::bytes(threshold.accepted_bytes)
     );
     let verdict = if is_broken { Verdict::Fail(says.clone()) } else { Verdict::Pass };
     let growth = Growth {

@@ -1,6 +1,7 @@
 //! One question each, asked of an execution; one table that lists them. Every oracle names a canary that it must catch
 //! and the repaired twin that it must pass, and `selftest` holds it to that.
 
+mod complexity;
 mod contract;
 mod crash;
 
@@ -39,6 +40,8 @@ pub enum Asked {
     OfExecutions(fn(&Case<'_>) -> Option<String>),
     /// Of a target as a whole, by the room `contract`; what is expected of its canaries are clauses, not outcomes.
     OfContracts,
+    /// Of a target as a whole, by the room `complexity`.
+    OfGrowth,
 }
 
 impl Oracle {
@@ -46,7 +49,7 @@ impl Oracle {
     pub fn judge(&self, case: &Case<'_>) -> Option<String> {
         match self.asked {
             Asked::OfExecutions(judge) => judge(case),
-            Asked::OfContracts => None,
+            Asked::OfContracts | Asked::OfGrowth => None,
         }
     }
 }
@@ -62,7 +65,7 @@ pub struct Canary {
 }
 
 /// All oracles, in the order in which they are asked.
-pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE];
+pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE, complexity::ORACLE];
 
 /// The first oracle that calls the case a finding, and its title.
 pub fn ask(case: &Case<'_>) -> Option<(&'static Oracle, String)> {

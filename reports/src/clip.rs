@@ -109,7 +109,7 @@ fn text_chars_max(key: &str) -> usize {
         // Hex, twice `PREVIEW_BYTES_MAX`; longer than that is not ours.
         "preview_hex" => 2 * crate::record::PREVIEW_BYTES_MAX,
         // Hex, 4 KiB each as promised.
-        "prefix_hex" | "piece_hex" | "suffix_hex" => 8_192,
+        "prefix_hex" | "piece_hex" | "after_number_hex" | "suffix_hex" => 8_192,
         // Names: generic Rust functions are long, but nobody reads on after this.
         _ => 512,
     }

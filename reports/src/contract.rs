@@ -127,6 +127,8 @@ pub struct Tile {
     pub prefix_hex: String,
     /// Repeated.
     pub piece_hex: String,
+    /// Where no repetition is like another: a number in letters follows each piece, and then this.
+    pub after_number_hex: Option<String>,
     /// After.
     pub suffix_hex: String,
 }

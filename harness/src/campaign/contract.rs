@@ -1,23 +1,26 @@
 //! `limits`: targets held to their resource contract. Every family of oversize and hostile inputs that concerns what an
 //! entry reads, in rising sizes; how work grows; and shapes that a search finds by itself.
 
-use super::facts;
 use super::home::{Home, write_whole};
 use super::run_folder::RunFolder;
+use super::{facts, inputs};
 use crate::cli;
-use crate::contract::{self, Broken, Clause, Held, Question, Reads};
+use crate::complexity::{self, Found, Grown, Search, SearchOptions, Threshold};
+use crate::contract::{self, Broken, Clause, Held, Question, Reads, benign_of};
 use crate::corpus::Store;
 use crate::error::HarnessError;
 use crate::executors::{Engine, component};
 use crate::limits::{self, Origin, Profile, ResolvedLimit, Terms};
+use crate::oracles;
 use crate::symbols::Symbols;
-use crate::target::{MANIFEST_FILE, Target};
+use crate::target::{MANIFEST_FILE, TARGETS_FOLDER, Target};
 use crate::triage;
 use anyhow::Context;
+use autoclave_formats::{Format, mutate};
 use autoclave_generators::Family;
-use autoclave_reports::contract::{Contract, Reads as ReadsRow, Trial};
-use autoclave_reports::record::{Bucket, Confirmation, LimitRow, NotTested, Reproducer, Scope, Timing};
-use autoclave_reports::{Finding, TargetRecord, Verdict, rules};
+use autoclave_reports::contract::{Contract, Growth, Point, Reads as ReadsRow, Tile, Trial};
+use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, LimitRow, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::{Finding, TargetRecord, Verdict, rules, words};
 use rayon::prelude::*;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
@@ -28,6 +31,10 @@ const ENTRIES_MAX: usize = 64;
 const ARTIFACT_BYTES_MAX: u64 = 8 << 20;
 /// Longest input that is pinned in the corpus, bytes: it is run at every start of every search.
 const PINNED_BYTES_MAX: u64 = 64 << 10;
+/// Size at which a shape that the search found is kept, bytes: enough to see it grow.
+const FOUND_BYTES: usize = 4 << 10;
+/// Bytes of each part of a shape that the report holds.
+const TILE_BYTES_MAX: usize = 4 << 10;
 /// Frames that a finding shows.
 const FRAMES_MAX: usize = 40;
 
@@ -53,10 +60,18 @@ pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(flags.jobs.unwrap_or(0) as usize).build()?;
     record.run.jobs = pool.current_num_threads() as u32;
     let folder = RunFolder::create(&home, flags.out.as_deref(), "limits", started)?;
+    if !asked.is_empty() {
+        record.checks = pool.install(|| qualify(&engine))?;
+    }
+    let unqualified = record.checks.iter().find(|check| check.verdict != Verdict::Pass);
+    let unqualified = unqualified.map(|check| check.verdict.reason().to_owned());
     for asked in &asked {
         let before = facts::own_cpu_seconds();
         let mut row = pool.install(|| hold(&home, &engine, flags, asked, &folder))?;
         row.cpu_seconds = facts::own_cpu_seconds() - before;
+        if let Some(reason) = &unqualified {
+            row.verdict = Verdict::NotTested(format!("the oracle did not qualify in this run: {reason}"));
+        }
         say(&row);
         record.not_tested.extend(gaps(&row));
         record.targets.push(row);
@@ -71,6 +86,18 @@ pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
     record.verdict = record.judge();
     folder.write(&home, &record)?;
     facts::print(&home, &folder, &record, flags.format)
+}
+
+/// The contract's own canaries and twins, under the same judge in the same run.
+fn qualify(engine: &Engine) -> Result<Vec<Check>, HarnessError> {
+    let mut checks = Vec::new();
+    let asked_here = |oracle: &&oracles::Oracle| !matches!(oracle.asked, oracles::Asked::OfExecutions(_));
+    for oracle in oracles::ALL.iter().filter(asked_here) {
+        for (canary, twin) in oracle.canaries {
+            checks.extend(super::selftest::qualify(engine, oracle, canary, twin)?);
+        }
+    }
+    Ok(checks)
 }
 
 /// The targets that the words mean, and what could not be made ready.
@@ -89,6 +116,10 @@ fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<
     if names.is_empty() && not_tested.is_empty() {
         anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
     }
+    let known = |which: &str| {
+        let named = home.root.join(TARGETS_FOLDER).join(which);
+        [named, which.into()].iter().any(|folder| folder.join(MANIFEST_FILE).is_file())
+    };
     let mut asked = Vec::new();
     for name in names {
         let (which, only) = match name.rsplit_once("::") {
@@ -108,8 +139,12 @@ fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<
                 }
                 asked.push(Asked { target, which, entries, terms, term_rows, profile });
             }
-            Err(error @ HarnessError::Missing { .. }) => not_tested.push(gap(&which, &error)),
-            Err(error) if flags.targets.is_empty() => not_tested.push(gap(&which, &error)),
+            // A target that is there and not built is a gap; a name that means nothing is a wrong command line.
+            Err(error)
+                if flags.targets.is_empty() || (matches!(error, HarnessError::Missing { .. }) && known(&which)) =>
+            {
+                not_tested.push(gap(&which, &error));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -151,7 +186,10 @@ fn hold(
     let Asked { target, entries, terms, .. } = asked;
     let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
     let mut row = TargetRecord {
-        name: target.name.clone(),
+        name: match entries.as_slice() {
+            [only] if target.entries.len() > 1 => format!("{}::{only}", target.name),
+            _ => target.name.clone(),
+        },
         about: target.manifest.about.clone(),
         entries: entries.clone(),
         module_path: home.relative(&target.module_path),
@@ -164,8 +202,14 @@ fn hold(
         limits: facts::limit_rows(target),
         ..TargetRecord::default()
     };
-    let mut section =
-        Contract { profile: asked.profile.name().into(), terms: term_rows(&asked.term_rows), ..Contract::default() };
+    let (allowed, allowed_typical) = allowed(target, terms);
+    let mut section = Contract {
+        profile: asked.profile.name().into(),
+        terms: term_rows(&asked.term_rows),
+        allowed,
+        allowed_typical,
+        ..Contract::default()
+    };
     let symbols = Symbols::load(component::code(target, entries.first().map_or("", String::as_str)));
     for entry in entries {
         let reads = match contract::reads(engine, target, entry, &flags.reads) {
@@ -185,13 +229,28 @@ fn hold(
             families: &flags.families,
             family_fuel: flags.family_fuel,
         };
-        let held = hold_entry(&question)?;
+        let mut held = hold_entry(&question)?;
         row.execs += held.executions;
-        for group in grouped(held.broken) {
-            row.findings.push(finding(home, asked, entry, &group, &symbols, folder)?);
+        for group in grouped(std::mem::take(&mut held.broken)) {
+            let finding = finding(home, asked, entry, &group, &symbols, folder)?;
+            link(&mut held, &group, &finding.id);
+            row.findings.push(finding);
         }
         section.trials.extend(held.trials);
         section.growth.extend(held.growth);
+        if flags.search_runs > 0 && !reads.readings.is_empty() {
+            let search = search(home, engine, flags, asked, entry, &reads)?;
+            row.execs += search.executions.iter().sum::<u64>();
+            for found in &search.found {
+                let finding = found_by_search(home, flags, asked, entry, found, &symbols, folder)?;
+                let growth = grown(asked, entry, &found.grown, found.executions.iter().sum());
+                section.growth.push(Growth { finding: finding.id.clone(), ..growth });
+                row.findings.push(finding);
+            }
+            if let Some(control) = search.control.filter(|_| search.found.is_empty()) {
+                section.growth.push(grown(asked, entry, &control, search.executions.iter().sum()));
+            }
+        }
     }
     row.sort_findings();
     row.verdict = verdict(&row, &section);
@@ -214,6 +273,165 @@ fn hold_entry(question: &Question<'_>) -> Result<Held, HarnessError> {
         all.add(row?);
     }
     Ok(all)
+}
+
+/// Rows lead to the card that they are told of in.
+fn link(held: &mut Held, group: &[Broken], id: &str) {
+    for one in group {
+        let (family, params) = (&one.trial.family, &one.trial.params);
+        let trials = held.trials.iter_mut().filter(|trial| trial.family == *family && trial.params == *params);
+        for trial in trials.filter(|trial| trial.finding.is_empty() && matches!(trial.verdict, Verdict::Fail(_))) {
+            trial.finding = id.to_owned();
+        }
+        if one.clause == Clause::Superlinear {
+            let shapes = held.growth.iter_mut().filter(|growth| growth.shape == *family);
+            shapes.for_each(|growth| growth.finding = id.to_owned());
+        }
+    }
+}
+
+/// What the terms allow, as lines over the input's size: at doublings, and where a formula has a corner.
+fn allowed(target: &Target, terms: &Terms) -> (Vec<Point>, Vec<Point>) {
+    let (accepted, hard) = (u64::from(target.limits.input_bytes_max), target.limits.memory_bytes_max);
+    let corner = |base: u64, per_byte: u64| hard.saturating_sub(base) / per_byte.max(1);
+    let mut sizes: Vec<u64> = (0..64).map(|log2| 1 << log2).collect();
+    sizes.extend([
+        accepted,
+        corner(terms.memory_base_bytes, terms.memory_per_byte),
+        corner(terms.typical_memory_base_bytes, terms.typical_memory_per_byte),
+    ]);
+    sizes.retain(|bytes| (1..=accepted.saturating_mul(contract::BEYOND)).contains(bytes));
+    sizes.sort_unstable();
+    sizes.dedup();
+    let point = |bytes: u64, memory_bytes: u64| Point { bytes, fuel: terms.fuel(bytes, accepted), memory_bytes };
+    let worst = sizes.iter().map(|bytes| point(*bytes, terms.memory(*bytes, hard))).collect();
+    (worst, sizes.iter().map(|bytes| point(*bytes, terms.typical_memory(*bytes, hard))).collect())
+}
+
+/// Shapes that no family has: fuel-guided search from small plain documents, or from nothing.
+fn search(
+    home: &Home,
+    engine: &Engine,
+    flags: &cli::Pressed,
+    asked: &Asked,
+    entry: &str,
+    reads: &Reads,
+) -> anyhow::Result<Search> {
+    let format = asked.target.manifest.format.as_deref();
+    let seeds = if flags.no_seeds { Vec::new() } else { reads.readings.iter().map(|one| benign_of(*one)).collect() };
+    let options = SearchOptions {
+        seed: flags.seed,
+        seeds,
+        dictionary: inputs::dictionary(home, &asked.target, &[])?,
+        mutators: format.and_then(Format::named).filter(|_| !flags.no_seeds).map_or(&[], mutate::table),
+        executions_max: flags.search_runs,
+        threshold: contract::threshold(&asked.terms, &asked.target),
+        ..SearchOptions::default()
+    };
+    Ok(complexity::search(engine, &asked.target, entry, &options)?)
+}
+
+/// A shape that the search measured, as the report shows it.
+fn grown(asked: &Asked, entry: &str, grown: &Grown, executions: u64) -> Growth {
+    let threshold = contract::threshold(&asked.terms, &asked.target);
+    let point = |point: &complexity::Point| Point { bytes: point.bytes, fuel: point.fuel, ..Point::default() };
+    let per_byte = grown.points.last().map(|last| grown.fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes));
+    let cut = |bytes: &[u8]| crate::corpus::hex(&bytes[..bytes.len().min(TILE_BYTES_MAX)]);
+    Growth {
+        entry: entry.to_owned(),
+        shape: "found by search".to_owned(),
+        points: grown.points.iter().map(point).collect(),
+        exponent: grown.fit.exponent,
+        fuel_per_byte: per_byte,
+        verdict: match grown.is_superlinear(&threshold) {
+            true => Verdict::Fail(growth_says(grown, &threshold)),
+            false => Verdict::Pass,
+        },
+        tile: Some(Tile {
+            prefix_hex: cut(&grown.tile.prefix),
+            piece_hex: cut(&grown.tile.piece),
+            after_number_hex: grown.tile.numbered.as_deref().map(cut),
+            suffix_hex: cut(&grown.tile.suffix),
+        }),
+        executions,
+        finding: String::new(),
+    }
+}
+
+fn growth_says(grown: &Grown, threshold: &Threshold) -> String {
+    let Some(last) = grown.points.last() else { return String::new() };
+    format!(
+        "fuel grows as bytes^{:.2}: {} units for {}, {} per byte at the {} that have to be accepted",
+        grown.fit.exponent.unwrap_or(0.0),
+        words::count(last.fuel),
+        words::bytes(last.bytes),
+        words::count(grown.fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes) as u64),
+        words::bytes(threshold.accepted_bytes)
+    )
+}
+
+fn found_by_search(
+    home: &Home,
+    flags: &cli::Pressed,
+    asked: &Asked,
+    entry: &str,
+    found: &Found,
+    symbols: &Symbols,
+    folder: &RunFolder,
+) -> anyhow::Result<Finding> {
+    let (target, clause) = (&asked.target, Clause::Superlinear);
+    let raw = found.function.map(|function| crate::execution::RawFrame { function, offset: None });
+    let frames = symbols.resolve_all(raw.as_slice(), FRAMES_MAX);
+    let hot = frames.first().map_or_else(|| "the module".to_owned(), |frame| frame.to_record().function);
+    let bucket = Bucket {
+        oracle: clause.oracle().into(),
+        outcome: clause.name().into(),
+        frames: vec![target.name.clone(), entry.to_owned(), hot.clone()],
+    };
+    let id = bucket.id();
+    let input = found.grown.tile.at_least(FOUND_BYTES);
+    pin(home, target, entry, &input)?;
+    let path = format!("artifacts/{id}.bin");
+    write_whole(&folder.path.join(&path), &input)?;
+    let rule = rules::rule(clause.oracle(), clause.name());
+    let says = growth_says(&found.grown, &contract::threshold(&asked.terms, target));
+    let mut repro = format!(
+        "cargo xtask limits {} --search-runs {} --seed {}",
+        facts::shell_word(&place(home, asked, entry)),
+        flags.search_runs,
+        flags.seed
+    );
+    if flags.no_seeds {
+        repro += " --no-seeds";
+    }
+    Ok(Finding {
+        id,
+        oracle: clause.oracle().into(),
+        severity: rule.severity,
+        outcome: clause.name().into(),
+        title: format!("{entry} {}, in {hot}", clause.title()),
+        message: format!(
+            "found by search after {} executions: {}\n{says}",
+            words::count(found.executions[0]),
+            found.grown.tile
+        ),
+        frames: frames.iter().take(FRAMES_MAX).map(crate::symbols::Frame::to_record).collect(),
+        reproducer: Reproducer::new(path, &input, found.input.len() as u64),
+        decoded: facts::decoded(target, entry, &input),
+        repro,
+        hits: 1,
+        found_at: FoundAt { execs: found.executions[0], seconds: 0.0 },
+        // Every point was measured on the module as deployed, in a fresh instance.
+        confirmed: Confirmation::Reproduced,
+        bucket,
+        ..Finding::default()
+    })
+}
+
+/// How the command line calls an entry.
+fn place(home: &Home, asked: &Asked, entry: &str) -> String {
+    let which = super::findings::stored_name(home, &asked.target, &asked.which);
+    if asked.target.entries.len() > 1 { format!("{which}::{entry}") } else { which }
 }
 
 fn not_run(entry: &str, family: &'static Family, verdict: Verdict) -> Held {
@@ -293,9 +511,9 @@ fn finding(
     }
     let frames = symbols.resolve_all(&first.frames, FRAMES_MAX);
     let rule = rules::rule(oracle, outcome);
-    let which = super::findings::stored_name(home, target, &asked.which);
-    let place = if target.entries.len() > 1 { format!("{which}::{entry}") } else { which };
-    let repro = format!("cargo xtask limits {} --families {}", facts::shell_word(&place), first.trial.family);
+    let place = place(home, asked, entry);
+    let repro =
+        format!("cargo xtask limits {} --families {} --search-runs 0", facts::shell_word(&place), first.trial.family);
     Ok(Finding {
         id,
         oracle: oracle.into(),
@@ -354,7 +572,7 @@ fn gaps(row: &TargetRecord) -> Vec<NotTested> {
         let count = families.len();
         families.dedup();
         NotTested {
-            what: format!("{}::{entry}", row.name),
+            what: if row.entries.len() > 1 { format!("{}::{entry}", row.name) } else { row.name.clone() },
             reason: format!("{count} inputs of {}: {reason}", families.join(", ")),
             remedy: String::new(),
             scope: Scope::Outside,

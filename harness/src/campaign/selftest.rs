@@ -6,7 +6,8 @@ use super::home::Home;
 use super::run_folder::RunFolder;
 use crate::check::{Checked, check};
 use crate::cli;
-use crate::contract::{self, Held, Question};
+use crate::complexity::{self, SearchOptions};
+use crate::contract::{self, Clause, Held, Question};
 use crate::engine::{self, Clock, Event, Options, Stop};
 use crate::error::HarnessError;
 use crate::execution::Outcome;
@@ -62,9 +63,9 @@ pub fn run(flags: &cli::Selftest, arguments: &[String]) -> anyhow::Result<u8> {
 /// One row for each planted flaw: caught in the canary, and passed in the same entry of the twin.
 pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary) -> Result<Vec<Check>, HarnessError> {
     let (canary, twin) = (load(canary)?, load(twin)?);
-    if matches!(oracle.asked, Asked::OfContracts) {
+    if !matches!(oracle.asked, Asked::OfExecutions(_)) {
         let entries: Vec<(&String, &String)> = canary.manifest.expect.iter().collect();
-        let row = |(entry, clause): &(&String, &String)| of_contract(engine, oracle, &canary, &twin, entry, clause);
+        let row = |(entry, clause): &(&String, &String)| of_target(engine, oracle, &canary, &twin, entry, clause);
         return entries.par_iter().map(row).collect();
     }
     let rows: Vec<Result<Check, HarnessError>> = canary
@@ -87,8 +88,11 @@ pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary)
 /// Families that break every clause of a canary's contract, in little time.
 const PRESSING: [&str; 3] = ["json-tiny-values", "typical-fhir-bundle", "gzip"];
 
-/// The contract's oracle: the clause is found broken in the canary, and none in the twin.
-fn of_contract(
+/// Executions of the search that must find the shape of a canary.
+const SEARCH_RUNS: u64 = 20_000;
+
+/// An oracle that asks about a target as a whole: the clause is found broken in the canary, and none in the twin.
+fn of_target(
     engine: &Engine,
     oracle: &Oracle,
     canary: &Target,
@@ -96,40 +100,59 @@ fn of_contract(
     entry: &str,
     clause: &str,
 ) -> Result<Check, HarnessError> {
-    let (caught, passed) = (press(engine, canary, entry)?, press(engine, twin, entry)?);
-    let names = |held: &Held| held.broken.iter().map(|one| one.clause.name()).collect::<BTreeSet<_>>();
-    let (in_canary, in_twin) = (names(&caught), names(&passed));
-    let verdict = match (in_canary.contains(clause), in_twin.is_empty()) {
+    let ask = |target: &Target| match oracle.asked {
+        Asked::OfGrowth => search(engine, target, entry),
+        _ => press(engine, target, entry),
+    };
+    let (caught, passed) = (ask(canary)?, ask(twin)?);
+    let verdict = match (caught.clauses.contains(clause), passed.clauses.is_empty()) {
         (true, true) => Verdict::Pass,
         (false, _) => Verdict::Fail(format!("{}::{entry}: {clause} not caught", canary.name)),
         (true, false) => Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name)),
     };
-    let describe = |held: &Held, names: &BTreeSet<&str>| match names.is_empty() {
-        true => format!("kept on {} inputs", held.executions),
-        false => {
-            format!("{} in {} inputs", names.iter().copied().collect::<Vec<_>>().join(", "), held.executions)
-        }
+    let trial = |target: &Target, expected: &str, asked: &Answer| Trial {
+        target: format!("{}::{entry}", target.name),
+        expected: expected.into(),
+        seen: match asked.clauses.is_empty() {
+            true => format!("kept on {} inputs", asked.executions),
+            false => {
+                let clauses: Vec<&str> = asked.clauses.iter().copied().collect();
+                format!("{} in {} inputs", clauses.join(", "), asked.executions)
+            }
+        },
     };
     Ok(Check {
         name: oracle.name.into(),
         question: oracle.question.into(),
         target: Some(format!("{}::{entry}", canary.name)),
         verdict,
-        canary: Some(Trial {
-            target: format!("{}::{entry}", canary.name),
-            expected: clause.into(),
-            seen: describe(&caught, &in_canary),
-        }),
-        twin: Some(Trial {
-            target: format!("{}::{entry}", twin.name),
-            expected: "no finding".into(),
-            seen: describe(&passed, &in_twin),
-        }),
+        canary: Some(trial(canary, clause, &caught)),
+        twin: Some(trial(twin, "no finding", &passed)),
     })
 }
 
+/// What an oracle says of a target as a whole.
+struct Answer {
+    /// Clauses that are broken.
+    clauses: BTreeSet<&'static str>,
+    executions: u64,
+}
+
+/// An entry searched from nothing for work that grows faster than its input.
+fn search(engine: &Engine, target: &Target, entry: &str) -> Result<Answer, HarnessError> {
+    let options = SearchOptions {
+        seed: SEED,
+        executions_max: SEARCH_RUNS,
+        threshold: contract::threshold(&Terms::of(Profile::Browser), target),
+        ..SearchOptions::default()
+    };
+    let search = complexity::search(engine, target, entry, &options)?;
+    let clauses = search.found.iter().map(|_| Clause::Superlinear.name()).collect();
+    Ok(Answer { clauses, executions: search.executions.iter().sum() })
+}
+
 /// An entry under a few families, with the terms and limits of a browser.
-fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Held, HarnessError> {
+fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Answer, HarnessError> {
     let terms = Terms::of(Profile::Browser);
     let reads = contract::reads(engine, target, entry, &[])?;
     let families: Vec<_> = PRESSING.iter().map(|name| family(name).expect("a family of the table")).collect();
@@ -148,7 +171,8 @@ fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Held, HarnessE
             all.add(contract::hold(&question, family, &readings)?);
         }
     }
-    Ok(all)
+    let clauses = all.broken.iter().map(|one| one.clause.name()).collect();
+    Ok(Answer { clauses, executions: all.executions })
 }
 
 /// An outcome that ends the hunt in a twin: the flaw that was repaired.

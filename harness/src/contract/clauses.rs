@@ -8,6 +8,7 @@ use crate::target::{OutputKind, Rejects, Target};
 use autoclave_generators::{Expanded, Made};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::Trial;
+use autoclave_reports::words::{bytes, count};
 
 /// What can be broken. Names are stable: they stand in reports, buckets and `target.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,10 +157,14 @@ pub fn judge(
     if trial.fuel > trial.fuel_allowed {
         let clause = if is_typical { Clause::TypicalFuel } else { Clause::Fuel };
         let more = if execution.outcome.came_back() { "" } else { " and more" };
-        broken.push((clause, format!("{} units of fuel{more}, where {} are allowed", trial.fuel, trial.fuel_allowed)));
+        broken.push((
+            clause,
+            format!("{} units of fuel{more}, where {} are allowed", count(trial.fuel), count(trial.fuel_allowed)),
+        ));
     } else if execution.outcome == Outcome::Limit(Limit::Fuel) {
         // It may well keep the contract; what it was given ended first.
-        let reason = format!("stopped after {} units of fuel, which is less than the contract allows", trial.fuel);
+        let reason =
+            format!("stopped after {} units of fuel, which is less than the contract allows", count(trial.fuel));
         return (Verdict::NotTested(reason), broken);
     } else if execution.outcome == Outcome::Limit(Limit::Deadline) {
         return (Verdict::NotTested("stopped by the clock, which decides nothing".to_owned()), broken);
@@ -170,13 +175,13 @@ pub fn judge(
         let clause = if is_typical { Clause::TypicalMemory } else { Clause::Memory };
         broken.push((
             clause,
-            format!("{} bytes of memory, where {} are allowed", trial.memory_bytes, trial.memory_bytes_allowed),
+            format!("{} of memory, where {} are allowed", bytes(trial.memory_bytes), bytes(trial.memory_bytes_allowed)),
         ));
     }
     if trial.error_bytes > terms.error_bytes_max {
         broken.push((
             Clause::ErrorText,
-            format!("{} bytes of error text, where {} are allowed", trial.error_bytes, terms.error_bytes_max),
+            format!("{} of error text, where {} are allowed", bytes(trial.error_bytes), bytes(terms.error_bytes_max)),
         ));
     }
     let is_accepted = execution.outcome.came_back() && !execution.rejected;
@@ -185,11 +190,19 @@ pub fn judge(
     if is_accepted && says_no && !is_typical && !trial.expanded.is_empty() && expanded > most {
         broken.push((
             Clause::AcceptsBomb,
-            format!("accepted, although {expanded} bytes come out of {}; {most} are allowed", trial.bytes),
+            format!(
+                "accepted, although {} come out of {}; {} are allowed",
+                bytes(expanded),
+                bytes(trial.bytes),
+                bytes(most)
+            ),
         ));
     }
     if is_accepted && trial.output_bytes > most.max(terms.expanded_free_bytes) {
-        broken.push((Clause::Output, format!("{} bytes of output, where {most} are allowed", trial.output_bytes)));
+        broken.push((
+            Clause::Output,
+            format!("{} of output, where {} are allowed", bytes(trial.output_bytes), bytes(most)),
+        ));
     }
     if let Next::Differs(how) = &seen.next {
         broken.push((Clause::StateAfter, format!("the next ordinary call: {how}")));
@@ -203,7 +216,7 @@ pub fn judge(
             return (fail(&broken).unwrap_or(Verdict::NotTested(reason)), broken);
         }
         if context.expanded().max(trial.bytes) <= context.accepted() {
-            broken.push((Clause::TypicalRefused, format!("{} bytes are refused, less are not", trial.bytes)));
+            broken.push((Clause::TypicalRefused, format!("{} are refused, less are not", bytes(trial.bytes))));
         }
     }
     (fail(&broken).unwrap_or(Verdict::Pass), broken)

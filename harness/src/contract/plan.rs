@@ -8,8 +8,8 @@ use autoclave_generators::{Family, Kind, Params, Range};
 pub const TYPICAL: &str = "typical-";
 /// Sizes of typical documents, bytes, before any compression.
 const TYPICAL_BYTES: [u64; 3] = [64 << 10, 1 << 20, 4 << 20];
-/// Smallest and largest size of the doublings, bytes.
-const DOUBLINGS: std::ops::RangeInclusive<u32> = 10..=16;
+/// Smallest and largest size of the doublings, log2 of bytes: readers of cubic work have used up their fuel at 1 KiB.
+const DOUBLINGS: std::ops::RangeInclusive<u32> = 7..=16;
 /// Size of variants, bytes.
 const VARIANT_BYTES: u64 = 64 << 10;
 /// Parameters that make a published bomb out of a family, where its defaults do not.
@@ -26,9 +26,11 @@ const MONSTERS: &[(&str, &[&str])] = &[
 pub enum Why {
     /// One of the sizes that the exponent is read off.
     Doubling,
-    /// Around what is accepted, and beyond.
+    /// A document as people send it, only hostile: its family's own size, or 1 MiB.
     Size,
-    /// A spelling of the same, or a published bomb.
+    /// What is accepted just so, what is far beyond, and published bombs.
+    Beyond,
+    /// A spelling of the same.
     Variant,
     /// A plain document.
     Typical,
@@ -81,13 +83,13 @@ pub fn specs(family: &'static Family, reading: Reading, accepted: u64, most: u64
         specs.push(Spec { why: Why::Variant, params: wrapped(Ok(params), wrap) });
     }
     if family.scale.is_some() {
-        for bytes in [1 << 20, accepted, most] {
-            specs.push(Spec { why: Why::Size, params: wrapped(sized(bytes), wrap) });
+        for (why, bytes) in [(Why::Size, 1 << 20), (Why::Beyond, accepted), (Why::Beyond, most)] {
+            specs.push(Spec { why, params: wrapped(sized(bytes), wrap) });
         }
     }
     for (_, words) in MONSTERS.iter().filter(|(name, _)| *name == family.name) {
         let params = family.parse(words).map_err(|error| error.to_string());
-        specs.push(Spec { why: Why::Variant, params: wrapped(params, wrap) });
+        specs.push(Spec { why: Why::Beyond, params: wrapped(params, wrap) });
     }
     specs
 }

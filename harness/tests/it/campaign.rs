@@ -1,6 +1,7 @@
 //! The `autoclave` binary as users run it: exit codes, findings, resuming, being killed, hostile modules.
 
 mod conform;
+mod limits;
 mod place;
 
 use autoclave_reports::record::{Confirmation, Verdict};

@@ -268,7 +268,10 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
                     a href={ "#t" (target_index) } { (name(&target.name)) }
                     " · " code { (text(&finding.outcome)) }
                     " · " (text(&finding.oracle)) " oracle · " (plural(finding.hits, "hit"))
-                    " · first after " (count(finding.found_at.execs)) " executions, " (seconds(finding.found_at.seconds))
+                    @if finding.found_at.execs > 0 {
+                        " · first after " (count(finding.found_at.execs)) " executions"
+                        @if finding.found_at.seconds > 0.0 { ", " (seconds(finding.found_at.seconds)) }
+                    }
                 }
             }
             @match &finding.confirmed {
@@ -280,7 +283,7 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
             @if let Some(rule) = &finding.rule { (readers::specified(rule)) }
             @if !finding.readings.is_empty() { h4 { "Readings" } (readers::readings(&finding.readings)) }
             (command("Show it again", &finding.repro))
-            @if !finding.message.is_empty() && finding.message != finding.title { h4 { "What the module said" } pre.message { (lines(&finding.message)) } }
+            @if !finding.message.is_empty() && finding.message != finding.title { h4 { (message_head(finding)) } pre.message { (lines(&finding.message)) } }
             @if !finding.frames.is_empty() { h4 { "Where" } (frames(&finding.frames)) }
             h4 { "Input" span.dim { " · " (bytes(finding.reproducer.bytes)) @if finding.reproducer.bytes_found > finding.reproducer.bytes { ", minimised from " (bytes(finding.reproducer.bytes_found)) } } }
             (input(finding))
@@ -649,4 +652,11 @@ fn name(text: &str) -> String {
 
 fn lines(text: &str) -> String {
     block(text)
+}
+/// What a target says while it dies is its own; what is measured of it is ours.
+fn message_head(finding: &Finding) -> &'static str {
+    match finding.oracle.as_str() {
+        "contract" | "complexity" => "What was measured",
+        _ => "What the module said",
+    }
 }

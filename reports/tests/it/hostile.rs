@@ -101,7 +101,12 @@ fn a_contract_without_end_makes_a_page_that_ends() {
         growth.shape = format!("{PAYLOAD}{at}");
         growth.points = (0..1_000).map(huge).collect();
         (growth.exponent, growth.fuel_per_byte) = (Some(f64::MAX), Some(f64::MIN));
-        growth.tile = Some(Tile { prefix_hex: PAYLOAD.into(), piece_hex: "c3".repeat(9_000), suffix_hex: "0".into() });
+        growth.tile = Some(Tile {
+            prefix_hex: PAYLOAD.into(),
+            piece_hex: "c3".repeat(9_000),
+            after_number_hex: Some(PAYLOAD.into()),
+            suffix_hex: "0".into(),
+        });
         if at < 2_000 {
             contract.growth.push(growth);
         }

@@ -145,8 +145,12 @@ fn gateway() -> TargetRecord {
 
     let quadratic = |n: u64| Point { bytes: n, fuel: 14 * n + n * n / 2, memory_bytes: 2 * MIB + n * 3 };
     let mut found = grown("parse_hl7", "found by search", 2.0, Some(4_194_320.0), quadratic);
-    found.tile =
-        Some(Tile { prefix_hex: hex(b"MSH|^~\\&|LAB|ACME\rPID|1||"), piece_hex: hex(b"~7"), suffix_hex: hex(b"\r") });
+    found.tile = Some(Tile {
+        prefix_hex: hex(b"MSH|^~\\&|LAB|ACME\rPID|1||"),
+        piece_hex: hex(b"~7"),
+        after_number_hex: None,
+        suffix_hex: hex(b"\r"),
+    });
     found.executions = 18_211;
     found.verdict = Verdict::Fail("k = 2.00 over the last three doublings, and 4.19 M fuel per byte at 8 MiB".into());
     findings.push(superlinear(&found));
@@ -165,8 +169,15 @@ fn gateway() -> TargetRecord {
         })
     };
     let mut binary = linear("import", "found by search", 1.04, 60_000, 310, 8);
-    (binary.executions, binary.tile) =
-        (90_112, Some(Tile { prefix_hex: "1f8b0800".into(), piece_hex: "00ff".repeat(80), suffix_hex: String::new() }));
+    (binary.executions, binary.tile) = (
+        90_112,
+        Some(Tile {
+            prefix_hex: "1f8b0800".into(),
+            piece_hex: "00ff".repeat(80),
+            after_number_hex: Some("3d31".into()),
+            suffix_hex: String::new(),
+        }),
+    );
     let growth = vec![
         linear("import", "json-tiny-values", 1.01, 40_000, 142, 63),
         linear("import", "json-long-number", 1.09, 12_000, 17, 3),

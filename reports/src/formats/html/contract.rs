@@ -337,9 +337,12 @@ fn step(growth: &Growth, from: usize) -> Option<f64> {
 
 /// The input that the search found: prefix, a piece that repeats, suffix.
 fn tile(growth: &Growth, tile: &Tile) -> Markup {
-    let sizes = [&tile.prefix_hex, &tile.piece_hex, &tile.suffix_hex].map(|hex| hex.chars().count() as u64 / 2);
+    let nothing = String::new();
+    let after_number = tile.after_number_hex.as_ref().unwrap_or(&nothing);
+    let sizes =
+        [&tile.prefix_hex, &tile.piece_hex, &tile.suffix_hex, after_number].map(|hex| hex.chars().count() as u64 / 2);
     let largest = growth.points.iter().map(|point| point.bytes).max().unwrap_or(0);
-    let times = largest.saturating_sub(sizes[0] + sizes[2]).checked_div(sizes[1]).filter(|times| *times > 0);
+    let times = largest.saturating_sub(sizes[0] + sizes[2]).checked_div(sizes[1] + sizes[3]).filter(|times| *times > 0);
     html! {
         div.found {
             p { b { "The shape that the search found" } span.dim {
@@ -347,7 +350,7 @@ fn tile(growth: &Growth, tile: &Tile) -> Markup {
                 ": k = " (exponent(growth.exponent)) @if let Some(times) = times { ", shown up to " (count(times)) " repetitions" }
             } }
             div.tile {
-                @for (label, hex, size) in [("begins with", &tile.prefix_hex, sizes[0]), ("repeats", &tile.piece_hex, sizes[1]), ("ends with", &tile.suffix_hex, sizes[2])] {
+                @for (label, hex, size) in [("begins with", &tile.prefix_hex, sizes[0]), ("repeats", &tile.piece_hex, sizes[1]), ("a number in letters, another each time, and", after_number, sizes[3]), ("ends with", &tile.suffix_hex, sizes[2])] {
                     @if size > 0 { div.part.piece[label == "repeats"] {
                         span.dim { (label) " · " (bytes(size)) }
                         (readable(&unhex(hex), size))

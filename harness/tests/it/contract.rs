@@ -1,0 +1,191 @@
+//! The resource contract on real readers: careless ones are caught, their repaired twins pass, nothing is left out in
+//! silence, and the same is said twice.
+
+use autoclave::complexity;
+use autoclave::contract::{self, Held, Question};
+use autoclave::executors::Engine;
+use autoclave::limits::{Overrides, Profile, Terms};
+use autoclave::target::{Reading, Target};
+use autoclave_generators::{FAMILIES, Family, family};
+use autoclave_reports::Verdict;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn target(name: &str) -> Target {
+    let overrides = Overrides { profile: Some(Profile::Browser), ..Overrides::default() };
+    Target::load(&root(), name, &overrides).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn engine() -> Engine {
+    Engine::new(Some(&root().join(".autoclave/cache"))).unwrap()
+}
+
+/// An entry under these families, or under all of them; with what it reads.
+fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> (Held, Vec<Reading>) {
+    let terms = Terms::of(Profile::Browser);
+    let reads = contract::reads(engine, target, entry, &[]).unwrap();
+    let families: Vec<&'static Family> = names.iter().map(|name| family(name).unwrap()).collect();
+    let question = Question {
+        engine,
+        target,
+        entry,
+        terms: &terms,
+        reads: &reads.readings,
+        families: &families,
+        family_fuel: contract::FAMILY_FUEL,
+    };
+    let held: Vec<Held> = contract::families(&question)
+        .into_par_iter()
+        .filter_map(|(family, readings)| Some(contract::hold(&question, family, &readings.ok()?).unwrap()))
+        .collect();
+    let mut all = Held::default();
+    held.into_iter().for_each(|one| all.add(one));
+    (all, reads.readings)
+}
+
+fn clauses(held: &Held) -> BTreeSet<&'static str> {
+    held.broken.iter().map(|one| one.clause.name()).collect()
+}
+
+/// Readers with planted carelessness, as their `target.toml` says.
+const TWINS: [(&str, &str); 2] = [("resources-naive", "resources-hardened"), ("answers-naive", "answers-hardened")];
+
+#[test]
+fn careless_readers_are_caught_and_their_twins_pass() {
+    let engine = engine();
+    let mut wrong = Vec::new();
+    for (naive, hardened) in TWINS {
+        let (naive, hardened) = (target(naive), target(hardened));
+        for (entry, clause) in &naive.manifest.expect {
+            let (caught, _) = hold(&engine, &naive, entry, &[]);
+            if !clauses(&caught).contains(clause.as_str()) {
+                wrong.push(format!("{}::{entry} is not caught: {clause} in {:?}", naive.name, clauses(&caught)));
+            }
+            let (passed, _) = hold(&engine, &hardened, entry, &[]);
+            let broken: Vec<String> = passed
+                .broken
+                .iter()
+                .map(|one| format!("{} {}: {}", one.trial.family, one.trial.params, one.says))
+                .collect();
+            if !broken.is_empty() {
+                wrong.push(format!("{}::{entry} is repaired, and called broken: {}", hardened.name, broken.join("; ")));
+            }
+            let not_tested = passed.trials.iter().filter(|trial| matches!(trial.verdict, Verdict::NotTested(_)));
+            wrong.extend(not_tested.map(|trial| {
+                format!("{}::{entry}: {} {} {:?}", hardened.name, trial.family, trial.params, trial.verdict)
+            }));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_family_has_a_reader_that_it_is_tried_on() {
+    let engine = engine();
+    let mut tried = BTreeSet::new();
+    for name in ["resources-hardened", "decompressors", "fhir-xml-quick-xml", "protobuf-prost", "cbor-ciborium"] {
+        let target = target(name);
+        for entry in &target.entries {
+            let readings = contract::reads(&engine, &target, entry, &[]).unwrap().readings;
+            let concerned =
+                FAMILIES.iter().filter(|family| readings.iter().any(|reading| reading.concerns(family.kind)));
+            tried.extend(concerned.map(|family| family.name));
+        }
+    }
+    let ndjson = |family: &&Family| family.kind.name() == "ndjson";
+    let missing: Vec<&str> = FAMILIES
+        .iter()
+        .filter(|family| !ndjson(family) && !tried.contains(family.name))
+        .map(|family| family.name)
+        .collect();
+    assert!(missing.is_empty(), "no reader is shown {missing:?}");
+}
+
+#[test]
+fn the_same_is_said_twice() {
+    let engine = engine();
+    let names = ["json-tiny-values", "json-arrays", "json-long-number", "typical-fhir-bundle"];
+    for (name, entry) in [("fhir-json-serde", "parse"), ("resources-naive", "json"), ("resources-naive", "decimal")] {
+        let target = target(name);
+        let once = || {
+            let (held, _) = hold(&engine, &target, entry, &names);
+            let mut trials = held.trials;
+            trials.iter_mut().for_each(|trial| trial.wall_ms = 0.0);
+            (trials, held.growth)
+        };
+        let (first, second) = (once(), once());
+        assert!(!first.0.is_empty() && !first.1.is_empty());
+        assert_eq!(first, second, "{name}::{entry}");
+    }
+}
+
+/// Twelve families on readers whose algorithm is known: what their work grows with, from their source.
+const GROWTH: &[(&str, &str, &str, f64)] = &[
+    ("fhir-json-serde", "parse", "json-tiny-values", 1.0),
+    ("fhir-json-serde", "parse", "json-long-string", 1.0),
+    ("fhir-json-serde", "parse", "json-escapes", 1.0),
+    ("fhir-json-serde", "parse", "json-whitespace", 1.0),
+    ("fhir-json-serde", "parse", "json-duplicate-keys", 1.0),
+    ("fhir-json-serde", "parse", "fhir-bundle", 1.0),
+    ("resources-hardened", "hl7", "hl7-segments", 1.0),
+    ("resources-hardened", "hl7", "hl7-fields", 1.0),
+    ("resources-naive", "hl7", "hl7-segments", 2.0),
+    ("resources-naive", "hl7", "hl7-fields", 2.0),
+    ("resources-naive", "decimal", "json-long-number", 2.0),
+    ("resources-naive", "xml", "xml-quadratic", 2.0),
+];
+
+#[test]
+fn known_algorithms_have_their_exponents() {
+    let engine = engine();
+    let mut wrong = Vec::new();
+    for (name, entry, family, order) in GROWTH {
+        let (held, _) = hold(&engine, &target(name), entry, &[family]);
+        let growth = held.growth.iter().find(|growth| growth.shape == *family);
+        let exponent = growth.and_then(|growth| growth.exponent);
+        let is_super = growth.is_some_and(|growth| matches!(growth.verdict, Verdict::Fail(_)));
+        println!("{name}::{entry} {family}: {exponent:?}");
+        let is_near = exponent.is_some_and(|exponent| (exponent - order).abs() < 0.3);
+        if !is_near || is_super != (*order > complexity::fit::EXPONENT_MAX) {
+            wrong.push(format!("{name}::{entry} {family}: {exponent:?}, where {order} is right"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_an_entry_reads_is_found_by_trying() {
+    let engine = engine();
+    // Module, entry, what is found where nothing is declared.
+    let table: &[(&str, &str, &[&str])] = &[
+        ("decompressors", "gzip", &["gzip"]),
+        ("decompressors", "zlib", &["zlib"]),
+        ("decompressors", "zstd", &["zstd"]),
+        ("decompressors", "xz", &["xz"]),
+        ("decompressors", "zip", &["zip"]),
+        ("gzip-flate2", "parse", &["gzip"]),
+        ("fhir-xml-quick-xml", "parse", &["fhir-xml"]),
+        ("hl7v2-hl7-parser", "parse", &["hl7v2"]),
+        ("resources-hardened", "json", &["json", "fhir-json"]),
+    ];
+    let mut wrong = Vec::new();
+    for (name, entry, expected) in table {
+        let mut target = target(name);
+        target.manifest.format = None;
+        target.manifest.reads.clear();
+        let reads = contract::reads(&engine, &target, entry, &[]).unwrap();
+        let mut found: Vec<String> = reads.readings.iter().map(ToString::to_string).collect();
+        found.sort();
+        let mut expected: Vec<&str> = expected.to_vec();
+        expected.sort_unstable();
+        if found != expected || reads.evidence.is_empty() {
+            wrong.push(format!("{name}::{entry}: {found:?}, not {expected:?} ({})", reads.evidence));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
