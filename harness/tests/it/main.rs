@@ -3,6 +3,7 @@
 mod abi;
 #[cfg(target_os = "linux")]
 mod campaign;
+mod complexity;
 mod contract;
 mod coverage;
 mod differential;
