@@ -29,6 +29,10 @@ use pressure::{Next, Pressure, Seen};
 
 /// Fuel that one family may use in all its sizes: enough to decide about every input that a browser's profile accepts.
 pub const FAMILY_FUEL: u64 = 40_000_000_000;
+/// What an input may use over the contract where the exponent is read off: short ones so many times as much, and none more
+/// than half a second's work.
+const DOUBLING_TIMES: u64 = 40;
+const DOUBLING_FUEL: u64 = 1_000_000_000;
 /// Largest input that is made, as a multiple of what the profile accepts.
 pub const BEYOND: u64 = 4;
 
@@ -185,7 +189,10 @@ fn hold_reading(
         let context = clauses::Context { question, why: spec.why, made: &made };
         // What is over the contract is stopped: by how much tells nothing, but where the exponent is read off.
         let allowed = context.fuel_allowed(input.len() as u64);
-        let enough = if spec.why == Why::Doubling { allowed.saturating_mul(10) } else { allowed.saturating_add(1) };
+        let enough = match spec.why {
+            Why::Doubling => allowed.saturating_mul(DOUBLING_TIMES).min(DOUBLING_FUEL).max(allowed + 1),
+            _ => allowed + 1,
+        };
         let seen = pressure.run(&input, fuel_left.min(enough));
         held.executions += 1;
         fuel_left = fuel_left.saturating_sub(seen.fuel);

@@ -34,6 +34,8 @@ const TRIVIAL: &str = r#"(module (memory (export "memory") 2)
   (func (export "alloc") (param i32) (result i32) i32.const 65536)
   (func (export "nothing") (param i32 i32) (result i32) i32.const 0))"#;
 
+/// Longest file of a native corpus, bytes.
+const NATIVE_BYTES_MAX: u64 = 16 << 20;
 const BAR_TARGET: &str = "fhir-json-serde";
 /// What is measured, the first one being the yardstick.
 const CELLS: &[(&str, Build, Reset)] = &[
@@ -270,7 +272,7 @@ fn loops(
 fn edges(mut executor: Executor, folder: &Path) -> anyhow::Result<(usize, usize)> {
     let mut hit = vec![false; executor.counters().len()];
     for file in std::fs::read_dir(folder)? {
-        executor.run(&std::fs::read(file?.path())?);
+        executor.run(&inputs::read_whole(&file?.path(), NATIVE_BYTES_MAX)?);
         for (hit, counter) in hit.iter_mut().zip(executor.counters()) {
             *hit |= std::mem::take(counter) != 0;
         }

@@ -9,7 +9,7 @@ pub const TYPICAL: &str = "typical-";
 /// Sizes of typical documents, bytes, before any compression.
 const TYPICAL_BYTES: [u64; 3] = [64 << 10, 1 << 20, 4 << 20];
 /// Smallest and largest size of the doublings, log2 of bytes: readers of cubic work have used up their fuel at 1 KiB.
-const DOUBLINGS: std::ops::RangeInclusive<u32> = 7..=16;
+const DOUBLINGS: std::ops::RangeInclusive<u32> = 8..=16;
 /// Size of variants, bytes.
 const VARIANT_BYTES: u64 = 64 << 10;
 /// Parameters that make a published bomb out of a family, where its defaults do not.
