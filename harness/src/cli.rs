@@ -244,7 +244,7 @@ pub struct Pressed {
     #[arg(long, default_value_t = crate::contract::FAMILY_FUEL, value_parser = clap::value_parser!(u64).range(1_000_000..))]
     pub family_fuel: u64,
     /// Executions of the search for shapes that no family has, on each entry; 0: none
-    #[arg(long, default_value_t = 60_000)]
+    #[arg(long, default_value_t = 40_000)]
     pub search_runs: u64,
     /// Search from nothing, not from small plain documents and the format's mutators
     #[arg(long)]
