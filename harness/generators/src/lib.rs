@@ -235,6 +235,7 @@ pub static FAMILIES: &[Family] = &[
     zip::ZIP_DEFLATE,
     zip::ZIP_OVERLAP_FULL,
     zip::ZIP_OVERLAP_QUOTED,
+    zip::ZIP_END_RECORDS,
     zip::nested::ZIP_NESTED,
     zip::quine::ZIP_QUINE,
     xml::XML_LAUGHS,

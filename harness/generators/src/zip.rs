@@ -8,7 +8,7 @@ pub mod quine;
 
 use crate::deflate::{PATTERN, crc32_of_run, pattern, run};
 use crate::params::{Param, number};
-use crate::text::Sink;
+use crate::text::{Sink, repeat};
 use crate::{Content, Expanded, Family, GeneratorError, Kind, Params};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -79,6 +79,20 @@ pub const ZIP_OVERLAP_QUOTED: Family = Family {
     scale: Some("entries"),
     own_params: &[ENTRIES, EACH, PATTERN],
     write: quoted,
+};
+
+pub const ZIP_END_RECORDS: Family = Family {
+    name: "zip-end-records",
+    about: "Ends of a directory that is not there: a reader that tries each looks through all that is before it",
+    kind: Kind::Zip,
+    source: "APPNOTE.TXT 6.3.10, section 4.3.16: a comment may hold the signature, so readers search; CWE-407",
+    scale: Some("records"),
+    own_params: &[number("records", "records", 10_000, (1, 1 << 26), "ends of central directory, 22 bytes each")],
+    write: |params, out| {
+        // One file, in a directory at 0 that is as long as its header would be without a name.
+        repeat(out, &end_record(1, 46, 0), params.number("records"))?;
+        Ok(Content::Declares(1))
+    },
 };
 
 /// From the last file to the first, for each contains the next; then written from the first to the last.
@@ -189,6 +203,7 @@ const VERSION_DEFLATE: u16 = 20;
 const VERSION_ZIP64: u16 = 45;
 /// 1980-01-01, the earliest there is.
 const DATE: u16 = 1 << 5 | 1;
+const MAX_16: u64 = 0xffff;
 const MAX_32: u64 = 0xffff_ffff;
 
 impl Entry {
@@ -315,7 +330,6 @@ fn end(out: &mut dyn Write, offset: u64, entries: impl Iterator<Item = Entry>) -
 }
 
 fn end_of(out: &mut dyn Write, offset: u64, headers: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
-    const MAX_16: u64 = 0xffff;
     let (mut count, mut bytes) = (0u64, 0u64);
     for header in headers {
         out.write_all(&header)?;
@@ -336,6 +350,11 @@ fn end_of(out: &mut dyn Write, offset: u64, headers: impl Iterator<Item = Vec<u8
         record.extend(1u32.to_le_bytes());
         out.write_all(&record)?;
     }
+    out.write_all(&end_record(count, bytes, offset))
+}
+
+/// The last record (section 4.3.16): so many files, and where so many bytes of directory are.
+fn end_record(count: u64, bytes: u64, offset: u64) -> Vec<u8> {
     let mut record = b"PK\x05\x06".to_vec();
     record.extend([0; 2 + 2]);
     record.extend((count.min(MAX_16) as u16).to_le_bytes());
@@ -343,5 +362,5 @@ fn end_of(out: &mut dyn Write, offset: u64, headers: impl Iterator<Item = Vec<u8
     record.extend((bytes.min(MAX_32) as u32).to_le_bytes());
     record.extend((offset.min(MAX_32) as u32).to_le_bytes());
     record.extend([0; 2]);
-    out.write_all(&record)
+    record
 }

@@ -57,6 +57,7 @@ fn small_inputs_are_exactly_these() {
         ("cbor-indefinite", &["levels=2"], vec![0x9f, 0x9f, 0xff, 0xff]),
         ("cbor-tags", &["levels=1"], vec![0xd9, 0xd9, 0xf7, 0xf6]),
         ("zstd-window", &[], vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 1, 0, 0]),
+        ("zip-end-records", &["records=2"], b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0".repeat(2)),
         ("deflate-empty-blocks", &["blocks=2"], vec![0, 0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff]),
         ("deflate-empty-blocks", &["blocks=1", "codes=fixed"], vec![3, 0]),
         ("deflate-empty-blocks", &["blocks=4", "codes=fixed"], vec![2, 8, 0x20, 0xc0, 0]),

@@ -139,6 +139,8 @@ fn archives_are_accepted_by_a_reader_that_compares_checksums() {
     broken[directory + 16] ^= 1;
     assert!(unzipped(&broken).is_err());
     assert_eq!(unzipped(&make("zip-overlap-full", &["each=1000"]).0), Err("names differ".to_owned()));
+    // And a directory that is not there.
+    assert!(unzipped(&make("zip-end-records", &["records=3"]).0).is_err());
 }
 
 #[test]
