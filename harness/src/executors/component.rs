@@ -3,6 +3,7 @@
 //!
 //! What a component imports is made up from its types: resources are handles, streams take everything, results succeed.
 
+mod direct;
 mod lifted;
 mod unwrap;
 
@@ -88,6 +89,7 @@ impl Whole {
         Ok(func.zip(function).map(|(func, function)| {
             let ty = func.ty(&*store);
             Entry {
+                direct: direct::call_for(&ty),
                 types: ty.params().map(|(_, ty)| ty).collect(),
                 results: ty.results().len(),
                 params: function.params.clone(),
@@ -100,6 +102,8 @@ impl Whole {
 /// An exported function of a live component.
 pub struct Entry {
     func: Func,
+    /// How to call it without a value for every byte.
+    direct: Option<direct::Call>,
     params: Vec<Param>,
     types: Vec<Type>,
     results: usize,
@@ -109,6 +113,9 @@ impl Entry {
     /// Gives one input to the entry and reads its result.
     pub fn call(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
         let pieces = pieces(input, &self.params);
+        if let (Some(call), [piece]) = (self.direct, pieces.as_slice()) {
+            return call(&self.func, store, piece).map_err(too_much);
+        }
         let arguments: Vec<Val> = pieces.into_iter().zip(&self.types).map(|(piece, ty)| piece.value(ty)).collect();
         let mut results = vec![Val::Bool(false); self.results];
         self.func.call(&mut *store, &arguments, &mut results).map_err(too_much)?;

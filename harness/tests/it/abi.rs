@@ -485,6 +485,118 @@ fn hostile_components_are_stopped() {
     };
     assert_eq!(give("(list u8)", 1 << 20), Outcome::Returned);
     assert_eq!(give("(list u8)", 60 << 20), Outcome::Limit(Limit::Output));
+    assert_eq!(give("(list u16)", 30 << 20), Outcome::Limit(Limit::Output));
     assert_eq!(give("string", 48 << 20), Outcome::Limit(Limit::Output));
     assert_eq!(give("string", u32::MAX), Outcome::Trap(Trap::Other));
+}
+
+/// Every kind of answer, through calls of either way: what wasmtime's values are made into, typed calls must give, too.
+#[test]
+fn answers_of_components_are_the_same_bytes_by_either_way() {
+    // The result is at 8; its first byte is the case, payloads begin at 16 where their alignment is 8, else at 12 or 9.
+    let give = |ty: &str, second: &str, flat: bool| {
+        let result = if flat { "i32.const 1" } else { "i32.const 8" };
+        let wat = format!(
+            r#"(component
+            (core module $m
+                (memory (export "memory") 1)
+                (data (i32.const 8) "{second}")
+                (data (i32.const 64) "text")
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+                (func (export "typed") (param i32 i32) (result i32) {result})
+                (func (export "valued") (param i32 i32 i32 i32) (result i32) {result}))
+            (core instance $m (instantiate $m))
+            (func (export "typed") (param "bytes" (list u8)) (result {ty})
+                (canon lift (core func $m "typed") (memory $m "memory") (realloc (func $m "realloc"))))
+            (func (export "valued") (param "bytes" (list u8)) (param "more" (list u16)) (result {ty})
+                (canon lift (core func $m "valued") (memory $m "memory") (realloc (func $m "realloc")))))"#
+        );
+        let target = target(&wat, "");
+        let [typed, valued] = ["typed", "valued"].map(|entry| {
+            let execution = judge(engine(), &target, entry, b"input", &target.limits).unwrap();
+            (execution.outcome, execution.output, execution.message)
+        });
+        assert_eq!(typed, valued, "{ty}");
+        typed
+    };
+    let returned = |bytes: &[u8]| (Outcome::Returned, bytes.to_vec(), Vec::new());
+    let rejected = |bytes: &[u8]| (Outcome::Rejected, Vec::new(), bytes.to_vec());
+    let place = r"\40\00\00\00\04\00\00\00";
+    let case = |case: &str, payload: &str| format!(r"\0{case}\00\00\00{payload}");
+    for ty in ["(list u8)", "string"] {
+        assert_eq!(give(ty, place, false), returned(b"text"));
+        assert_eq!(give(&format!("(result {ty} (error string))"), &case("0", place), false), returned(b"text"));
+        assert_eq!(give(&format!("(result {ty} (error string))"), &case("1", place), false), rejected(b"text"));
+        assert_eq!(give(&format!("(result {ty} (error (list u8)))"), &case("1", place), false), rejected(b"text"));
+        assert_eq!(give(&format!("(result {ty})"), &case("1", place), false), rejected(b""));
+        assert_eq!(give(&format!("(result {ty} (error u32))"), &case("1", place), false), rejected(b"\x40\0\0\0"));
+        assert_eq!(give(&format!("(result (error {ty}))"), &case("0", place), false), returned(b""));
+        assert_eq!(give(&format!("(option {ty})"), &case("1", place), false), returned(b"\x01text"));
+    }
+    assert_eq!(give("(result)", "", true), rejected(b""));
+    for (ty, bytes) in [
+        ("bool", &b"\x01"[..]),
+        ("s8", b"\x01"),
+        ("u8", b"\x01"),
+        ("s16", b"\x01\0"),
+        ("u16", b"\x01\0"),
+        ("s32", b"\x01\0\0\0"),
+        ("u32", b"\x01\0\0\0"),
+        ("char", b"\x01\0\0\0"),
+    ] {
+        assert_eq!(give(ty, "", true), returned(bytes));
+        assert_eq!(give(&format!("(result {ty} (error string))"), &case("1", place), false), rejected(b"text"));
+        // The error's pointer aligns the payload to four bytes.
+        assert_eq!(give(&format!("(result {ty} (error string))"), &case("0", r"\01"), false), returned(bytes));
+    }
+    for ty in ["s64", "u64", "f64"] {
+        let second = case("0", r"\00\00\00\00\01\02\03\04\05\06\07\08");
+        assert_eq!(
+            give(&format!("(result {ty} (error string))"), &second, false),
+            returned(b"\x01\x02\x03\x04\x05\x06\x07\x08")
+        );
+    }
+    assert_eq!(give("(result f32 (error string))", &case("0", r"\01\02\03\04"), false), returned(b"\x01\x02\x03\x04"));
+}
+
+/// A value of wasmtime takes forty bytes, one for each of the input: 32 MiB cost 1.3 GiB of the house's own process.
+#[test]
+fn large_byte_lists_cost_a_component_about_their_size() {
+    const ALONE: &str = "AUTOCLAVE_TEST_ALONE";
+    const NAME: &str = "abi::large_byte_lists_cost_a_component_about_their_size";
+    if std::env::var_os(ALONE).is_none() {
+        // In a process of its own: other tests need memory, too.
+        let program = std::env::current_exe().unwrap();
+        let mut alone = std::process::Command::new(program);
+        let output = alone.args(["--exact", NAME, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
+        return;
+    }
+    // Gives back the last 8 MiB.
+    let wat = r#"(component
+        (core module $m
+            (memory (export "memory") 600)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "f") (param i32 i32) (result i32)
+                (i32.store8 (i32.const 0) (i32.const 0))
+                (i32.store (i32.const 4) (i32.sub (i32.add (local.get 0) (local.get 1)) (i32.const 0x800000)))
+                (i32.store (i32.const 8) (i32.const 0x800000))
+                i32.const 0))
+        (core instance $m (instantiate $m))
+        (func (export "f") (param "bytes" (list u8)) (result (result (list u8) (error string)))
+            (canon lift (core func $m "f") (memory $m "memory") (realloc (func $m "realloc")))))"#;
+    let target = target(wat, "");
+    let input: Vec<u8> = (0..32u32 << 20).map(|index| (index % 251) as u8).collect();
+    let execution = judge(engine(), &target, "f", &input, &target.limits).unwrap();
+    assert_eq!(execution.outcome, Outcome::Returned);
+    assert!(execution.output == input[24 << 20..]);
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        println!("skipped: the peak of memory is read on Linux only");
+        return;
+    };
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
+    let peak_mib = peak.parse::<u64>().unwrap() >> 10;
+    assert!(peak_mib < 256, "{peak_mib} MiB");
 }
