@@ -13,7 +13,7 @@ use crate::executors::{Engine, component};
 use crate::limits::{self, Origin, Profile, ResolvedLimit, Terms};
 use crate::oracles;
 use crate::symbols::Symbols;
-use crate::target::{MANIFEST_FILE, TARGETS_FOLDER, Target};
+use crate::target::{Abi, MANIFEST_FILE, Reading, Target};
 use crate::triage;
 use anyhow::Context;
 use autoclave_formats::{Format, mutate};
@@ -109,17 +109,13 @@ fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<
             match &found.manifest {
                 Ok(manifest) if manifest.is_candidate() && !manifest.build.on_demand => names.push(found.name),
                 Ok(_) => {}
-                Err(error) => not_tested.push(gap(&found.name, error)),
+                Err(error) => not_tested.push(facts::gap(&found.name, error)),
             }
         }
     }
     if names.is_empty() && not_tested.is_empty() {
         anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
     }
-    let known = |which: &str| {
-        let named = home.root.join(TARGETS_FOLDER).join(which);
-        [named, which.into()].iter().any(|folder| folder.join(MANIFEST_FILE).is_file())
-    };
     let mut asked = Vec::new();
     for name in names {
         let (which, only) = match name.rsplit_once("::") {
@@ -141,9 +137,10 @@ fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<
             }
             // A target that is there and not built is a gap; a name that means nothing is a wrong command line.
             Err(error)
-                if flags.targets.is_empty() || (matches!(error, HarnessError::Missing { .. }) && known(&which)) =>
+                if flags.targets.is_empty()
+                    || (matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, &which)) =>
             {
-                not_tested.push(gap(&which, &error));
+                not_tested.push(facts::gap(&which, &error));
             }
             Err(error) => return Err(error.into()),
         }
@@ -166,14 +163,6 @@ fn load(home: &Home, flags: &cli::Pressed, which: &str) -> Result<Loaded, Harnes
     let manifest = target.folder.clone().unwrap_or_default().join(MANIFEST_FILE);
     let (terms, rows) = Terms::resolve(profile, &target.manifest.contract, &overrides, &manifest)?;
     Ok((target, terms, rows, profile))
-}
-
-fn gap(what: &str, error: &HarnessError) -> NotTested {
-    let (reason, remedy) = match error {
-        HarnessError::Missing { what, remedy } => (format!("{what} is missing"), remedy.clone()),
-        other => (other.to_string(), String::new()),
-    };
-    NotTested { what: what.to_owned(), reason, remedy, scope: Scope::Asked }
 }
 
 fn hold(
@@ -258,16 +247,18 @@ fn hold(
     Ok(row)
 }
 
-/// All families on one entry, side by side, in the order of their table.
+/// All families on one entry, in the order of their table: side by side, but for components, whose values may cost the
+/// host many times their bytes.
 fn hold_entry(question: &Question<'_>) -> Result<Held, HarnessError> {
-    let rows: Vec<Result<Held, HarnessError>> = contract::families(question)
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(family, readings)| match readings {
-            Ok(readings) => contract::hold(question, family, &readings),
-            Err(verdict) => Ok(not_run(question.entry, family, verdict)),
-        })
-        .collect();
+    let run = |(family, readings): (&'static Family, Result<Vec<Reading>, Verdict>)| match readings {
+        Ok(readings) => contract::hold(question, family, &readings),
+        Err(verdict) => Ok(not_run(question.entry, family, verdict)),
+    };
+    let families = contract::families(question);
+    let rows: Vec<Result<Held, HarnessError>> = match question.target.abi {
+        Abi::Component => families.into_iter().map(run).collect(),
+        _ => families.into_par_iter().with_max_len(1).map(run).collect(),
+    };
     let mut all = Held::default();
     for row in rows {
         all.add(row?);

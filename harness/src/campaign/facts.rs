@@ -3,9 +3,10 @@
 use super::home::Home;
 use super::run_folder::RunFolder;
 use crate::cli::{self, Format, printable};
-use crate::target::{Abi, Target};
+use crate::error::HarnessError;
+use crate::target::{Abi, MANIFEST_FILE, TARGETS_FOLDER, Target};
 use crate::views;
-use autoclave_reports::record::{LimitRow, Run};
+use autoclave_reports::record::{LimitRow, NotTested, Run, Scope};
 use autoclave_reports::{Finding, Record, Severity};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -110,6 +111,21 @@ pub fn one_entry(target: &Target, wanted: Option<&str>) -> anyhow::Result<String
         (None, [only]) => Ok(only.clone()),
         (None, entries) => anyhow::bail!("{name} has several entries: name one with --entry: {}", listed(entries)),
     }
+}
+
+/// A target that could not be made ready, as the report says it.
+pub fn gap(what: &str, error: &HarnessError) -> NotTested {
+    let (reason, remedy) = match error {
+        HarnessError::Missing { what, remedy } => (format!("{what} is missing"), remedy.clone()),
+        other => (other.to_string(), String::new()),
+    };
+    NotTested { what: what.to_owned(), reason, remedy, scope: Scope::default() }
+}
+
+/// Whether a word names a target, built or not: a folder with a manifest.
+pub fn is_target(home: &Home, which: &str) -> bool {
+    let named = home.root.join(TARGETS_FOLDER).join(which);
+    [named, which.into()].iter().any(|folder| folder.join(MANIFEST_FILE).is_file())
 }
 
 /// Names of entries for an error message, as many as one can take in.

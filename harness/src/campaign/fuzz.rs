@@ -11,7 +11,7 @@ use crate::cli::{self, ResetFlag};
 use crate::error::HarnessError;
 use crate::target::{Manifest, Target};
 use anyhow::Context;
-use autoclave_reports::record::{self, Budget, NotTested, Run, Scope, Timing};
+use autoclave_reports::record::{self, Budget, NotTested, Run, Timing};
 use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -448,7 +448,7 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
         let found = Target::discover(&home.root)?;
         for found in &found {
             if let Err(error) = &found.manifest {
-                not_tested.push(gap(&found.name, error));
+                not_tested.push(facts::gap(&found.name, error));
             }
         }
         let ours = |found: &&crate::target::Found| found.manifest.as_ref().is_ok_and(Manifest::is_candidate);
@@ -459,10 +459,6 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
     if asked.is_empty() && not_tested.is_empty() {
         anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
     }
-    let known = |which: &str| {
-        let named = home.root.join(crate::target::TARGETS_FOLDER).join(which);
-        [named, which.into()].iter().any(|folder| folder.join(crate::target::MANIFEST_FILE).is_file())
-    };
     for word in &asked {
         // `target::entry` names one entry.
         let (which, only) = match word.rsplit_once("::") {
@@ -483,7 +479,7 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
                         format!("{} entries: the first {ENTRIES_MAX} are fuzzed", target.entries.len()),
                     );
                     let remedy = format!("name those that matter: cargo xtask fuzz {which}::ENTRY …");
-                    not_tested.push(NotTested { remedy, ..gap(word, &error) });
+                    not_tested.push(NotTested { remedy, ..facts::gap(word, &error) });
                 }
                 for entry in entries {
                     let unit = Unit::new(home, target.clone(), which, entry);
@@ -495,22 +491,15 @@ fn choose(home: &Home, flags: &cli::Fuzz) -> anyhow::Result<(Vec<Unit>, Vec<NotT
             }
             // A target that is there and not built is a gap; a name that means nothing is a wrong command line.
             Err(error)
-                if flags.targets.is_empty() || (matches!(error, HarnessError::Missing { .. }) && known(which)) =>
+                if flags.targets.is_empty()
+                    || (matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, which)) =>
             {
-                not_tested.push(gap(word, &error));
+                not_tested.push(facts::gap(word, &error));
             }
             Err(error) => return Err(error.into()),
         }
     }
     Ok((units, not_tested))
-}
-
-fn gap(what: &str, error: &HarnessError) -> NotTested {
-    let (reason, remedy) = match error {
-        HarnessError::Missing { what, remedy } => (format!("{what} is missing"), remedy.clone()),
-        other => (other.to_string(), String::new()),
-    };
-    NotTested { what: what.to_owned(), reason, remedy, scope: Scope::default() }
 }
 
 /// `--runs` alone means "until the runs are done"; together with a written `--time` the earlier of the two ends it.
