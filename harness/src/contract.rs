@@ -21,7 +21,7 @@ use crate::complexity::{self, Threshold};
 use crate::executors::Engine;
 use crate::limits::Terms;
 use crate::target::{Reading, Target};
-use autoclave_generators::{Expanded, FAMILIES, Family, Made, Params};
+use autoclave_generators::{Expanded, FAMILIES, Family, Params};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::{Growth, Point, Trial};
 use autoclave_reports::words;
@@ -145,20 +145,15 @@ fn hold_reading(
     // Where too much fuel was used first, and why nothing more is run.
     let (mut over_at, mut stopped) = (None::<u64>, None::<String>);
     for spec in plan::specs(family, reading, accepted, accepted.saturating_mul(BEYOND)) {
-        let mut trial = Trial {
+        let trial = Trial {
             entry: question.entry.to_owned(),
             family: family.name.to_owned(),
             params: spec.words(),
             part: if spec.is_typical() { "typical" } else { "worst" }.to_owned(),
             ..Trial::default()
         };
-        let params = match spec.params {
-            Ok(params) => params,
-            Err(reason) => {
-                trial.verdict = Verdict::NotTested(reason);
-                held.trials.push(trial);
-                continue;
-            }
+        let mut leave_out = |reason: String| {
+            held.trials.push(Trial { verdict: Verdict::NotTested(reason), ..trial.clone() });
         };
         // What burns fuel at one size burns more at the next, and says nothing new; but exponents need their sizes, and of
         // bombs the memory is yet to be seen.
@@ -173,30 +168,27 @@ fn hold_reading(
             stopped.get_or_insert_with(|| format!("uses too much fuel at {} already", words::bytes(bytes)));
         }
         if let Some(reason) = &stopped {
-            trial.verdict = Verdict::NotTested(reason.clone());
-            held.trials.push(trial);
+            leave_out(reason.clone());
             continue;
         }
         let mut input = Vec::new();
-        let made = match family.make(&params, &mut input) {
+        let made = spec.params.and_then(|params| match family.make(&params, &mut input) {
+            Ok(made) => Ok((params, made)),
+            Err(error) => Err(error.to_string()),
+        });
+        let (params, made) = match made {
             Ok(made) => made,
-            Err(error) => {
-                trial.verdict = Verdict::NotTested(error.to_string());
-                held.trials.push(trial);
+            Err(reason) => {
+                leave_out(reason);
                 continue;
             }
         };
         let context = clauses::Context { question, why: spec.why, made: &made };
-        // What is over the contract is stopped: by how much tells nothing, but where the exponent is read off.
-        let allowed = context.fuel_allowed(input.len() as u64);
-        let enough = match spec.why {
-            Why::Doubling => allowed.saturating_mul(DOUBLING_TIMES).min(DOUBLING_FUEL).max(allowed + 1),
-            _ => allowed + 1,
-        };
+        let enough = fuel_to_give(spec.why, context.fuel_allowed(input.len() as u64));
         let seen = pressure.run(&input, fuel_left.min(enough));
         held.executions += 1;
         fuel_left = fuel_left.saturating_sub(seen.fuel);
-        fill(&mut trial, question, &context, &seen, &input, &made);
+        let mut trial = filled(trial, &context, &seen, &input);
         if spec.why == Why::Doubling && seen.execution.outcome.came_back() {
             points.push(Point { bytes: trial.bytes, fuel: seen.fuel, memory_bytes: trial.memory_bytes });
         }
@@ -227,16 +219,20 @@ fn hold_reading(
     Ok(())
 }
 
-fn fill(
-    trial: &mut Trial,
-    question: &Question<'_>,
-    context: &clauses::Context<'_>,
-    seen: &Seen,
-    input: &[u8],
-    made: &Made,
-) {
+/// What is over the contract is stopped: by how much tells nothing, but where the exponent is read off.
+fn fuel_to_give(why: Why, allowed: u64) -> u64 {
+    let over = allowed.saturating_add(1);
+    match why {
+        Why::Doubling => allowed.saturating_mul(DOUBLING_TIMES).min(DOUBLING_FUEL).max(over),
+        _ => over,
+    }
+}
+
+/// The row with what was seen.
+fn filled(mut trial: Trial, context: &clauses::Context<'_>, seen: &Seen, input: &[u8]) -> Trial {
     trial.outcome = seen.execution.outcome.name().to_owned();
     trial.bytes = input.len() as u64;
+    let made = context.made;
     trial.expanded = match made.expanded {
         Expanded::Exact(bytes) if bytes == u128::from(made.bytes) => String::new(),
         Expanded::Exact(bytes) => bytes.to_string(),
@@ -248,13 +244,14 @@ fn fill(
     trial.memory_bytes = seen.execution.memory_bytes_peak;
     trial.memory_bytes_allowed = context.memory_allowed(trial.bytes);
     trial.output_bytes = if seen.execution.rejected { 0 } else { seen.execution.output.len() as u64 };
-    trial.error_bytes = clauses::error_bytes(question.target, &seen.execution);
+    trial.error_bytes = clauses::error_bytes(context.question.target, &seen.execution);
     trial.next_call = match &seen.next {
         Next::Same => "same".to_owned(),
         Next::Differs(_) => "differs".to_owned(),
         Next::NotMade(reason) => (*reason).to_owned(),
     };
     trial.wall_ms = seen.wall_ms;
+    trial
 }
 
 /// The exponent of a family whose sizes were doubled.

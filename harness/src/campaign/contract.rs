@@ -35,6 +35,8 @@ const PINNED_BYTES_MAX: u64 = 64 << 10;
 const FOUND_BYTES: usize = 4 << 10;
 /// Bytes of each part of a shape that the report holds.
 const TILE_BYTES_MAX: usize = 4 << 10;
+/// Entries that a verdict names.
+const NAMED_MAX: usize = 4;
 /// Frames that a finding shows.
 const FRAMES_MAX: usize = 40;
 
@@ -543,12 +545,19 @@ fn pin(home: &Home, target: &Target, entry: &str, input: &[u8]) -> anyhow::Resul
 
 /// Findings first; what was not run is never a pass.
 fn verdict(row: &TargetRecord, section: &Contract) -> Verdict {
-    let of_findings = row.judge();
     let was_run = section.trials.iter().any(|trial| !trial.outcome.is_empty());
-    match of_findings {
-        Verdict::Pass if !was_run => Verdict::NotTested("no family of inputs concerns what it reads".into()),
-        other => other,
+    if was_run || row.confirmed().count() > 0 {
+        return row.judge();
     }
+    let reason = |reads: &ReadsRow| match reads.kinds.is_empty() {
+        true => format!("{}: {}", reads.entry, reads.evidence),
+        false => {
+            format!("no family that was asked for concerns {}, which reads {}", reads.entry, reads.kinds.join(" and "))
+        }
+    };
+    let reasons: Vec<String> =
+        section.reads.iter().take(NAMED_MAX).map(reason).chain(row.notes.iter().cloned()).collect();
+    Verdict::NotTested(reasons.join("; "))
 }
 
 /// What a reader of the report might think was tested: families that could not be judged, by reason.
