@@ -11,9 +11,8 @@ mod plan;
 mod pressure;
 mod reads;
 
-pub use benign::{benign, benign_of};
+pub use benign::benign_of;
 pub use clauses::Clause;
-pub use plan::{Spec, TYPICAL, Why};
 pub use reads::{Reads, reads};
 
 use crate::HarnessError;
@@ -25,6 +24,7 @@ use autoclave_generators::{Expanded, FAMILIES, Family, Params};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::{Growth, Point, Trial};
 use autoclave_reports::words;
+use plan::Why;
 use pressure::{Next, Pressure, Seen};
 
 /// Fuel that one family may use in all its sizes: enough to decide about every input that a browser's profile accepts.
@@ -130,6 +130,20 @@ pub fn hold(question: &Question<'_>, family: &'static Family, readings: &[Readin
         hold_reading(question, family, *reading, &mut pressure, &mut held)?;
     }
     Ok(held)
+}
+
+/// All families that concern an entry, one after the other; what does not concern it is left out.
+///
+/// # Errors
+/// Of the engine: a module that cannot be run at all.
+pub fn hold_all(question: &Question<'_>) -> Result<Held, HarnessError> {
+    let mut all = Held::default();
+    for (family, readings) in families(question) {
+        if let Ok(readings) = readings {
+            all.add(hold(question, family, &readings)?);
+        }
+    }
+    Ok(all)
 }
 
 fn hold_reading(

@@ -7,7 +7,7 @@ use super::run_folder::RunFolder;
 use crate::check::{Checked, check};
 use crate::cli;
 use crate::complexity::{self, SearchOptions};
-use crate::contract::{self, Clause, Held, Question};
+use crate::contract::{self, Clause, Question};
 use crate::engine::{self, Clock, Event, Options, Stop};
 use crate::error::HarnessError;
 use crate::execution::Outcome;
@@ -105,30 +105,57 @@ fn of_target(
         _ => press(engine, target, entry),
     };
     let (caught, passed) = (ask(canary)?, ask(twin)?);
-    let verdict = match (caught.clauses.contains(clause), passed.clauses.is_empty()) {
-        (true, true) => Verdict::Pass,
-        (false, _) => Verdict::Fail(format!("{}::{entry}: {clause} not caught", canary.name)),
-        (true, false) => Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name)),
+    let describe = |answer: &Answer| match answer.clauses.is_empty() {
+        true => format!("kept on {} inputs", answer.executions),
+        false => {
+            let clauses: Vec<&str> = answer.clauses.iter().copied().collect();
+            format!("{} in {} inputs", clauses.join(", "), answer.executions)
+        }
     };
-    let trial = |target: &Target, expected: &str, asked: &Answer| Trial {
-        target: format!("{}::{entry}", target.name),
-        expected: expected.into(),
-        seen: match asked.clauses.is_empty() {
-            true => format!("kept on {} inputs", asked.executions),
-            false => {
-                let clauses: Vec<&str> = asked.clauses.iter().copied().collect();
-                format!("{} in {} inputs", clauses.join(", "), asked.executions)
-            }
-        },
-    };
-    Ok(Check {
-        name: oracle.name.into(),
-        question: oracle.question.into(),
-        target: Some(format!("{}::{entry}", canary.name)),
-        verdict,
-        canary: Some(trial(canary, clause, &caught)),
-        twin: Some(trial(twin, "no finding", &passed)),
-    })
+    Ok(Trials {
+        expected: clause,
+        catches: caught.clauses.contains(clause),
+        passes: passed.clauses.is_empty(),
+        seen: [describe(&caught), describe(&passed)],
+    }
+    .check(oracle, canary, twin, entry))
+}
+
+/// What came of one entry of a canary and of its twin.
+struct Trials<'a> {
+    /// What the canary must be found to do.
+    expected: &'a str,
+    /// Whether it was.
+    catches: bool,
+    /// Whether nothing was found in the twin.
+    passes: bool,
+    /// What was seen of each.
+    seen: [String; 2],
+}
+
+impl Trials<'_> {
+    fn check(self, oracle: &Oracle, canary: &Target, twin: &Target, entry: &str) -> Check {
+        let [in_canary, in_twin] = self.seen;
+        let trial = |target: &Target, expected: &str, seen: String| Trial {
+            target: format!("{}::{entry}", target.name),
+            expected: expected.into(),
+            seen,
+        };
+        Check {
+            name: oracle.name.into(),
+            question: oracle.question.into(),
+            target: Some(format!("{}::{entry}", canary.name)),
+            verdict: match (self.catches, self.passes) {
+                (true, true) => Verdict::Pass,
+                (false, _) => Verdict::Fail(format!("{}::{entry}: {} not caught", canary.name, self.expected)),
+                (true, false) => {
+                    Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name))
+                }
+            },
+            canary: Some(trial(canary, self.expected, in_canary)),
+            twin: Some(trial(twin, "no finding", in_twin)),
+        }
+    }
 }
 
 /// What an oracle says of a target as a whole.
@@ -165,12 +192,7 @@ fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Answer, Harnes
         families: &families,
         family_fuel: contract::FAMILY_FUEL,
     };
-    let mut all = Held::default();
-    for (family, readings) in contract::families(&question) {
-        if let Ok(readings) = readings {
-            all.add(contract::hold(&question, family, &readings)?);
-        }
-    }
+    let all = contract::hold_all(&question)?;
     let clauses = all.broken.iter().map(|one| one.clause.name()).collect();
     Ok(Answer { clauses, executions: all.executions })
 }
@@ -242,11 +264,6 @@ fn row(
     });
     // A twin may return and reject as it likes.
     let passes = passed.others.is_empty() && !(expected.is_finding() && passed.confirmed.is_some());
-    let verdict = match (catches, passes) {
-        (true, true) => Verdict::Pass,
-        (false, _) => Verdict::Fail(format!("{}::{entry}: {} not caught", canary.name, expected.name())),
-        (true, false) => Verdict::Fail(format!("{}::{entry}: the repaired twin is called a finding", twin.name)),
-    };
     let describe = |hunt: &Hunt, name: &str| {
         let outcome = match (&hunt.confirmed, hunt.others.first()) {
             (Some(checked), _) => checked.execution.outcome.name(),
@@ -255,22 +272,8 @@ fn row(
         };
         format!("{name}: {outcome} in {} execs, {}/{} edges", hunt.execs, hunt.edges.0, hunt.edges.1)
     };
-    Check {
-        name: oracle.name.into(),
-        question: oracle.question.into(),
-        target: Some(format!("{}::{entry}", canary.name)),
-        verdict,
-        canary: Some(Trial {
-            target: format!("{}::{entry}", canary.name),
-            expected: expected.name().into(),
-            seen: describe(caught, "caught"),
-        }),
-        twin: Some(Trial {
-            target: format!("{}::{entry}", twin.name),
-            expected: "no finding".into(),
-            seen: describe(passed, "passed"),
-        }),
-    }
+    let seen = [describe(caught, "caught"), describe(passed, "passed")];
+    Trials { expected: expected.name(), catches, passes, seen }.check(oracle, canary, twin, entry)
 }
 
 fn load(canary: &Canary) -> Result<Target, HarnessError> {

@@ -5,7 +5,7 @@ use crate::target::Reading;
 use autoclave_generators::{Family, Kind, Params, Range};
 
 /// Families of plain documents.
-pub const TYPICAL: &str = "typical-";
+const TYPICAL: &str = "typical-";
 /// Sizes of typical documents, bytes, before any compression.
 const TYPICAL_BYTES: [u64; 3] = [64 << 10, 1 << 20, 4 << 20];
 /// Smallest and largest size of the doublings, log2 of bytes: readers of cubic work have used up their fuel at 1 KiB.

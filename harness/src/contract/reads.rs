@@ -1,6 +1,6 @@
 //! What an entry reads: declared, or found out by showing it small documents of every kind.
 
-use super::{benign, benign_of};
+use super::benign::{benign, benign_of};
 use crate::HarnessError;
 use crate::executors::{Build, Engine, Executor, Reset};
 use crate::target::{Abi, Reading, Rejects, Target};

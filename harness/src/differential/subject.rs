@@ -209,11 +209,7 @@ impl Subject for Readers<'_, '_> {
     }
 
     fn trace(&mut self, input: &[u8], fact: &mut dyn FnMut(Logged<'_>)) -> Result<Outcome, HarnessError> {
-        let outcome = self.guest.trace(input, fact)?;
-        let counters = self.guest.trace_counters();
-        self.traced[..counters.len()].copy_from_slice(counters);
-        counters.fill(0);
-        Ok(outcome)
+        self.guest.trace_into(input, &mut self.traced, fact)
     }
 
     fn trace_counters(&mut self) -> &mut [u8] {

@@ -68,6 +68,20 @@ impl<'a> Guest<'a> {
         self.fast.output()
     }
 
+    /// Traces an input for a subject that has counters of its own behind the guest's: they are moved to the front of `traced`.
+    pub fn trace_into(
+        &mut self,
+        input: &[u8],
+        traced: &mut [u8],
+        fact: &mut dyn FnMut(Logged<'_>),
+    ) -> Result<Outcome, HarnessError> {
+        let outcome = self.trace(input, fact)?;
+        let counters = self.trace_counters();
+        traced[..counters.len()].copy_from_slice(counters);
+        counters.fill(0);
+        Ok(outcome)
+    }
+
     fn tracing(&mut self) -> Result<&mut Tracing, HarnessError> {
         if self.tracing.is_none() {
             let executor =

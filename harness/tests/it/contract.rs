@@ -5,7 +5,7 @@ use autoclave::complexity;
 use autoclave::contract::{self, Held, Question};
 use autoclave::executors::Engine;
 use autoclave::limits::{Overrides, Profile, Terms};
-use autoclave::target::{Reading, Target};
+use autoclave::target::Target;
 use autoclave_generators::{FAMILIES, Family, family};
 use autoclave_reports::Verdict;
 use rayon::prelude::*;
@@ -25,8 +25,8 @@ fn engine() -> Engine {
     Engine::new(Some(&root().join(".autoclave/cache"))).unwrap()
 }
 
-/// An entry under these families, or under all of them; with what it reads.
-fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> (Held, Vec<Reading>) {
+/// An entry under these families, or under all of them.
+fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> Held {
     let terms = Terms::of(Profile::Browser);
     let reads = contract::reads(engine, target, entry, &[]).unwrap();
     let families: Vec<&'static Family> = names.iter().map(|name| family(name).unwrap()).collect();
@@ -39,13 +39,7 @@ fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> (Held,
         families: &families,
         family_fuel: contract::FAMILY_FUEL,
     };
-    let held: Vec<Held> = contract::families(&question)
-        .into_par_iter()
-        .filter_map(|(family, readings)| Some(contract::hold(&question, family, &readings.ok()?).unwrap()))
-        .collect();
-    let mut all = Held::default();
-    held.into_iter().for_each(|one| all.add(one));
-    (all, reads.readings)
+    contract::hold_all(&question).unwrap()
 }
 
 fn clauses(held: &Held) -> BTreeSet<&'static str> {
@@ -58,29 +52,30 @@ const TWINS: [(&str, &str); 2] = [("resources-naive", "resources-hardened"), ("a
 #[test]
 fn careless_readers_are_caught_and_their_twins_pass() {
     let engine = engine();
-    let mut wrong = Vec::new();
-    for (naive, hardened) in TWINS {
-        let (naive, hardened) = (target(naive), target(hardened));
-        for (entry, clause) in &naive.manifest.expect {
-            let (caught, _) = hold(&engine, &naive, entry, &[]);
-            if !clauses(&caught).contains(clause.as_str()) {
-                wrong.push(format!("{}::{entry} is not caught: {clause} in {:?}", naive.name, clauses(&caught)));
-            }
-            let (passed, _) = hold(&engine, &hardened, entry, &[]);
-            let broken: Vec<String> = passed
-                .broken
-                .iter()
-                .map(|one| format!("{} {}: {}", one.trial.family, one.trial.params, one.says))
-                .collect();
-            if !broken.is_empty() {
-                wrong.push(format!("{}::{entry} is repaired, and called broken: {}", hardened.name, broken.join("; ")));
-            }
-            let not_tested = passed.trials.iter().filter(|trial| matches!(trial.verdict, Verdict::NotTested(_)));
-            wrong.extend(not_tested.map(|trial| {
-                format!("{}::{entry}: {} {} {:?}", hardened.name, trial.family, trial.params, trial.verdict)
-            }));
+    let twins = TWINS.map(|(naive, hardened)| (target(naive), target(hardened)));
+    let entries: Vec<_> = twins
+        .iter()
+        .flat_map(|(naive, hardened)| naive.manifest.expect.iter().map(move |expected| (naive, hardened, expected)))
+        .collect();
+    assert!(entries.len() >= 11, "{} entries", entries.len());
+    let judge = |(naive, hardened, (entry, clause)): &(&Target, &Target, (&String, &String))| {
+        let mut wrong = Vec::new();
+        let caught = hold(&engine, naive, entry, &[]);
+        if !clauses(&caught).contains(clause.as_str()) {
+            wrong.push(format!("{}::{entry} is not caught: {clause} in {:?}", naive.name, clauses(&caught)));
         }
-    }
+        let passed = hold(&engine, hardened, entry, &[]);
+        let broken = passed.broken.iter().map(|one| format!("{} {}: {}", one.trial.family, one.trial.params, one.says));
+        wrong.extend(broken.map(|says| format!("{}::{entry} is repaired, and called broken: {says}", hardened.name)));
+        let not_tested = passed.trials.iter().filter(|trial| matches!(trial.verdict, Verdict::NotTested(_)));
+        wrong.extend(
+            not_tested.map(|trial| {
+                format!("{}::{entry}: {} {} {:?}", hardened.name, trial.family, trial.params, trial.verdict)
+            }),
+        );
+        wrong
+    };
+    let wrong: Vec<String> = entries.par_iter().flat_map_iter(judge).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -113,7 +108,7 @@ fn the_same_is_said_twice() {
     for (name, entry) in [("fhir-json-serde", "parse"), ("resources-naive", "json"), ("resources-naive", "decimal")] {
         let target = target(name);
         let once = || {
-            let (held, _) = hold(&engine, &target, entry, &names);
+            let held = hold(&engine, &target, entry, &names);
             let mut trials = held.trials;
             trials.iter_mut().for_each(|trial| trial.wall_ms = 0.0);
             (trials, held.growth)
@@ -145,7 +140,7 @@ fn known_algorithms_have_their_exponents() {
     let engine = engine();
     let mut wrong = Vec::new();
     for (name, entry, family, order) in GROWTH {
-        let (held, _) = hold(&engine, &target(name), entry, &[family]);
+        let held = hold(&engine, &target(name), entry, &[family]);
         let growth = held.growth.iter().find(|growth| growth.shape == *family);
         let exponent = growth.and_then(|growth| growth.exponent);
         let is_super = growth.is_some_and(|growth| matches!(growth.verdict, Verdict::Fail(_)));
