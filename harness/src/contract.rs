@@ -19,7 +19,7 @@ use crate::HarnessError;
 use crate::complexity::{self, Threshold};
 use crate::executors::Engine;
 use crate::limits::Terms;
-use crate::target::{Reading, Target};
+use crate::target::{Abi, Reading, Target};
 use autoclave_generators::{Expanded, FAMILIES, Family, Params};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::{Growth, Point, Trial};
@@ -107,16 +107,26 @@ pub fn families(question: &Question<'_>) -> Vec<(&'static Family, Result<Vec<Rea
             .filter(|reading| reading.concerns(family.kind) || reading.concerns_inside(family.kind))
             .collect();
         if concerned.is_empty() {
-            let kinds: Vec<String> = question.reads.iter().map(Reading::to_string).collect();
-            let reason = match kinds.is_empty() {
-                true => "takes no input of a known kind".to_owned(),
-                false => format!("{} reads {}, not {}", question.entry, kinds.join(" and "), family.kind.name()),
-            };
-            return (family, Err(Verdict::NotApplicable(reason)));
+            return (family, Err(left_out(question, family)));
         }
         (family, Ok(concerned))
     };
     FAMILIES.iter().filter(asked).map(row).collect()
+}
+
+/// Why a family is not run: it does not concern what the entry reads, or nobody knows what that is.
+fn left_out(question: &Question<'_>, family: &Family) -> Verdict {
+    let kinds: Vec<String> = question.reads.iter().map(Reading::to_string).collect();
+    match kinds.is_empty() {
+        true if question.target.abi == Abi::Numeric => Verdict::NotApplicable("takes numbers only".to_owned()),
+        true => Verdict::NotTested("what it reads is not known: name it with --reads".to_owned()),
+        false => Verdict::NotApplicable(format!(
+            "{} reads {}, not {}",
+            question.entry,
+            kinds.join(" and "),
+            family.kind.name()
+        )),
+    }
 }
 
 /// One family on one entry: all sizes, all parts of the contract that it says something about.
@@ -268,21 +278,14 @@ fn filled(mut trial: Trial, context: &clauses::Context<'_>, seen: &Seen, input: 
     trial
 }
 
-/// The exponent of a family whose sizes were doubled.
-fn grown(
-    question: &Question<'_>,
-    family: &'static Family,
-    points: Vec<Point>,
-    held: &Held,
-) -> Option<(Growth, Option<Broken>)> {
+/// How the work of an entry grows with one shape, as the report shows it; nothing where too few sizes were measured.
+pub fn growth(entry: &str, shape: &str, points: Vec<Point>, threshold: &Threshold) -> Option<Growth> {
     let measured: Vec<complexity::Point> =
         points.iter().map(|point| complexity::Point { bytes: point.bytes, fuel: point.fuel }).collect();
     let last = measured.last()?;
     let fit = complexity::fit(&measured);
-    let threshold = threshold(question.terms, question.target);
     let exponent = fit.exponent?;
     let per_byte = fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes);
-    let is_broken = fit.is_superlinear(last, &threshold);
     let says = format!(
         "fuel grows as bytes^{exponent:.2}: {} units for {}, {} per byte at the {} that have to be accepted",
         words::count(last.fuel),
@@ -290,27 +293,32 @@ fn grown(
         words::count(per_byte as u64),
         words::bytes(threshold.accepted_bytes)
     );
-    let verdict = if is_broken { Verdict::Fail(says.clone()) } else { Verdict::Pass };
-    let growth = Growth {
-        entry: question.entry.to_owned(),
-        shape: family.name.to_owned(),
+    Some(Growth {
+        entry: entry.to_owned(),
+        shape: shape.to_owned(),
         points,
         exponent: Some(exponent),
         fuel_per_byte: Some(per_byte),
-        verdict,
+        verdict: if fit.is_superlinear(last, threshold) { Verdict::Fail(says) } else { Verdict::Pass },
         ..Growth::default()
-    };
+    })
+}
+
+/// The exponent of a family whose sizes were doubled, and the clause where it is too large.
+fn grown(
+    question: &Question<'_>,
+    family: &'static Family,
+    points: Vec<Point>,
+    held: &Held,
+) -> Option<(Growth, Option<Broken>)> {
+    let growth = growth(question.entry, family.name, points, &threshold(question.terms, question.target))?;
+    let Verdict::Fail(says) = &growth.verdict else { return Some((growth, None)) };
+    let last = growth.points.last()?;
     let trial = held.trials.iter().rfind(|trial| trial.family == family.name && trial.bytes == last.bytes)?.clone();
     let params = family.parse(&trial.params.split(' ').collect::<Vec<_>>()).ok()?;
-    let broken = is_broken.then(|| Broken {
-        clause: Clause::Superlinear,
-        trial,
-        params,
-        message: Vec::new(),
-        frames: Vec::new(),
-        says,
-    });
-    Some((growth, broken))
+    let (clause, says) = (Clause::Superlinear, says.clone());
+    let broken = Broken { clause, trial, params, message: Vec::new(), frames: Vec::new(), says };
+    Some((growth, Some(broken)))
 }
 
 /// From which cost on super-linear growth matters, by the terms and limits of a target.

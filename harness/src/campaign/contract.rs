@@ -5,12 +5,12 @@ use super::home::{Home, write_whole};
 use super::run_folder::RunFolder;
 use super::{facts, inputs};
 use crate::cli;
-use crate::complexity::{self, Found, Grown, Search, SearchOptions, Threshold};
+use crate::complexity::{self, Found, Grown, Search, SearchOptions};
 use crate::contract::{self, Broken, Clause, Held, Question, Reads, benign_of};
 use crate::corpus::Store;
 use crate::error::HarnessError;
 use crate::executors::{Engine, component};
-use crate::limits::{self, Origin, Profile, ResolvedLimit, Terms};
+use crate::limits::{self, Profile, ResolvedLimit, Terms};
 use crate::oracles;
 use crate::symbols::Symbols;
 use crate::target::{Abi, MANIFEST_FILE, Reading, Target};
@@ -19,7 +19,7 @@ use anyhow::Context;
 use autoclave_formats::{Format, mutate};
 use autoclave_generators::Family;
 use autoclave_reports::contract::{Contract, Growth, Point, Reads as ReadsRow, Tile, Trial};
-use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, LimitRow, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, Scope, Timing};
 use autoclave_reports::{Finding, TargetRecord, Verdict, rules, words};
 use rayon::prelude::*;
 use std::path::Path;
@@ -196,20 +196,24 @@ fn hold(
     let (allowed, allowed_typical) = allowed(target, terms);
     let mut section = Contract {
         profile: asked.profile.name().into(),
-        terms: term_rows(&asked.term_rows),
+        terms: facts::explained(&asked.term_rows, limits::EXPLAINED),
         allowed,
         allowed_typical,
         ..Contract::default()
     };
     let symbols = Symbols::load(component::code(target, entries.first().map_or("", String::as_str)));
+    let mut untested = Vec::new();
     for entry in entries {
         let reads = match contract::reads(engine, target, entry, &flags.reads) {
             Ok(reads) => reads,
             Err(error) => {
-                row.notes.push(format!("{entry} could not be run: {error}"));
+                untested.push(format!("{entry} could not be run: {error}"));
                 continue;
             }
         };
+        if reads.readings.is_empty() {
+            untested.push(format!("{entry}: {}", reads.evidence));
+        }
         section.reads.push(reads_row(entry, &reads));
         let question = Question {
             engine,
@@ -233,18 +237,19 @@ fn hold(
             let search = search(home, engine, flags, asked, entry, &reads)?;
             row.execs += search.executions.iter().sum::<u64>();
             for found in &search.found {
-                let finding = found_by_search(home, flags, asked, entry, found, &symbols, folder)?;
-                let growth = grown(asked, entry, &found.grown, found.executions.iter().sum());
+                let growth = grown(asked, entry, &found.grown, found.executions.iter().sum()).unwrap_or_default();
+                let says = growth.verdict.reason();
+                let finding = found_by_search(home, flags, asked, entry, found, says, &symbols, folder)?;
                 section.growth.push(Growth { finding: finding.id.clone(), ..growth });
                 row.findings.push(finding);
             }
             if let Some(control) = search.control.filter(|_| search.found.is_empty()) {
-                section.growth.push(grown(asked, entry, &control, search.executions.iter().sum()));
+                section.growth.extend(grown(asked, entry, &control, search.executions.iter().sum()));
             }
         }
     }
     row.sort_findings();
-    row.verdict = verdict(&row, &section);
+    row.verdict = verdict(&row, &section, untested);
     row.contract = Some(section);
     Ok(row)
 }
@@ -325,50 +330,28 @@ fn search(
 }
 
 /// A shape that the search measured, as the report shows it.
-fn grown(asked: &Asked, entry: &str, grown: &Grown, executions: u64) -> Growth {
-    let threshold = contract::threshold(&asked.terms, &asked.target);
+fn grown(asked: &Asked, entry: &str, grown: &Grown, executions: u64) -> Option<Growth> {
     let point = |point: &complexity::Point| Point { bytes: point.bytes, fuel: point.fuel, ..Point::default() };
-    let per_byte = grown.points.last().map(|last| grown.fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes));
+    let points = grown.points.iter().map(point).collect();
+    let growth = contract::growth(entry, "found by search", points, &contract::threshold(&asked.terms, &asked.target))?;
     let cut = |bytes: &[u8]| crate::corpus::hex(&bytes[..bytes.len().min(TILE_BYTES_MAX)]);
-    Growth {
-        entry: entry.to_owned(),
-        shape: "found by search".to_owned(),
-        points: grown.points.iter().map(point).collect(),
-        exponent: grown.fit.exponent,
-        fuel_per_byte: per_byte,
-        verdict: match grown.is_superlinear(&threshold) {
-            true => Verdict::Fail(growth_says(grown, &threshold)),
-            false => Verdict::Pass,
-        },
-        tile: Some(Tile {
-            prefix_hex: cut(&grown.tile.prefix),
-            piece_hex: cut(&grown.tile.piece),
-            after_number_hex: grown.tile.numbered.as_deref().map(cut),
-            suffix_hex: cut(&grown.tile.suffix),
-        }),
-        executions,
-        finding: String::new(),
-    }
+    let tile = Tile {
+        prefix_hex: cut(&grown.tile.prefix),
+        piece_hex: cut(&grown.tile.piece),
+        after_number_hex: grown.tile.numbered.as_deref().map(cut),
+        suffix_hex: cut(&grown.tile.suffix),
+    };
+    Some(Growth { tile: Some(tile), executions, ..growth })
 }
 
-fn growth_says(grown: &Grown, threshold: &Threshold) -> String {
-    let Some(last) = grown.points.last() else { return String::new() };
-    format!(
-        "fuel grows as bytes^{:.2}: {} units for {}, {} per byte at the {} that have to be accepted",
-        grown.fit.exponent.unwrap_or(0.0),
-        words::count(last.fuel),
-        words::bytes(last.bytes),
-        words::count(grown.fit.extrapolated_fuel_per_byte(last, threshold.accepted_bytes) as u64),
-        words::bytes(threshold.accepted_bytes)
-    )
-}
-
+#[allow(clippy::too_many_arguments)]
 fn found_by_search(
     home: &Home,
     flags: &cli::Pressed,
     asked: &Asked,
     entry: &str,
     found: &Found,
+    says: &str,
     symbols: &Symbols,
     folder: &RunFolder,
 ) -> anyhow::Result<Finding> {
@@ -387,7 +370,6 @@ fn found_by_search(
     let path = format!("artifacts/{id}.bin");
     write_whole(&folder.path.join(&path), &input)?;
     let rule = rules::rule(clause.oracle(), clause.name());
-    let says = growth_says(&found.grown, &contract::threshold(&asked.terms, target));
     let mut repro = format!(
         "cargo xtask limits {} --search-runs {} --seed {}",
         facts::shell_word(&place(home, asked, entry)),
@@ -439,19 +421,6 @@ fn reads_row(entry: &str, reads: &Reads) -> ReadsRow {
         origin: reads.origin.name().into(),
         evidence: reads.evidence.clone(),
     }
-}
-
-fn term_rows(rows: &[ResolvedLimit]) -> Vec<LimitRow> {
-    let row = |term: &ResolvedLimit| {
-        let known = limits::EXPLAINED.iter().find(|(name, ..)| *name == term.name);
-        let (unit, reason) = known.map_or(("", ""), |&(_, unit, reason)| (unit, reason));
-        let reason = match term.origin {
-            Origin::Default | Origin::Profile => reason.to_owned(),
-            origin => format!("set by {}", format!("{origin:?}").to_lowercase()),
-        };
-        LimitRow { name: term.name.clone(), value: term.value, unit: unit.to_owned(), reason }
-    };
-    rows.iter().map(row).collect()
 }
 
 /// What was broken, by clause; inside, the worst first.
@@ -543,20 +512,17 @@ fn pin(home: &Home, target: &Target, entry: &str, input: &[u8]) -> anyhow::Resul
     Ok(())
 }
 
-/// Findings first; what was not run is never a pass.
-fn verdict(row: &TargetRecord, section: &Contract) -> Verdict {
+/// Findings first; what was not run is never a pass, nor is a module of which an entry was not.
+fn verdict(row: &TargetRecord, section: &Contract, untested: Vec<String>) -> Verdict {
     let was_run = section.trials.iter().any(|trial| !trial.outcome.is_empty());
-    if was_run || row.confirmed().count() > 0 {
+    if row.confirmed().count() > 0 || (was_run && untested.is_empty()) {
         return row.judge();
     }
-    let reason = |reads: &ReadsRow| match reads.kinds.is_empty() {
-        true => format!("{}: {}", reads.entry, reads.evidence),
-        false => {
-            format!("no family that was asked for concerns {}, which reads {}", reads.entry, reads.kinds.join(" and "))
-        }
+    let not_concerned = |reads: &ReadsRow| {
+        format!("no family that was asked for concerns {}, which reads {}", reads.entry, reads.kinds.join(" and "))
     };
-    let reasons: Vec<String> =
-        section.reads.iter().take(NAMED_MAX).map(reason).chain(row.notes.iter().cloned()).collect();
+    let known = section.reads.iter().filter(|reads| !was_run && !reads.kinds.is_empty()).map(not_concerned);
+    let reasons: Vec<String> = untested.into_iter().chain(known).take(NAMED_MAX).collect();
     Verdict::NotTested(reasons.join("; "))
 }
 
@@ -571,9 +537,13 @@ fn gaps(row: &TargetRecord) -> Vec<NotTested> {
     let gap = |((entry, reason), mut families): ((&str, &str), Vec<&str>)| {
         let count = families.len();
         families.dedup();
+        let families = match families.len() {
+            ..=NAMED_MAX => families.join(", "),
+            many => format!("{many} families"),
+        };
         NotTested {
             what: if row.entries.len() > 1 { format!("{}::{entry}", row.name) } else { row.name.clone() },
-            reason: format!("{count} inputs of {}: {reason}", families.join(", ")),
+            reason: format!("{count} inputs of {families}: {reason}"),
             remedy: String::new(),
             scope: Scope::Outside,
         }

@@ -4,6 +4,7 @@ use super::home::Home;
 use super::run_folder::RunFolder;
 use crate::cli::{self, Format, printable};
 use crate::error::HarnessError;
+use crate::limits::{Origin, ResolvedLimit};
 use crate::target::{Abi, MANIFEST_FILE, TARGETS_FOLDER, Target};
 use crate::views;
 use autoclave_reports::record::{LimitRow, NotTested, Run, Scope};
@@ -90,16 +91,21 @@ pub fn environment() -> BTreeMap<String, String> {
 
 /// The limits in force for a target.
 pub fn limit_rows(target: &Target) -> Vec<LimitRow> {
-    let row = |limit: &crate::limits::ResolvedLimit| {
+    explained(&target.limit_origins, LIMITS)
+}
+
+/// Resolved values with their units and reasons, from a table of (name, unit, reason).
+pub fn explained(rows: &[ResolvedLimit], table: &[(&str, &str, &str)]) -> Vec<LimitRow> {
+    let row = |limit: &ResolvedLimit| {
         let (unit, reason) =
-            LIMITS.iter().find(|(name, ..)| *name == limit.name).map_or(("", ""), |&(_, unit, reason)| (unit, reason));
+            table.iter().find(|(name, ..)| *name == limit.name).map_or(("", ""), |&(_, unit, reason)| (unit, reason));
         let reason = match limit.origin {
-            crate::limits::Origin::Default => reason.to_owned(),
+            Origin::Default => reason.to_owned(),
             origin => format!("set by {}", format!("{origin:?}").to_lowercase()),
         };
         LimitRow { name: limit.name.clone(), value: limit.value, unit: unit.to_owned(), reason }
     };
-    target.limit_origins.iter().map(row).collect()
+    rows.iter().map(row).collect()
 }
 
 /// The entry that is meant: the one that is named, or the only one.
