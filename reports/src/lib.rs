@@ -5,6 +5,7 @@
 //! inputs): [`formats`] clips every record first, and every renderer passes text through [`escape`].
 
 mod clip;
+pub mod constant_time;
 pub mod contract;
 pub mod escape;
 pub mod formats;

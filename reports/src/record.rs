@@ -3,6 +3,7 @@
 //! With `--seed N --runs M --jobs 1` two runs give the same record, byte for byte, but for what is marked *Timing* here;
 //! [`Record::without_timing`] takes those fields out.
 
+use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
 use crate::escape;
 use crate::rules::Severity;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Version of the shape of `report.json`; rises with every change of it.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// One run: what was asked, under which limits, what was seen and what was not tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -283,6 +284,8 @@ pub struct TargetRecord {
     pub host_calls: Vec<HostCallRecord>,
     /// How it kept its resource contract, where it was held to one.
     pub contract: Option<Contract>,
+    /// What its work tells about its secrets, where it handles some.
+    pub constant_time: Option<ConstantTime>,
     /// Anything else that a reader should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -806,6 +809,13 @@ impl Record {
             target.cpu_seconds = 0.0;
             target.saturation.seconds_since_last_edge = 0.0;
             target.series.clear();
+            for handled in target.constant_time.iter_mut().flat_map(|section| &mut section.entries) {
+                handled.clocked.clear();
+                handled.cpu_seconds = 0.0;
+            }
+            for leak in target.constant_time.iter_mut().flat_map(|section| &mut section.leaks) {
+                leak.clock.clear();
+            }
             for trial in target.contract.iter_mut().flat_map(|contract| &mut contract.trials) {
                 trial.wall_ms = 0.0;
             }
@@ -889,6 +899,7 @@ impl TargetRecord {
             }
         }
         self.contract = self.contract.take().or(other.contract);
+        self.constant_time = self.constant_time.take().or(other.constant_time);
         add_missing(&mut self.oracles, other.oracles);
         add_missing(&mut self.limits, other.limits);
         add_missing(&mut self.notes, other.notes);
