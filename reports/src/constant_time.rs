@@ -15,6 +15,8 @@ pub struct ConstantTime {
     pub entries: Vec<Handled>,
     /// Places whose work depends on a secret, in the order of the first execution that shows them.
     pub leaks: Vec<Leak>,
+    /// Engines whose machine code was looked at, such as `wasmtime 48.0.1, x86_64`; empty where none was.
+    pub scanned: Vec<String>,
     /// Conditional jumps and divisions of the engine's machine code that no branch or division of the module asks for.
     pub machine: Vec<Machine>,
 }
@@ -39,6 +41,8 @@ pub struct Handled {
     pub runs: u64,
     /// Outcome classes inside of which they were compared.
     pub classes: u64,
+    /// Pairs of executions that were walked in step, those with different events.
+    pub pairs: u64,
     /// Executions without a partner in their class: compared with nothing.
     pub alone: u64,
     /// Events (branches, addresses, operands) that were compared, summed over all executions.
@@ -49,16 +53,21 @@ pub struct Handled {
     pub sites_total: u64,
     /// Functions with sites that were never reached, most first.
     pub unreached: Vec<Unreached>,
-    /// Primary leaks of the strong classes.
+    /// Primary leaks of the strong classes, without those that the manifest allows.
     pub strong: u64,
-    /// Primary leaks of the weak classes.
+    /// Primary leaks of the weak classes, without those that the manifest allows.
     pub weak: u64,
+    /// Primary leaks that the manifest allows.
+    pub allowed: u64,
     /// Sites that differ only because something before them did.
     pub secondary: u64,
     /// Smallest part of a compared pair of executions that was walked in step, percent.
     pub walked_percent: Option<u32>,
-    /// What the target's manifest says should come out; empty but for ground truth.
+    /// What the target's manifest says should come out: `constant`, `leak CLASS…` or `weak CLASS…`; empty but for ground
+    /// truth.
     pub expected: String,
+    /// What of it did not come out, one sentence; empty where all of it did.
+    pub unmet: String,
     /// Anything else that a reader should know, one sentence each.
     pub notes: Vec<String>,
     /// *Timing.* Measurements; empty where none were asked for.
@@ -111,11 +120,13 @@ pub struct Leak {
     pub public_hex: String,
     /// The operand with each of them.
     pub values: [String; 2],
+    /// What the script declassifies of each, as text, such as `result 0`; empty where it declassifies nothing.
+    pub outcomes: [String; 2],
     /// How many events both executions have in common before it.
     pub event: u64,
     /// Whether executions had parted before it and were found again in step.
     pub resynchronised: bool,
-    /// Pairs of executions that differ here, of those compared.
+    /// Of the entry's [`Handled::pairs`]: those that differ here.
     pub pairs: u64,
     /// What the engine makes of the instruction, where its machine code was looked at; one sentence each.
     pub machine: Vec<String>,
@@ -159,15 +170,16 @@ pub struct Clocked {
     #[serde(serialize_with = "crate::record::micro")]
     pub effect_ns: f64,
     /// Its confidence interval, nanoseconds for one call.
+    #[serde(serialize_with = "crate::record::micro_pair")]
     pub interval_ns: [f64; 2],
     /// Median time of one call, nanoseconds.
     #[serde(serialize_with = "crate::record::micro")]
     pub call_ns: f64,
     /// Chance of such a difference without any cause (two-sided sign test).
-    #[serde(serialize_with = "crate::record::micro")]
+    #[serde(serialize_with = "crate::record::digits")]
     pub p: f64,
     /// The same for one secret beside itself: the control.
-    #[serde(serialize_with = "crate::record::micro")]
+    #[serde(serialize_with = "crate::record::digits")]
     pub control_p: f64,
     /// Median difference of the control, nanoseconds for one call.
     #[serde(serialize_with = "crate::record::micro")]

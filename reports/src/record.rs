@@ -955,6 +955,17 @@ pub(crate) fn micro<S: serde::Serializer>(number: &f64, serializer: S) -> Result
     serializer.serialize_f64(if rounded.is_finite() { rounded } else { 0.0 })
 }
 
+/// [`micro`] of both ends of an interval.
+pub(crate) fn micro_pair<S: serde::Serializer>(numbers: &[f64; 2], serializer: S) -> Result<S::Ok, S::Error> {
+    let rounded = numbers.map(|number| (number * 1e6).round() / 1e6);
+    rounded.map(|number| if number.is_finite() { number } else { 0.0 }).serialize(serializer)
+}
+
+/// [`six_digits`] of a number that is always there; 0 where it is none.
+pub(crate) fn digits<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    six_digits(&Some(if number.is_finite() { *number } else { 0.0 }), serializer)
+}
+
 /// Written with six digits: an estimate has no more, and they read back as the same number.
 pub(crate) fn six_digits<S: serde::Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     let number = number.filter(|number| number.is_finite());
