@@ -15,6 +15,7 @@ pub mod host;
 pub mod imports;
 pub mod numeric;
 mod raw;
+pub mod script;
 mod verify;
 pub mod wasi;
 pub mod wbindgen;

@@ -4,11 +4,13 @@ mod calls;
 mod detect;
 mod manifest;
 mod reading;
+mod script;
 
 pub use calls::{Calls, Number};
 pub use detect::{ALLOC_NAMES, Component, ComponentFunction, Core, FREE_NAMES, Function, Param, Reach, Returns, Shape};
 pub use manifest::manifest_for;
 pub use reading::Reading;
+pub use script::{Argument, BUFFER_BYTES_MAX, Call, Field, Piece, Script, Secrecy, zero_extended};
 
 use crate::corpus::hex;
 use crate::error::HarnessError;
@@ -51,6 +53,8 @@ pub struct Manifest {
     pub contract: toml::Table,
     /// What each entry reads: `gzip`, or `gzip/fhir-json` where what is inside is read as well. See [`Reading`].
     pub reads: BTreeMap<String, Vec<String>>,
+    /// Entries with several arguments: name = script of calls, see [`Script`].
+    pub calls: BTreeMap<String, String>,
     /// What the module is there for.
     pub role: Role,
     /// Canaries only: outcome name that each entry must be found to show; `returned` for a repaired twin.
@@ -73,6 +77,15 @@ pub enum Role {
 }
 
 impl Manifest {
+    /// With those entries instead, by script; as it is where there are none.
+    fn calling(mut self, calls: &BTreeMap<String, String>) -> Self {
+        if !calls.is_empty() {
+            (self.calls, self.abi) = (calls.clone(), Some(Abi::Script));
+            self.entries.clear();
+        }
+        self
+    }
+
     /// Whether commands without a name mean it too: it is neither a canary nor there for others.
     pub fn is_candidate(&self) -> bool {
         self.expect.is_empty() && self.oracle.is_none() && self.role == Role::Candidate
@@ -95,6 +108,8 @@ pub enum Abi {
     Numeric,
     /// A WASI 0.2 component whose exports take `list<u8>` or `string`.
     Component,
+    /// Every entry is called as its script in `[calls]` says.
+    Script,
 }
 
 /// Which result means "rejected".
@@ -195,6 +210,8 @@ pub struct Target {
     pub abi: Abi,
     /// Exports to fuzz. `Numeric` has one entry that stands for all: `*`.
     pub entries: Vec<String>,
+    /// Entries that are called by a script, whatever the ABI says.
+    pub scripts: Arc<BTreeMap<String, Arc<Script>>>,
     /// Limits after profile, manifest and flags.
     pub limits: Limits,
     /// The same with what decided each, for the report.
@@ -258,14 +275,25 @@ impl Target {
     /// Loads a target by name (a folder of `root/targets`), by folder, or by module file (`.wasm` or `.wat`).
     /// A target that has not been built yet is [`HarnessError::Missing`].
     pub fn load(root: &Path, which: &str, overrides: &Overrides) -> Result<Target, HarnessError> {
+        Self::load_with(root, which, overrides, &BTreeMap::new())
+    }
+
+    /// The same with more entries, by script, as if `[calls]` named them and no others.
+    pub fn load_with(
+        root: &Path,
+        which: &str,
+        overrides: &Overrides,
+        calls: &BTreeMap<String, String>,
+    ) -> Result<Target, HarnessError> {
         let path = Path::new(which);
         let named = root.join(TARGETS_FOLDER).join(which);
         if checked_name(path).is_some_and(|name| name == which) && named.join(MANIFEST_FILE).is_file() {
-            Self::load_folder(root, &named, overrides)
+            Self::load_folder_with(root, &named, overrides, calls)
         } else if path.join(MANIFEST_FILE).is_file() {
-            Self::load_folder(root, path, overrides)
+            Self::load_folder_with(root, path, overrides, calls)
         } else if path.is_file() {
-            Self::load_file(path, overrides)
+            let name = safe_name(&path.with_extension(""));
+            Self::resolve(name, path.to_owned(), None, Manifest::default().calling(calls), overrides)
         } else {
             Err(no_such_target(root, which))
         }
@@ -273,8 +301,17 @@ impl Target {
 
     /// Loads the target of a folder with a `target.toml`.
     pub fn load_folder(root: &Path, folder: &Path, overrides: &Overrides) -> Result<Target, HarnessError> {
+        Self::load_folder_with(root, folder, overrides, &BTreeMap::new())
+    }
+
+    fn load_folder_with(
+        root: &Path,
+        folder: &Path,
+        overrides: &Overrides,
+        calls: &BTreeMap<String, String>,
+    ) -> Result<Target, HarnessError> {
         let file = folder.join(MANIFEST_FILE);
-        let manifest = Manifest::read(&file)?;
+        let manifest = Manifest::read(&file)?.calling(calls);
         // A path such as `.` or `..` has no last component before it is resolved.
         let whole = folder.canonicalize().map_err(|error| HarnessError::io(folder, error))?;
         let name = safe_name(&whole);
@@ -314,7 +351,7 @@ impl Target {
         self.manifest.rejects.unwrap_or(match self.abi {
             Abi::Bytes | Abi::Libfuzzer => Rejects::Negative,
             Abi::Wasi => Rejects::Nonzero,
-            Abi::WasmBindgen | Abi::Numeric | Abi::Component => Rejects::Never,
+            Abi::WasmBindgen | Abi::Numeric | Abi::Component | Abi::Script => Rejects::Never,
         })
     }
 
@@ -366,10 +403,26 @@ impl Target {
         let label = module_path.display().to_string();
         let wasm = to_binary(&label, bytes)?;
         let shape = Shape::read(&label, &wasm)?;
+        let scripts = scripts(&label, &shape, &manifest)?;
         let (abi, entries) = choose(&label, &shape, &manifest)?;
         let sha256 = hex(&Sha256::digest(&wasm));
         let shape = Arc::new(shape);
-        Ok(Target { name, module_path, folder, wasm, sha256, manifest, shape, abi, entries, limits, limit_origins })
+        let scripts = Arc::new(scripts);
+        let target = Target {
+            name,
+            module_path,
+            folder,
+            wasm,
+            sha256,
+            manifest,
+            shape,
+            abi,
+            entries,
+            scripts,
+            limits,
+            limit_origins,
+        };
+        Ok(target)
     }
 }
 
@@ -379,8 +432,29 @@ pub fn find_root(start: &Path) -> PathBuf {
     start.ancestors().find(holds_targets).unwrap_or(start).to_owned()
 }
 
+/// The scripts of `[calls]`, held against the exports.
+fn scripts(label: &str, shape: &Shape, manifest: &Manifest) -> Result<BTreeMap<String, Arc<Script>>, HarnessError> {
+    let script = |(entry, text): (&String, &String)| {
+        let fail = |message: String| HarnessError::module(label, format!("calls of {entry:?}: {message}"));
+        let Shape::Core(core) = shape else {
+            return Err(fail("a component is not called by a script: give the core module inside it".to_owned()));
+        };
+        Ok((entry.clone(), Arc::new(Script::parse(entry, text, core).map_err(fail)?)))
+    };
+    manifest.calls.iter().map(script).collect()
+}
+
 /// ABI and entries: what the manifest says, checked against the exports, or what they fit best.
 fn choose(label: &str, shape: &Shape, manifest: &Manifest) -> Result<(Abi, Vec<String>), HarnessError> {
+    let scripted: Vec<String> = manifest.calls.keys().cloned().collect();
+    let by_script = |entry: &String| manifest.calls.contains_key(entry);
+    if !scripted.is_empty()
+        && manifest.abi.is_none_or(|abi| abi == Abi::Script)
+        && manifest.entries.iter().all(by_script)
+    {
+        let entries = if manifest.entries.is_empty() { scripted } else { manifest.entries.clone() };
+        return Ok((Abi::Script, entries));
+    }
     let (abi, fitting) = match manifest.abi {
         Some(abi) => (abi, shape.entries(abi)),
         None => match shape.fits().into_iter().next() {
@@ -412,7 +486,7 @@ fn choose(label: &str, shape: &Shape, manifest: &Manifest) -> Result<(Abi, Vec<S
     }
     for entry in &manifest.entries {
         let numeric_export = abi == Abi::Numeric && shape.function_names().contains(&entry.as_str());
-        if !fitting.contains(entry) && !numeric_export {
+        if !fitting.contains(entry) && !numeric_export && !by_script(entry) {
             let hint = nearest(entry, fitting.iter().map(String::as_str))
                 .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
             let fitting: Vec<&str> = fitting.iter().map(String::as_str).collect();

@@ -3,6 +3,7 @@
 use super::component::{Entry, Lifted};
 use super::host::{Exit, HostState, guest_bytes_mut, read_guest, write_guest};
 use super::numeric::Numeric;
+use super::script::Scripted;
 use super::wbindgen::Wbindgen;
 use crate::HarnessError;
 use crate::target::{ALLOC_NAMES, Abi, FREE_NAMES, OutputKind, Rejects, Target};
@@ -29,6 +30,8 @@ pub enum Driver {
     Lifted(Lifted),
     /// A component as it is.
     Whole(Entry),
+    /// Several calls, by script.
+    Script(Scripted),
 }
 
 impl Driver {
@@ -39,12 +42,18 @@ impl Driver {
         target: &Target,
         entry: &str,
     ) -> Result<Self, HarnessError> {
+        if let Some(script) = target.scripts.get(entry) {
+            return Scripted::resolve(store, instance, target, script).map(Driver::Script);
+        }
         match target.abi {
             Abi::Bytes | Abi::Libfuzzer => Bytes::resolve(store, instance, target, entry).map(Driver::Bytes),
             Abi::Wasi => Wasi::resolve(store, instance, target, entry).map(Driver::Wasi),
             Abi::WasmBindgen => Wbindgen::resolve(store, instance, target, entry).map(Driver::WasmBindgen),
             Abi::Numeric => Numeric::resolve(store, instance, target, entry).map(Driver::Numeric),
             Abi::Component => Err(HarnessError::module(&target.name, "a component, where a core module is needed")),
+            Abi::Script => {
+                Err(HarnessError::module(&target.name, format_args!("no script in [calls] is called {entry:?}")))
+            }
         }
     }
 
@@ -58,6 +67,7 @@ impl Driver {
             Driver::Numeric(driver) => driver.prepare(store),
             Driver::Lifted(driver) => driver.prepare(store, warm_up_bytes),
             Driver::Whole(_) => Ok(()),
+            Driver::Script(driver) => driver.prepare(store, warm_up_bytes),
         }
     }
 
@@ -71,6 +81,7 @@ impl Driver {
             Driver::Numeric(driver) => driver.call(store, input),
             Driver::Lifted(driver) => driver.call(store, input),
             Driver::Whole(entry) => entry.call(store, input),
+            Driver::Script(driver) => driver.call(store, input),
         }
     }
 }

@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "about",
     "abi",
     "build",
+    "calls",
     "contract",
     "dictionary",
     "entries",
@@ -89,7 +90,8 @@ impl Manifest {
 
 impl Abi {
     /// Every ABI.
-    pub const ALL: &[Abi] = &[Abi::Bytes, Abi::Libfuzzer, Abi::WasmBindgen, Abi::Wasi, Abi::Numeric, Abi::Component];
+    pub const ALL: &[Abi] =
+        &[Abi::Bytes, Abi::Libfuzzer, Abi::WasmBindgen, Abi::Wasi, Abi::Numeric, Abi::Component, Abi::Script];
 
     /// The name used in `target.toml` and in reports.
     pub fn name(self) -> &'static str {
@@ -100,6 +102,7 @@ impl Abi {
             Abi::Wasi => "wasi",
             Abi::Numeric => "numeric",
             Abi::Component => "component",
+            Abi::Script => "script",
         }
     }
 
@@ -111,6 +114,7 @@ impl Abi {
             Abi::WasmBindgen => "an exported memory, `__wbindgen_malloc` and exports that take strings or byte slices",
             Abi::Wasi => "`_start`, or a reactor's exports without parameters",
             Abi::Numeric => "an export whose parameters and results are numbers",
+            Abi::Script => "entries in `[calls]`",
             Abi::Component => "a component that exports a function taking `string` or `list<u8>`",
         }
     }

@@ -1,0 +1,260 @@
+//! Driver of entries with a script (`target/script.rs`): several calls with buffers and numbers out of one flat input.
+//! Results of every call and the bytes of its `out` buffers are the output, in order.
+
+use super::abi::{Returned, guest_memory, initialisers, typed};
+use super::host::{HostState, guest_bytes, read_guest, write_guest};
+use crate::HarnessError;
+use crate::target::{ALLOC_NAMES, Argument, Call, Piece, Script, Target, zero_extended};
+use std::ops::Range;
+use std::sync::Arc;
+use wasmparser::ValType;
+use wasmtime::{Func, Instance, Memory, Store, TypedFunc, Val};
+
+/// Alignment of buffers, bytes: that of the widest type.
+const ALIGN: u32 = 16;
+/// Where the guest has no allocator: pages that the host adds for arguments beyond what the buffers need.
+const PAGE_BYTES: u64 = 1 << 16;
+
+/// The functions of one instance.
+pub struct Scripted {
+    script: Arc<Script>,
+    memory: Option<Memory>,
+    room: Room,
+    callees: Vec<Func>,
+    initialisers: Vec<TypedFunc<(), ()>>,
+}
+
+/// Where buffers come from.
+enum Room {
+    /// `alloc(len) -> pointer`.
+    Alloc(TypedFunc<u32, u32>),
+    /// `__wbindgen_malloc(len, align) -> pointer`.
+    AlignedAlloc(TypedFunc<(u32, u32), u32>),
+    /// Pages behind the memory that the module begins with: their first address.
+    Added(u32),
+    /// No buffers are needed.
+    None,
+}
+
+/// Arguments of every call, in place: what is left is to make the calls.
+pub struct Placed {
+    arguments: Vec<Vec<Val>>,
+    outs: Vec<Vec<Range<u64>>>,
+}
+
+impl Scripted {
+    /// Finds the exports. Runs nothing.
+    pub fn resolve(
+        store: &mut Store<HostState>,
+        instance: &Instance,
+        target: &Target,
+        script: &Arc<Script>,
+    ) -> Result<Self, HarnessError> {
+        let fail = |message: String| HarnessError::module(&target.name, message);
+        let callees = script.calls.iter().map(|call| {
+            let func = instance.get_func(&mut *store, &call.export);
+            func.ok_or_else(|| fail(format!("{:?} is not an exported function", call.export)))
+        });
+        let callees = callees.collect::<Result<Vec<_>, _>>()?;
+        let memory = guest_memory(store, instance);
+        let needs = buffer_bytes(script);
+        let room = match memory {
+            _ if needs == 0 => Room::None,
+            None => return Err(fail("exports no linear memory to put the arguments in".to_owned())),
+            Some(memory) => {
+                let alloc = ALLOC_NAMES.iter().find_map(|name| typed(store, instance, name)).map(Room::Alloc);
+                let aligned = || typed(store, instance, "__wbindgen_malloc").map(Room::AlignedAlloc);
+                match alloc.or_else(aligned) {
+                    Some(room) => room,
+                    None => {
+                        let end = guest_bytes(memory, &*store).len() as u64;
+                        let start =
+                            u32::try_from(end).map_err(|_| fail("its memory has no room for arguments".into()))?;
+                        Room::Added(start)
+                    }
+                }
+            }
+        };
+        let initialisers = initialisers(store, instance);
+        Ok(Self { script: Arc::clone(script), memory, room, callees, initialisers })
+    }
+
+    /// Runs the initialisers, and adds room for arguments where the guest has no allocator.
+    pub fn prepare(&self, store: &mut Store<HostState>, warm_up_bytes: u32) -> wasmtime::Result<()> {
+        self.initialisers.iter().try_for_each(|initialise| initialise.call(&mut *store, ()))?;
+        match (&self.room, self.memory) {
+            (Room::Added(start), Some(memory)) => {
+                let end = u64::from(*start) + buffer_bytes(&self.script);
+                let missing = end.saturating_sub(memory.data_size(&*store) as u64).div_ceil(PAGE_BYTES);
+                memory.grow(&mut *store, missing).map(drop)
+            }
+            // One byte makes most allocators get some memory; nothing is given back, because nobody says how.
+            (Room::Alloc(alloc), _) if warm_up_bytes > 0 => alloc.call(&mut *store, 1).map(drop),
+            (Room::AlignedAlloc(alloc), _) if warm_up_bytes > 0 => alloc.call(&mut *store, (1, 1)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the calls. Buffers stay: the instance is restored or replaced after the run.
+    pub fn call(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Returned> {
+        let Some(placed) = self.place(store, input)? else { return Ok(Returned { rejected: true }) };
+        let mut results: Vec<Vec<Val>> = Vec::with_capacity(self.callees.len());
+        self.run(store, &placed, &mut results)?;
+        for (index, values) in results.iter().enumerate() {
+            for value in values {
+                push(store.data_mut(), value)?;
+            }
+            for out in &placed.outs[index] {
+                let Some(memory) = self.memory else { continue };
+                let (data, state) = super::host::guest_bytes_mut(memory, &mut *store);
+                let bytes = read_guest(data, out.start, out.end - out.start)?;
+                state.push_output(bytes)?;
+            }
+        }
+        Ok(Returned { rejected: false })
+    }
+
+    /// Writes the buffers and gathers the arguments; nothing where the guest has no memory for them.
+    pub fn place(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Option<Placed>> {
+        let mut ranges = Vec::new();
+        self.script.split(input, &mut ranges);
+        let mut placed = Placed { arguments: Vec::new(), outs: Vec::new() };
+        let mut added = match self.room {
+            Room::Added(start) => start,
+            _ => 0,
+        };
+        for call in &self.script.calls {
+            let (mut arguments, mut outs) = (Vec::with_capacity(call.params.len()), Vec::new());
+            for argument in &call.arguments {
+                let ty = call.params[arguments.len()];
+                match argument {
+                    Argument::Buffer { pieces, with_length } => {
+                        let mut bytes = Vec::new();
+                        let mut written = Vec::new();
+                        for piece in pieces {
+                            match piece {
+                                Piece::Field(index) => bytes.extend(zero_extended(input, ranges[*index].clone())),
+                                Piece::Out(len) => {
+                                    written.push(bytes.len() as u64..bytes.len() as u64 + u64::from(*len));
+                                    bytes.resize(bytes.len() + *len as usize, 0);
+                                }
+                            }
+                        }
+                        let Some(place) = self.buffer(store, bytes.len() as u32, &mut added)? else { return Ok(None) };
+                        if let Some(memory) = self.memory.filter(|_| !bytes.is_empty()) {
+                            write_guest(&mut *store, memory, place.into(), &bytes)?;
+                        }
+                        let place64 = u64::from(place);
+                        outs.extend(written.into_iter().map(|range| place64 + range.start..place64 + range.end));
+                        arguments.push(Val::I32(place as i32));
+                        if *with_length {
+                            arguments.push(Val::I32(bytes.len() as i32));
+                        }
+                    }
+                    Argument::Number(index) => {
+                        arguments.push(number(ty, &zero_extended(input, ranges[*index].clone())));
+                    }
+                    Argument::Constant(value) => arguments.push(constant(ty, *value)),
+                    // Filled in when it is known.
+                    Argument::Result(_) => arguments.push(constant(ty, 0)),
+                }
+            }
+            placed.arguments.push(arguments);
+            placed.outs.push(outs);
+        }
+        Ok(Some(placed))
+    }
+
+    /// Makes the calls with arguments that are in place.
+    pub fn run(
+        &self,
+        store: &mut Store<HostState>,
+        placed: &Placed,
+        results: &mut Vec<Vec<Val>>,
+    ) -> wasmtime::Result<()> {
+        results.clear();
+        for ((call, callee), arguments) in self.script.calls.iter().zip(&self.callees).zip(&placed.arguments) {
+            let mut values = vec![Val::I32(0); call.results.len()];
+            if call.arguments.iter().any(|argument| matches!(argument, Argument::Result(_))) {
+                callee.call(&mut *store, &with_results(call, arguments, results), &mut values)?;
+            } else {
+                callee.call(&mut *store, arguments, &mut values)?;
+            }
+            results.push(values);
+        }
+        Ok(())
+    }
+
+    fn buffer(&self, store: &mut Store<HostState>, len: u32, added: &mut u32) -> wasmtime::Result<Option<u32>> {
+        // Room to move the start up to a multiple of the alignment: allocators promise less.
+        let with_slack = len.saturating_add(ALIGN - 1);
+        let place = match &self.room {
+            Room::Alloc(alloc) => alloc.call(&mut *store, with_slack)?,
+            Room::AlignedAlloc(alloc) => alloc.call(&mut *store, (len.max(1), ALIGN))?,
+            Room::Added(_) => {
+                let place = *added;
+                *added = added.saturating_add(with_slack);
+                place
+            }
+            Room::None => return Ok(Some(0)),
+        };
+        Ok((place != 0).then(|| place.next_multiple_of(ALIGN)))
+    }
+}
+
+/// Bytes that all buffers of a script can take.
+fn buffer_bytes(script: &Script) -> u64 {
+    let buffers = script.calls.iter().flat_map(|call| &call.arguments).filter_map(|argument| match argument {
+        Argument::Buffer { pieces, .. } => Some(pieces),
+        _ => None,
+    });
+    let len = |piece: &Piece| match piece {
+        Piece::Field(index) => u64::from(script.fields[*index].max),
+        Piece::Out(len) => u64::from(*len),
+    };
+    buffers.map(|pieces| pieces.iter().map(len).sum::<u64>() + u64::from(ALIGN)).sum()
+}
+
+fn with_results(call: &Call, arguments: &[Val], results: &[Vec<Val>]) -> Vec<Val> {
+    let mut arguments = arguments.to_vec();
+    let mut at = 0;
+    for argument in &call.arguments {
+        if let Argument::Result(index) = argument
+            && let Some(value) = results[*index].first()
+        {
+            arguments[at] = *value;
+        }
+        at += if matches!(argument, Argument::Buffer { with_length: true, .. }) { 2 } else { 1 };
+    }
+    arguments
+}
+
+fn number(ty: ValType, bytes: &[u8]) -> Val {
+    let mut raw = [0; 8];
+    raw[..bytes.len().min(8)].copy_from_slice(&bytes[..bytes.len().min(8)]);
+    let bits = u64::from_le_bytes(raw);
+    match ty {
+        ValType::I64 => Val::I64(bits as i64),
+        ValType::F32 => Val::F32(bits as u32),
+        ValType::F64 => Val::F64(bits),
+        _ => Val::I32(bits as i32),
+    }
+}
+
+fn constant(ty: ValType, value: i64) -> Val {
+    match ty {
+        ValType::I64 => Val::I64(value),
+        ValType::F32 => Val::F32((value as f32).to_bits()),
+        ValType::F64 => Val::F64((value as f64).to_bits()),
+        _ => Val::I32(value as i32),
+    }
+}
+
+/// Eight bytes for each number, so that the place of each result is known; sixteen for a vector; of a reference only
+/// whether it is null.
+fn push(state: &mut HostState, value: &Val) -> wasmtime::Result<()> {
+    match value {
+        Val::V128(value) => state.push_output(&value.as_u128().to_le_bytes()),
+        other => state.push_output(&(super::value_bits(other) as u64).to_le_bytes()),
+    }
+}
