@@ -22,7 +22,7 @@ pub mod wbindgen;
 
 use crate::HarnessError;
 use crate::execution::{Execution, Limit, Outcome, RawFrame, Trap};
-use crate::instrument::{self, Instrumented, Layout, Region};
+use crate::instrument::{self, Instrumented, Layout, Region, Trace};
 use crate::limits::Limits;
 use crate::target::{Abi, Target};
 use abi::{Driver, Returned};
@@ -46,6 +46,8 @@ pub const MESSAGE_EXPORT: &str = "AUTOCLAVE_MESSAGE";
 const LOADING_TIMES: u64 = 10;
 /// The judge may take this many times the wall-clock limit: a busy machine must not make a finding.
 const JUDGE_TIMES: u64 = 20;
+/// A traced run may burn this many times the fuel: every observed operand costs about a dozen instructions.
+const TRACING_TIMES: u64 = 8;
 /// What 32 bits can address.
 const MEMORY32_BYTES: u64 = 1 << 32;
 /// Attempts at a new instance, where the first one worked.
@@ -62,6 +64,10 @@ pub enum Build {
     Work,
     /// As [`Build::Fuzz`], and closeness and log of compares. Slower: run it on chosen inputs.
     Compare,
+    /// Accumulators of what an observer of time and caches could tell apart.
+    Trace,
+    /// The same, and every event.
+    Record,
 }
 
 impl Build {
@@ -72,6 +78,8 @@ impl Build {
             Build::Fuzz => Some(fuzz),
             Build::Work => Some(instrument::Options { wide: true, ..fuzz }),
             Build::Compare => Some(instrument::Options { distance: true, compare_log: true, ..fuzz }),
+            Build::Trace => Some(instrument::Options { trace: Trace::Hash, ..Default::default() }),
+            Build::Record => Some(instrument::Options { trace: Trace::Record, ..Default::default() }),
         }
     }
 }
@@ -409,6 +417,42 @@ impl Executor {
         Self::with_warm_up(program, Reset::Dirty, limits)
     }
 
+    /// [`Build::Trace`] or [`Build::Record`] in a fresh instance for each input, with fuel: a loop on what is secret ends, and
+    /// always at the same place. What was added burns fuel too; the limits count [`TRACING_TIMES`] times.
+    pub fn tracing(
+        engine: &Engine,
+        target: &Target,
+        entry: &str,
+        build: Build,
+        limits: &Limits,
+    ) -> Result<Self, HarnessError> {
+        let limits = Limits {
+            fuel_base: limits.fuel_base.saturating_mul(TRACING_TIMES),
+            fuel_per_byte: limits.fuel_per_byte.saturating_mul(TRACING_TIMES),
+            ..limits.clone()
+        };
+        Self::start(Program::new(engine, target, entry, build.options(), Purpose::Judge, &limits)?, Reset::Fresh)
+    }
+
+    /// Accumulators of the last run, eight bytes (little-endian) for each of [`Instrumented::traced`]; empty but for
+    /// [`Build::Trace`] and [`Build::Record`].
+    pub fn accumulators(&self) -> &[u8] {
+        self.pages.region(self.program.instrumented.layout.accumulators)
+    }
+
+    /// Events of the last run, to be read with [`instrument::events`]; empty but for [`Build::Record`].
+    pub fn events(&self) -> &[u8] {
+        self.pages.region(self.program.instrumented.layout.events)
+    }
+
+    /// From the next run on, events are kept from number `from` on.
+    pub fn set_events_from(&mut self, from: u64) {
+        let events = self.program.instrumented.layout.events;
+        if events.len > 0 {
+            self.pages.region_mut(events)[8..16].copy_from_slice(&from.to_le_bytes());
+        }
+    }
+
     /// The next run begins in a fresh instance.
     pub fn renew(&mut self) {
         self.condition = Condition::Spent;
@@ -502,12 +546,13 @@ impl Executor {
     /// Zeroes what the next run counts in.
     #[inline]
     fn clear(&mut self) {
-        let Layout { counters, closeness, flags, log, .. } = self.program.instrumented.layout;
+        let Layout { counters, closeness, flags, log, accumulators, events, .. } = self.program.instrumented.layout;
         let counters = if self.counters == Counters::Clear { Region::default() } else { counters };
         if self.counters == Counters::ClearedOnce {
             self.counters = Counters::Clear;
         }
-        for region in [counters, closeness, flags, Region { len: log.len.min(4), ..log }] {
+        let (log, events) = (Region { len: log.len.min(4), ..log }, Region { len: events.len.min(8), ..events });
+        for region in [counters, closeness, flags, log, accumulators, events] {
             // Filling nothing is slow where the processor masks stores and the page was never touched.
             if region.len > 0 {
                 self.pages.region_mut(region).fill(0);

@@ -16,10 +16,12 @@ mod helpers;
 mod layout;
 mod module;
 mod rewrite;
+pub mod trace;
 
 use crate::error::HarnessError;
 pub(crate) use compare::FIRST as COMPARES_FROM_THE_START;
 pub use compare::{BytesCompare, CompareLog, Compared, IntCompare, read_log, visit_log};
+pub use trace::{CallSite, Trace, TraceClass, TraceEvent, TraceSite, Untraced, events};
 use wasmparser::WasmFeatures;
 
 /// Export name of the added memory.
@@ -66,6 +68,8 @@ pub struct Options {
     pub compare_log: bool,
     /// Trap when the shadow stack runs below its end.
     pub shadow_stack_guard: bool,
+    /// What branches, accesses and instructions of variable duration work on.
+    pub trace: Trace,
 }
 
 impl Options {
@@ -90,6 +94,11 @@ pub struct Layout {
     /// Compare log, written and described in `instrument/compare.rs`, read by [`read_log`]. Before a run the host clears
     /// its first four bytes; nothing else of it needs clearing.
     pub log: Region,
+    /// One i64 per traced site (little-endian), see [`trace::fold`]; 0 = never reached. The host zeroes them before a run.
+    pub accumulators: Region,
+    /// Events of [`Trace::Record`]: a header of [`trace::EVENTS_HEADER_BYTES`] bytes, of which the host zeroes the first eight
+    /// before a run, then records; read by [`events`].
+    pub events: Region,
     /// Pages that guest memory 0 has beyond its minimum, as the guest sees it (u32, little-endian), where its growth is
     /// virtual: see [`Layout::growth_is_virtual`].
     pub growth: Region,
@@ -152,6 +161,12 @@ pub struct Instrumented {
     pub edges: Vec<Site>,
     /// `compares[i]` describes compare site `i`.
     pub compares: Vec<Site>,
+    /// `traced[i]` describes accumulator `i`, in code order.
+    pub traced: Vec<TraceSite>,
+    /// Instructions of which less is traced than there is to see.
+    pub untraced: Vec<Untraced>,
+    /// `calls[i]` describes call `i` of the events.
+    pub calls: Vec<CallSite>,
     /// Indices of the module's mutable globals that were exported under [`GLOBAL_EXPORT_PREFIX`].
     pub globals: Vec<u32>,
     /// Index of the global that is the shadow stack pointer, where one was recognised.

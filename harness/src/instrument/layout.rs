@@ -1,9 +1,9 @@
 //! Where things lie in the added memory.
 //!
-//! Flags first (short addresses), then the counters, closeness, the log, and the dirty maps last: a mark for a wild
+//! Flags first (short addresses), then the counters, closeness, accumulators and events, the log, and the dirty maps last: a mark for a wild
 //! address can reach no further than the reserve behind its map.
 
-use super::{DIRTY_PAGE_BYTES, Layout, Options, Region};
+use super::{DIRTY_PAGE_BYTES, Layout, Options, Region, Trace};
 use wasmparser::MemoryType;
 
 /// Marks of a frame may reach this many pages beyond the last page of the address space.
@@ -12,14 +12,14 @@ pub(super) const FRAME_PAGES_MAX: u32 = 4;
 pub(super) const LOG_BYTES: u32 = 4 << 20;
 const REGION_ALIGN: u64 = 64;
 
-/// Builds the layout for at most `edges` counters and `compares` sites, or says how large it would be.
+/// Builds the layout for at most `edges` counters, `compares` sites and `traced` operands, or says how large it would be.
 pub(super) fn plan(
     memories: &[MemoryType],
     options: Options,
     memory_bytes_max: u64,
     edges: u64,
     compares: u64,
-    per_site_bytes: u64,
+    traced: u64,
     virtual_growth: bool,
 ) -> Result<Layout, u64> {
     let mut end = 0u64;
@@ -32,9 +32,13 @@ pub(super) fn plan(
     let growth = region(if virtual_growth { 4 } else { 0 }, 0);
     let counters = region(if options.edges { edges * u64::from(options.counter_bytes()) } else { 0 }, 0);
     let closeness = region(if options.distance { 2 * compares } else { 0 }, 0);
+    let accumulators = region(if options.trace == Trace::None { 0 } else { 8 * traced }, 0);
+    let events = region(if options.trace == Trace::Record { super::trace::EVENTS_REGION_BYTES } else { 0 }, 0);
     let log = region(
         if options.compare_log {
-            u64::from(LOG_BYTES) + u64::from(super::compare::HEADER_BYTES) + per_site_bytes * compares
+            u64::from(LOG_BYTES)
+                + u64::from(super::compare::HEADER_BYTES)
+                + u64::from(super::compare::STATE_BYTES) * compares
         } else {
             0
         },
@@ -71,6 +75,8 @@ pub(super) fn plan(
         flags: region(flags),
         growth: region(growth),
         log: region(log),
+        accumulators: region(accumulators),
+        events: region(events),
         pages: pages as u32,
     })
 }

@@ -1,6 +1,6 @@
 //! What the rewriter needs to know of a module: one validating pass over it.
 
-use super::features;
+use super::{features, trace};
 use crate::error::HarnessError;
 use std::ops::Range;
 use wasmparser::{
@@ -46,6 +46,7 @@ pub(super) struct Module {
     pub memories_imported: u32,
     /// Whether `memory.atomic.wait` or `notify` occurs: accesses that engines check against the memory's real size.
     pub waits_or_notifies: bool,
+    pub tables: Vec<wasmparser::TableType>,
     pub globals: Vec<Global>,
     /// Function bodies: the range that the size field describes.
     pub bodies: Vec<Range<usize>>,
@@ -67,6 +68,8 @@ pub(super) struct Module {
     pub edges_without_slots_max: u64,
     /// Most compare sites.
     pub compares_max: u64,
+    /// Most traced operands.
+    pub traced_max: u64,
 }
 
 impl Module {
@@ -160,6 +163,7 @@ impl Module {
                 }
                 _ => (0, 0),
             };
+            self.traced_max += trace::sites_max(self, &operator);
             let (edges, slots, compares) = match &operator {
                 Operator::BrIf { .. } | Operator::If { .. } => (2, 0, 0),
                 Operator::BrOnNull { .. }
@@ -210,13 +214,19 @@ impl Module {
                             self.memories_imported += 1;
                         }
                         TypeRef::Global(ty) => self.globals.push(Global { ty, initial: None }),
-                        TypeRef::Table(_) | TypeRef::Tag(_) => {}
+                        TypeRef::Table(ty) => self.tables.push(ty),
+                        TypeRef::Tag(_) => {}
                     }
                 }
             }
             Payload::FunctionSection(reader) => {
                 for ty in reader {
                     self.functions.push(ty?);
+                }
+            }
+            Payload::TableSection(reader) => {
+                for table in reader {
+                    self.tables.push(table?.ty);
                 }
             }
             Payload::MemorySection(reader) => {

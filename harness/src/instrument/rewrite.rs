@@ -5,6 +5,7 @@ use super::compare::{self, Comparer, Listen};
 use super::helpers::{Context, Helper};
 use super::layout;
 use super::module::Module;
+use super::trace::Tracer;
 use super::{
     DIRTY_PAGE_BYTES, GLOBAL_EXPORT_PREFIX, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, Layout, MEMORY_EXPORT, Options,
     Site, SiteKind,
@@ -46,7 +47,7 @@ pub(super) fn rewrite(
         memory_bytes_max,
         edges_max,
         module.compares_max,
-        u64::from(compare::STATE_BYTES),
+        module.traced_max,
         options.dirty && has_virtual_growth(module),
     )
     .map_err(|bytes| {
@@ -62,6 +63,7 @@ pub(super) fn rewrite(
         own_memory: module.memories.len() as u32,
         stack_pointer,
         stack_room: stack_room(module, stack_pointer).filter(|_| options.shadow_stack_guard),
+        tracer: Tracer::new(options.trace, module.memories.len() as u32, &layout),
         layout,
         edges: Vec::new(),
         compares: Vec::new(),
@@ -133,6 +135,7 @@ struct Rewriter<'a> {
     /// Where the stack pointer must stay, if that is watched.
     stack_room: Option<(u32, u32)>,
     layout: Layout,
+    tracer: Tracer,
     edges: Vec<Site>,
     compares: Vec<Site>,
     /// Functions that compare byte strings.
@@ -155,7 +158,7 @@ struct Block {
 }
 
 /// One function being written.
-struct Output {
+pub(super) struct Output {
     bytes: Vec<u8>,
     /// Parameters and locals of the original.
     locals: u32,
@@ -165,7 +168,7 @@ struct Output {
 
 /// Temporaries: live within one rewritten instruction only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Temporary {
+pub(super) enum Temporary {
     Address32,
     Address64,
     Index,
@@ -177,15 +180,22 @@ enum Temporary {
     Slot(u32, ValType),
     /// An argument of a call.
     Argument(u32),
+    /// An operand of a traced instruction, counted from the bottom.
+    Operand(u8, ValType),
+    /// What is seen of it.
+    Value,
+    /// Number of an event.
+    Event,
 }
 
 impl Output {
-    fn temporary(&mut self, use_: Temporary) -> u32 {
+    pub(super) fn temporary(&mut self, use_: Temporary) -> u32 {
         let at = self.temporaries.iter().position(|entry| entry.0 == use_).unwrap_or_else(|| {
             let ty = match use_ {
                 Temporary::Address32 | Temporary::Index | Temporary::Argument(_) => ValType::I32,
-                Temporary::Address64 => ValType::I64,
-                Temporary::First(ty) | Temporary::Second(ty) | Temporary::Bits(ty) | Temporary::Slot(_, ty) => ty,
+                Temporary::Address64 | Temporary::Value | Temporary::Event => ValType::I64,
+                Temporary::First(ty) | Temporary::Second(ty) | Temporary::Bits(ty) => ty,
+                Temporary::Slot(_, ty) | Temporary::Operand(_, ty) => ty,
             };
             self.temporaries.push((use_, ty));
             self.temporaries.len() - 1
@@ -193,7 +203,7 @@ impl Output {
         self.locals + at as u32
     }
 
-    fn sink(&mut self) -> InstructionSink<'_> {
+    pub(super) fn sink(&mut self) -> InstructionSink<'_> {
         InstructionSink::new(&mut self.bytes)
     }
 }
@@ -420,6 +430,7 @@ impl<'a> Rewriter<'a> {
             let slot = out.temporary(Temporary::Slot(*slot, self.address_type(0)));
             out.sink().local_tee(slot);
         }
+        let call = self.tracer.before(self.module, out, walk.function, operator, offset);
         let site = |kind| Site { function: walk.function, offset, kind };
         match operator {
             O::Block { blockty } => {
@@ -577,6 +588,9 @@ impl<'a> Rewriter<'a> {
             }
             other if self.options.dirty => self.dirty(walk, out, other, raw),
             _ => out.bytes.extend_from_slice(raw),
+        }
+        if let Some(call) = call {
+            self.tracer.after(out, &call);
         }
     }
 
@@ -913,6 +927,8 @@ impl<'a> Rewriter<'a> {
         self.layout.counters.len = self.options.counter_bytes() * self.edges.len() as u32;
         self.layout.closeness.len = if self.options.distance { 2 * self.compares.len() as u32 } else { 0 };
 
+        self.layout.accumulators.len = 8 * self.tracer.traced.len() as u32;
+
         let globals: Vec<u32> =
             (0..module.globals.len() as u32).filter(|index| module.globals[*index as usize].ty.mutable).collect();
         let mut exports = Vec::new();
@@ -1003,6 +1019,9 @@ impl<'a> Rewriter<'a> {
             layout: self.layout,
             edges: self.edges,
             compares: self.compares,
+            traced: self.tracer.traced,
+            untraced: self.tracer.untraced,
+            calls: self.tracer.calls,
             globals,
             shadow_stack_pointer: self.stack_pointer,
         })
@@ -1095,7 +1114,7 @@ fn ends_straight_code(operator: &Operator<'_>) -> bool {
     )
 }
 
-fn encoded(ty: wasmparser::ValType) -> ValType {
+pub(super) fn encoded(ty: wasmparser::ValType) -> ValType {
     match RoundtripReencoder.val_type(ty) {
         Ok(ty) => ty,
         Err(_) => unreachable!("types out of a module's own type section have module indices"),

@@ -3,25 +3,45 @@
 use arbitrary::Unstructured;
 use autoclave::instrument::{
     DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, MEMORY_EXPORT, Options, SiteKind,
-    features, instrument, read_log,
+    Trace, features, instrument, read_log,
 };
 use std::fmt::Write as _;
 use wasmtime::{Config, Engine, Extern, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
 
-const MEMORY_BYTES_MAX: u64 = 16 << 20;
+/// The added memory must fit as well.
+pub const MEMORY_BYTES_MAX: u64 = 32 << 20;
 
-const NONE: Options =
-    Options { edges: false, wide: false, dirty: false, distance: false, compare_log: false, shadow_stack_guard: false };
+const NONE: Options = Options {
+    edges: false,
+    wide: false,
+    dirty: false,
+    distance: false,
+    compare_log: false,
+    shadow_stack_guard: false,
+    trace: Trace::None,
+};
 const ALL: Options = Options { edges: true, dirty: true, distance: true, compare_log: true, ..NONE };
 const EDGES: Options = Options { edges: true, ..NONE };
 const WIDE: Options = Options { wide: true, ..EDGES };
 const DIRTY: Options = Options { dirty: true, ..NONE };
 /// Combinations that generated modules are tried with, in an order that their own choices do not depend on.
-const OPTIONS: [Options; 7] =
-    [ALL, LOOP, Options { wide: true, ..LOOP }, Options { wide: true, ..ALL }, EDGES, DIRTY, NONE];
+const OPTIONS: [Options; 10] = [
+    ALL,
+    LOOP,
+    Options { wide: true, ..LOOP },
+    Options { wide: true, ..ALL },
+    EDGES,
+    DIRTY,
+    NONE,
+    HASH,
+    RECORD,
+    Options { trace: Trace::Record, ..ALL },
+];
+pub const HASH: Options = Options { trace: Trace::Hash, ..NONE };
+pub const RECORD: Options = Options { trace: Trace::Record, ..NONE };
 const LOOP: Options = Options { edges: true, dirty: true, ..NONE };
 
-fn engine() -> Engine {
+pub fn engine() -> Engine {
     let mut config = Config::new();
     for (name, flag) in features().iter_names() {
         // What the engine calls by another name or has always on is not a setting of it.
@@ -35,18 +55,18 @@ fn engine() -> Engine {
 }
 
 /// What one module does when its exported functions are called one after the other.
-struct Run {
-    store: Store<StoreLimits>,
-    instance: Option<Instance>,
+pub struct Run {
+    pub store: Store<StoreLimits>,
+    pub instance: Option<Instance>,
     /// Results, traps, exported globals and memories, as text.
-    seen: Vec<String>,
+    pub seen: Vec<String>,
     /// Guest memories right after instantiation, and after the last call that did not trap.
     memories: Vec<(Vec<u8>, Vec<u8>)>,
     /// Cannot be compared: native stack exhausted, or a limit of the engine itself.
-    incomparable: bool,
+    pub incomparable: bool,
 }
 
-fn run(engine: &Engine, wasm: &[u8], instrumented: Option<&Instrumented>) -> Run {
+pub fn run(engine: &Engine, wasm: &[u8], instrumented: Option<&Instrumented>) -> Run {
     let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES_MAX as usize).table_elements(20_000).build();
     let mut store = Store::new(engine, limits);
     store.limiter(|limits| limits);
@@ -136,7 +156,7 @@ fn digest(memory: Memory, store: &Store<StoreLimits>) -> String {
     format!("{} bytes, {:x}", memory.data_size(store), hasher.finish())
 }
 
-fn describe(error: &wasmtime::Error) -> String {
+pub fn describe(error: &wasmtime::Error) -> String {
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return format!("trap {trap:?}");
     }
@@ -196,7 +216,7 @@ fn check_dirty(run: &mut Run, instrumented: &Instrumented) -> Result<usize, Stri
 }
 
 /// Compares the module with its instrumented self; says how they differ. `Ok(false)`: they could not be compared.
-fn same(engine: &Engine, wasm: &[u8], options: Options) -> Result<bool, String> {
+pub fn same(engine: &Engine, wasm: &[u8], options: Options) -> Result<bool, String> {
     let instrumented = instrument("test", wasm, options, MEMORY_BYTES_MAX).map_err(|error| error.to_string())?;
     wasmparser::Validator::new_with_features(features())
         .validate_all(&instrumented.wasm)
@@ -216,7 +236,7 @@ fn same(engine: &Engine, wasm: &[u8], options: Options) -> Result<bool, String> 
     Ok(true)
 }
 
-fn smith(seed: u64) -> Option<Vec<u8>> {
+pub fn smith(seed: u64) -> Option<Vec<u8>> {
     // xorshift: fixed seeds, the same modules for ever.
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let bytes: Vec<u8> = (0..4096)

@@ -11,4 +11,5 @@ mod executors;
 mod instrument;
 mod symbols;
 mod targets;
+mod trace;
 mod triage;
