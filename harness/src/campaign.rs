@@ -20,6 +20,7 @@ mod replay;
 mod repro;
 mod run_folder;
 mod saturation;
+mod secrets;
 mod selftest;
 mod triage;
 mod worker;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Repro(flags) => repro::run(&flags),
         Command::Conform(flags) => conform::run(&flags, arguments),
         Command::Limits(flags) => contract::run(&flags, arguments),
+        Command::Ct(flags) => secrets::run(&flags, arguments),
         Command::Replay(flags) => replay::run(&flags, arguments),
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),

@@ -1,7 +1,7 @@
 //! The command line of `autoclave`: every command and flag, in one place. `cargo xtask` passes its words on to it.
 
 use crate::limits::{Overrides, Profile};
-use crate::target::Reading;
+use crate::target::{self, Allowed, Reading};
 use autoclave_formats::rules::Policy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub enum Command {
     Conform(Conform),
     /// Hold targets to their resource contract: oversize input, decompression bombs, work that grows faster than the input
     Limits(Pressed),
+    /// Compare the work of targets between secrets: branches, addresses and operands that depend on one
+    Ct(Ct),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
     Cmin(OneTarget),
     /// Reduce one input to the smallest that keeps its outcome
@@ -267,6 +269,82 @@ pub struct Pressed {
     /// Limits.
     #[command(flatten)]
     pub limits: LimitFlags,
+}
+
+/// Flags of `ct`.
+#[derive(Debug, Clone, Args)]
+pub struct Ct {
+    /// Targets by name (or NAME::ENTRY), or .wasm/.wat files; none = every target whose target.toml has [calls]
+    pub targets: Vec<String>,
+    /// An entry, how it is called and what of that is secret, instead of what target.toml says:
+    /// --secret 'verify=verify(secret[32], public[..64]) -> result', or --secret verify=compare
+    #[arg(long = "secret", value_name = "ENTRY=SCRIPT", value_parser = declared)]
+    pub secrets: Vec<String>,
+    /// Which executions are compared: those with the same declassified outcome, or all [default: relaxed]
+    #[arg(long, value_parser = compared)]
+    pub policy: Option<target::Policy>,
+    /// Accept leaks: FUNCTION:OP:REASON, where OP is a class (load), an operation (i32.load8_u) or *
+    #[arg(long, value_name = "FUNCTION:OP:REASON", value_parser = allowed)]
+    pub allow: Vec<Allowed>,
+    /// Secrets that are tried with the first public input; later ones get fewer
+    #[arg(long, default_value_t = crate::constant_time::SECRETS)]
+    pub secrets_max: usize,
+    /// Public inputs
+    #[arg(long, default_value_t = crate::constant_time::PUBLICS)]
+    pub publics_max: usize,
+    /// Executions of the search for public inputs, on each entry; fewer where one takes long; 0: none
+    #[arg(long, default_value_t = crate::constant_time::SEARCH_RUNS)]
+    pub search_runs: u64,
+    /// Leave out the collected corpus
+    #[arg(long)]
+    pub no_seeds: bool,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Jobs at the same time
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-ct)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+fn declared(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((entry, script)) if !entry.trim().is_empty() && !script.trim().is_empty() => Ok(text.to_owned()),
+        _ => {
+            Err("write ENTRY=SCRIPT, such as 'verify=verify(secret[32], public[32]) -> result' or verify=compare"
+                .into())
+        }
+    }
+}
+
+fn compared(name: &str) -> Result<target::Policy, String> {
+    [target::Policy::Strict, target::Policy::Relaxed]
+        .into_iter()
+        .find(|policy| policy.name() == name)
+        .ok_or_else(|| format!("{name}: not one of strict, relaxed"))
+}
+
+fn allowed(text: &str) -> Result<Allowed, String> {
+    // Names of functions hold colons themselves: the reason and the operation come last.
+    let wrong = || "write FUNCTION:OP:REASON, such as 'aes::encrypt:load:table fits one cache line'".to_owned();
+    let (rest, reason) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let (function, op) = rest.rsplit_once(':').ok_or_else(wrong)?;
+    let filled = [function, op, reason].iter().all(|part| !part.trim().is_empty());
+    let owned = |part: &str| part.trim().to_owned();
+    filled
+        .then(|| Allowed { entry: None, function: owned(function), op: owned(op), reason: owned(reason) })
+        .ok_or_else(wrong)
 }
 
 /// Flags of `replay`.

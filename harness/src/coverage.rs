@@ -6,6 +6,8 @@
 mod html;
 mod reach;
 
+pub use html::Finder;
+
 use crate::HarnessError;
 use crate::execution::{HostCall, RawFrame};
 use crate::executors::{Build, Engine, Executor, Reset, component};

@@ -107,6 +107,8 @@ pub struct Executor {
     /// Fuel for each run, where it is not what the limits say.
     fuel_max: Option<u64>,
     wall_epochs: u64,
+    /// Where the stream of the host's answers begins.
+    host_seed: u64,
     counters: Counters,
     /// Declared last: the live instance maps these pages and has to be dropped before them.
     pages: Pages,
@@ -264,6 +266,7 @@ impl Executor {
             outcome: Outcome::Returned,
             fuel_used: None,
             fuel_max: None,
+            host_seed: host::RANDOM_SEED,
             counters: Counters::Cleared,
             pages,
         })
@@ -280,6 +283,7 @@ impl Executor {
         self.get_ready();
         self.clear();
         let Live { store, driver, .. } = &mut self.live;
+        store.data_mut().seed = self.host_seed;
         store.data_mut().begin();
         store.set_epoch_deadline(self.wall_epochs);
         let fuel = (self.program.purpose == Purpose::Judge)
@@ -461,6 +465,11 @@ impl Executor {
     /// From here on each run of a metered executor gets that much fuel, however long its input.
     pub fn set_fuel(&mut self, fuel: u64) {
         self.fuel_max = Some(fuel);
+    }
+
+    /// From here on functions of the host answer with the stream of that seed; `None` for the usual one.
+    pub fn set_host_seed(&mut self, seed: Option<u64>) {
+        self.host_seed = seed.unwrap_or(host::RANDOM_SEED);
     }
 
     /// Whether the last run left the stack pointer elsewhere than it was when the instance was fresh; `None` where that is

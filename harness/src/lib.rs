@@ -1,7 +1,7 @@
 //! Autoclave: puts WebAssembly modules that read patient data under pressure.
 //!
 //! Rooms, each importing only those below it (a tidy test holds them to it):
-//! `main → campaign → cli → {check, confirm, contract, coverage, differential} → {complexity, oracles, triage} →
+//! `main → campaign → cli → {check, confirm, constant_time, contract, coverage, differential} → {complexity, oracles, triage} →
 //! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod complexity;
 pub mod confirm;
+pub mod constant_time;
 pub mod contract;
 pub mod corpus;
 pub mod coverage;

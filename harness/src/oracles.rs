@@ -2,6 +2,7 @@
 //! and the repaired twin that it must pass, and `selftest` holds it to that.
 
 mod complexity;
+mod constant_time;
 mod contract;
 mod crash;
 
@@ -42,6 +43,8 @@ pub enum Asked {
     OfContracts,
     /// Of a target as a whole, by the room `complexity`.
     OfGrowth,
+    /// Of entries that handle a secret, by the room `constant_time`; what is expected is ground truth, not outcomes.
+    OfSecrets,
 }
 
 impl Oracle {
@@ -49,7 +52,7 @@ impl Oracle {
     pub fn judge(&self, case: &Case<'_>) -> Option<String> {
         match self.asked {
             Asked::OfExecutions(judge) => judge(case),
-            Asked::OfContracts | Asked::OfGrowth => None,
+            Asked::OfContracts | Asked::OfGrowth | Asked::OfSecrets => None,
         }
     }
 }
@@ -65,7 +68,7 @@ pub struct Canary {
 }
 
 /// All oracles, in the order in which they are asked.
-pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE, complexity::ORACLE];
+pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE, complexity::ORACLE, constant_time::ORACLE];
 
 /// The first oracle that calls the case a finding, and its title.
 pub fn ask(case: &Case<'_>) -> Option<(&'static Oracle, String)> {

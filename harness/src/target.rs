@@ -55,6 +55,9 @@ pub struct Manifest {
     pub reads: BTreeMap<String, Vec<String>>,
     /// Entries with several arguments: name = script of calls, see [`Script`].
     pub calls: BTreeMap<String, String>,
+    /// How leaks of its secrets are judged.
+    #[serde(rename = "constant-time")]
+    pub constant_time: Secrets,
     /// What the module is there for.
     pub role: Role,
     /// Canaries only: outcome name that each entry must be found to show; `returned` for a repaired twin.
@@ -63,6 +66,52 @@ pub struct Manifest {
     pub oracle: Option<String>,
     /// Canaries only: folder name of the repaired twin (on the canary) — every oracle must pass it.
     pub twin: Option<String>,
+}
+
+/// `[constant-time]`: how leaks of a target's secrets are judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// Which executions are compared; the command line's word where nothing is said.
+    pub policy: Option<Policy>,
+    /// Leaks that somebody looked at and accepts.
+    pub allow: Vec<Allowed>,
+}
+
+/// Which executions are compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// All that have the same public input.
+    Strict,
+    /// Of those, the ones that declassify the same outcome.
+    #[default]
+    Relaxed,
+}
+
+impl Policy {
+    /// The stable name, as in `--policy NAME`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::Strict => "strict",
+            Policy::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// A leak that somebody looked at and accepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowed {
+    /// The entry; all where nothing is said.
+    #[serde(default)]
+    pub entry: Option<String>,
+    /// Name of a function in whose frames it lies: all of it, or its end behind `::`.
+    pub function: String,
+    /// Class (`load`) or operation (`i32.load8_u`); `*` for any.
+    pub op: String,
+    /// Why it is accepted.
+    pub reason: String,
 }
 
 /// What a module is there for.

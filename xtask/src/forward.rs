@@ -37,6 +37,7 @@ pub const COMMANDS: &[Forwarded] = &[
     Forwarded { name: "diff", about: "Find inputs that readers understand differently, by cause", needs: Needs::Peers },
     named("conform", "Run every vector of a target's format: which rules it keeps"),
     targets("limits", "Hold targets to their resource contract: bombs, oversize input, growth of work"),
+    targets("ct", "Compare the work of targets between secrets: what of it depends on one"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),

@@ -93,7 +93,8 @@ pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
 /// The contract's own canaries and twins, under the same judge in the same run.
 fn qualify(engine: &Engine) -> Result<Vec<Check>, HarnessError> {
     let mut checks = Vec::new();
-    let asked_here = |oracle: &&oracles::Oracle| !matches!(oracle.asked, oracles::Asked::OfExecutions(_));
+    let asked_here =
+        |oracle: &&oracles::Oracle| matches!(oracle.asked, oracles::Asked::OfContracts | oracles::Asked::OfGrowth);
     for oracle in oracles::ALL.iter().filter(asked_here) {
         for (canary, twin) in oracle.canaries {
             checks.extend(super::selftest::qualify(engine, oracle, canary, twin)?);

@@ -7,6 +7,7 @@ use super::run_folder::RunFolder;
 use crate::check::{Checked, check};
 use crate::cli;
 use crate::complexity::{self, SearchOptions};
+use crate::constant_time;
 use crate::contract::{self, Clause, Question};
 use crate::engine::{self, Clock, Event, Options, Stop};
 use crate::error::HarnessError;
@@ -14,7 +15,8 @@ use crate::execution::Outcome;
 use crate::executors::{Engine, Reset};
 use crate::limits::{Overrides, Profile, Terms};
 use crate::oracles::{self, Asked, Canary, Oracle};
-use crate::target::{Manifest, Target};
+use crate::symbols::Symbols;
+use crate::target::{Manifest, Policy, Target};
 use autoclave_generators::family;
 use autoclave_reports::record::{Check, Timing, Trial};
 use autoclave_reports::{Severity, Verdict};
@@ -88,6 +90,9 @@ pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary)
 /// Families that break every clause of a canary's contract, in little time.
 const PRESSING: [&str; 3] = ["json-tiny-values", "typical-fhir-bundle", "gzip"];
 
+/// Executions of the search for public inputs of a canary.
+const SECRET_SEARCH_RUNS: u64 = 2_000;
+
 /// Executions of the search that must find the shape of a canary.
 const SEARCH_RUNS: u64 = 20_000;
 
@@ -100,6 +105,9 @@ fn of_target(
     entry: &str,
     clause: &str,
 ) -> Result<Check, HarnessError> {
+    if matches!(oracle.asked, Asked::OfSecrets) {
+        return of_secrets(engine, oracle, canary, twin, entry, clause);
+    }
     let ask = |target: &Target| match oracle.asked {
         Asked::OfGrowth => search(engine, target, entry),
         _ => press(engine, target, entry),
@@ -116,6 +124,47 @@ fn of_target(
         expected: clause,
         catches: caught.clauses.contains(clause),
         passes: passed.clauses.is_empty(),
+        seen: [describe(&caught), describe(&passed)],
+    }
+    .check(oracle, canary, twin, entry))
+}
+
+/// The ground truth of an entry comes out of the canary, and nothing out of the twin.
+fn of_secrets(
+    engine: &Engine,
+    oracle: &Oracle,
+    canary: &Target,
+    twin: &Target,
+    entry: &str,
+    expected: &str,
+) -> Result<Check, HarnessError> {
+    let ask = |target: &Target| {
+        let question = constant_time::Question {
+            engine,
+            target,
+            entry,
+            symbols: &Symbols::load(&target.wasm),
+            policy: Policy::Relaxed,
+            secrets: constant_time::SECRETS,
+            publics: constant_time::PUBLICS,
+            search_runs: SECRET_SEARCH_RUNS,
+            seed: SEED,
+            corpus: &[],
+            allowed: &[],
+        };
+        constant_time::examine(&question)
+    };
+    let (caught, passed) = (ask(canary)?, ask(twin)?);
+    let describe = |answer: &constant_time::Answer| {
+        let classes: BTreeSet<&str> = answer.leaks.iter().map(|leak| leak.class.as_str()).collect();
+        let classes: Vec<&str> = classes.into_iter().collect();
+        let classes = if classes.is_empty() { "nothing differs".to_owned() } else { classes.join(", ") };
+        format!("{}: {classes} in {} executions", answer.handled.verdict.name(), answer.executions)
+    };
+    Ok(Trials {
+        expected,
+        catches: super::secrets::unmet(expected, &caught).is_empty(),
+        passes: super::secrets::unmet("constant", &passed).is_empty(),
         seen: [describe(&caught), describe(&passed)],
     }
     .check(oracle, canary, twin, entry))

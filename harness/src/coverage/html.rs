@@ -126,13 +126,14 @@ fn source(text: &str, known: &File) -> Markup {
 
 /// Looks for sources in folders that hold nothing but sources. The path comes from the module: it must not be able to put
 /// any other file of this machine into a report.
-struct Finder {
+pub struct Finder {
     /// Prefix of the shown path, folder that it stands for.
     folders: Vec<(&'static str, PathBuf)>,
 }
 
 impl Finder {
-    fn new(root: &Path) -> Self {
+    /// For a project.
+    pub fn new(root: &Path) -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         let cargo = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
         let rustup = std::env::var_os("RUSTUP_HOME").map_or_else(|| home.join(".rustup"), PathBuf::from);
@@ -152,7 +153,8 @@ impl Finder {
         Self { folders: folders.into_iter().filter_map(real).collect() }
     }
 
-    fn read(&self, file: &SourceFile) -> Option<String> {
+    /// The text of a file, if it is a source in one of these folders.
+    pub fn read(&self, file: &SourceFile) -> Option<String> {
         let shown =
             self.folders.iter().filter_map(|(prefix, folder)| Some(folder.join(file.shown.strip_prefix(prefix)?)));
         [PathBuf::from(&file.raw)].into_iter().chain(shown).find_map(|path| self.read_inside(&path))

@@ -11,7 +11,7 @@ pub const MESSAGE_BYTES_MAX: usize = 4096;
 /// Arguments of a first host call that are kept.
 const ARGUMENTS_MAX: usize = 8;
 /// Where every run's random stream begins: runs are repeatable.
-const RANDOM_SEED: u64 = 0x6175_746f_636c_6176;
+pub(super) const RANDOM_SEED: u64 = 0x6175_746f_636c_6176;
 
 /// The data of every store.
 pub struct HostState {
@@ -23,6 +23,8 @@ pub struct HostState {
     pub calls: CallLog,
     /// Values for imports that must give some: the same stream in every run.
     pub random: Random,
+    /// Where that stream begins.
+    pub seed: u64,
     /// The input of this run, for guests that read it from the host, and how much of it they have read.
     pub stdin: Vec<u8>,
     /// Bytes of [`HostState::stdin`] that were read.
@@ -47,6 +49,7 @@ impl HostState {
             limiter: Limiter::new(limits, added_bytes),
             calls: CallLog::new(import_names, limits.host_calls_max),
             random: Random(RANDOM_SEED),
+            seed: RANDOM_SEED,
             stdin: Vec::new(),
             stdin_read: 0,
             output: Vec::new(),
@@ -61,7 +64,7 @@ impl HostState {
     pub(super) fn begin(&mut self) {
         self.limiter.begin();
         self.calls.begin();
-        self.random = Random(RANDOM_SEED);
+        self.random = Random(self.seed);
         self.stdin.clear();
         self.stdin_read = 0;
         self.output.clear();

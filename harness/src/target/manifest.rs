@@ -15,6 +15,7 @@ const KEYS: &[&str] = &[
     "abi",
     "build",
     "calls",
+    "constant-time",
     "contract",
     "dictionary",
     "entries",

@@ -53,6 +53,18 @@ pub struct Call {
     pub shows_out: bool,
 }
 
+impl Call {
+    /// Bytes of its `out` pieces.
+    pub fn out_bytes(&self) -> usize {
+        let buffers = self.arguments.iter().filter_map(|argument| match argument {
+            Argument::Buffer { pieces, .. } => Some(pieces),
+            _ => None,
+        });
+        let out = |piece: &Piece| if let Piece::Out(len) = piece { *len as usize } else { 0 };
+        buffers.flatten().map(out).sum()
+    }
+}
+
 /// What is passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Argument {

@@ -1,0 +1,452 @@
+//! `ct`: targets whose work must not depend on their secrets. Every entry that a script says handles one is run with many
+//! secrets and public inputs; what differs is told with the place, the operand and the bytes that drive it.
+
+use super::facts;
+use super::home::{Home, write_whole};
+use super::run_folder::RunFolder;
+use crate::cli;
+use crate::constant_time::{self, Answer, Question};
+use crate::corpus::Store;
+use crate::coverage::Finder;
+use crate::error::HarnessError;
+use crate::executors::Engine;
+use crate::oracles;
+use crate::symbols::Symbols;
+use crate::target::{Allowed, MANIFEST_FILE, Policy, Shape, Target};
+use autoclave_reports::constant_time::{ConstantTime, Handled, Leak};
+use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::{Finding, Severity, TargetRecord, Verdict, rules};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+/// The oracle's name.
+const ORACLE: &str = "constant-time";
+/// Inputs of a collected corpus that public inputs are chosen from.
+const CORPUS_MAX: usize = 2_000;
+/// Longest source line in a card, characters.
+const SOURCE_CHARS_MAX: usize = 200;
+/// Exports that a remedy names.
+const NAMED_MAX: usize = 6;
+/// Leaks of one entry in the report.
+const LEAKS_MAX: usize = 200;
+
+struct Asked {
+    target: Target,
+    which: String,
+    entries: Vec<String>,
+}
+
+/// Judges and reports.
+pub fn run(flags: &cli::Ct, arguments: &[String]) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let engine = Engine::new(Some(&home.cache()))?;
+    let mut record = facts::record("ct", arguments, started, flags.fail_on);
+    record.run.seed = flags.seed;
+    let (asked, not_tested) = choose(&home, flags)?;
+    record.not_tested = not_tested;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(flags.jobs.unwrap_or(0) as usize).build()?;
+    record.run.jobs = pool.current_num_threads() as u32;
+    let folder = RunFolder::create(&home, flags.out.as_deref(), "ct", started)?;
+    if !asked.is_empty() {
+        record.checks = pool.install(|| qualify(&engine))?;
+    }
+    let unqualified = record.checks.iter().find(|check| check.verdict != Verdict::Pass);
+    let unqualified = unqualified.map(|check| check.verdict.reason().to_owned());
+    for asked in &asked {
+        let before = facts::own_cpu_seconds();
+        let mut row = pool.install(|| examine(&home, &engine, flags, asked, &folder))?;
+        row.cpu_seconds = facts::own_cpu_seconds() - before;
+        if let Some(reason) = &unqualified {
+            row.verdict = Verdict::NotTested(format!("the oracle did not qualify in this run: {reason}"));
+        }
+        say(&row);
+        record.targets.push(row);
+    }
+    record.limits = record.targets.first().map(|row| row.limits.clone()).unwrap_or_default();
+    record.timing = Timing {
+        wall_seconds: clock.elapsed().as_secs_f64(),
+        cpu_seconds: facts::cpu_seconds_with_children(),
+        memory_bytes_peak: Some(facts::rss_bytes()),
+        ..Timing::default()
+    };
+    record.verdict = record.judge();
+    folder.write(&home, &record)?;
+    facts::print(&home, &folder, &record, flags.format)
+}
+
+/// The oracle's own canaries and twins, under the same judge in the same run.
+fn qualify(engine: &Engine) -> Result<Vec<Check>, HarnessError> {
+    let oracle = oracles::by_name(ORACLE).expect("an oracle of the table");
+    let mut checks = Vec::new();
+    for (canary, twin) in oracle.canaries {
+        checks.extend(super::selftest::qualify(engine, oracle, canary, twin)?);
+    }
+    Ok(checks)
+}
+
+/// The targets that the words mean, and what cannot be judged.
+fn choose(home: &Home, flags: &cli::Ct) -> anyhow::Result<(Vec<Asked>, Vec<NotTested>)> {
+    let mut calls = BTreeMap::new();
+    for declared in &flags.secrets {
+        // Checked when the flag was read.
+        if let Some((entry, script)) = declared.split_once('=') {
+            calls.insert(entry.trim().to_owned(), script.to_owned());
+        }
+    }
+    let (mut names, mut not_tested) = (flags.targets.clone(), Vec::new());
+    if names.is_empty() {
+        for found in Target::discover(&home.root)? {
+            match &found.manifest {
+                // Ground truth too: what comes out of it says what the answers about others are worth.
+                Ok(manifest)
+                    if manifest.oracle.is_none() && !manifest.build.on_demand && !manifest.calls.is_empty() =>
+                {
+                    names.push(found.name);
+                }
+                Ok(_) => {}
+                Err(error) => not_tested.push(facts::gap(&found.name, error)),
+            }
+        }
+        if names.is_empty() && not_tested.is_empty() {
+            anyhow::bail!(
+                "no target here says in [calls] which of its arguments are secret: name one, or a .wasm file with --secret 'ENTRY=SCRIPT'"
+            );
+        }
+    }
+    let mut asked = Vec::new();
+    for name in names {
+        let (which, only) = match name.rsplit_once("::") {
+            Some((which, entry)) if !Path::new(&name).is_file() => (which.to_owned(), Some(entry.to_owned())),
+            _ => (name.clone(), None),
+        };
+        let target = match Target::load_with(&home.root, &which, &flags.limits.overrides(), &calls) {
+            Ok(target) => target,
+            Err(error)
+                if flags.targets.is_empty()
+                    || (matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, &which)) =>
+            {
+                not_tested.push(facts::gap(&which, &error));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let entries: Vec<String> = match &only {
+            Some(entry) => vec![facts::one_entry(&target, Some(entry))?],
+            None => target.scripts.keys().cloned().collect(),
+        };
+        if entries.is_empty() || !entries.iter().all(|entry| target.scripts.contains_key(entry)) {
+            not_tested.push(undeclared(&which, &target));
+            continue;
+        }
+        asked.push(Asked { target, which, entries });
+    }
+    Ok((asked, not_tested))
+}
+
+/// A module of which nobody says what is secret.
+fn undeclared(which: &str, target: &Target) -> NotTested {
+    let names: Vec<&str> = match &*target.shape {
+        Shape::Core(_) => target.shape.function_names().into_iter().take(NAMED_MAX).collect(),
+        Shape::Component(_) => Vec::new(),
+    };
+    NotTested {
+        what: which.to_owned(),
+        reason: match names.is_empty() {
+            true => "a component: its core module is not called with secrets".to_owned(),
+            false => "nobody says which arguments of its exports are secret".to_owned(),
+        },
+        remedy: match names.is_empty() {
+            true => "give the core module inside it".to_owned(),
+            false => format!(
+                "--secret 'EXPORT=EXPORT(secret[16], public[16]) -> result', or [calls] in target.toml; exports: {}",
+                names.join(", ")
+            ),
+        },
+        scope: Scope::Asked,
+    }
+}
+
+fn examine(
+    home: &Home,
+    engine: &Engine,
+    flags: &cli::Ct,
+    asked: &Asked,
+    folder: &RunFolder,
+) -> anyhow::Result<TargetRecord> {
+    let Asked { target, entries, .. } = asked;
+    let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
+    let policy = flags.policy.or(target.manifest.constant_time.policy).unwrap_or_default();
+    let mut allowed = target.manifest.constant_time.allow.clone();
+    allowed.extend(flags.allow.iter().cloned());
+    let symbols = Symbols::load(&target.wasm);
+    let sources = Sources { finder: Finder::new(&home.root), texts: HashMap::new() };
+    let answers: Vec<anyhow::Result<Answer>> = entries
+        .par_iter()
+        .with_max_len(1)
+        .map(|entry| examine_entry(home, engine, flags, asked, entry, policy, &allowed, &symbols))
+        .collect();
+    let mut row = TargetRecord {
+        name: match entries.as_slice() {
+            [only] if target.entries.len() > 1 => format!("{}::{only}", target.name),
+            _ => target.name.clone(),
+        },
+        about: target.manifest.about.clone(),
+        entries: entries.clone(),
+        module_path: home.relative(&target.module_path),
+        manifest_path: manifest.map(|path| home.relative(&path)),
+        sha256: target.sha256.clone(),
+        bytes: target.wasm.len() as u64,
+        abi: target.abi.name().into(),
+        format: target.manifest.format.clone(),
+        oracles: vec![ORACLE.into()],
+        limits: facts::limit_rows(target),
+        ..TargetRecord::default()
+    };
+    let mut section = ConstantTime { policy: policy.name().into(), ..ConstantTime::default() };
+    let mut sources = sources;
+    for (entry, answer) in entries.iter().zip(answers) {
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let reason = format!("it could not be run: {error:#}");
+                let verdict = Verdict::NotTested(reason);
+                section.entries.push(Handled { entry: entry.clone(), verdict, ..Handled::default() });
+                continue;
+            }
+        };
+        row.execs += answer.executions;
+        for (leak, offset) in answer.leaks.iter_mut().zip(&answer.offsets) {
+            leak.source = sources.line(&symbols, *offset);
+        }
+        if let Some(expected) = target.manifest.expect.get(entry) {
+            answer.handled.expected.clone_from(expected);
+            answer.handled.unmet = unmet(expected, &answer);
+        }
+        let findings = findings(home, flags, asked, entry, &mut answer, folder)?;
+        row.findings.extend(findings);
+        if answer.leaks.len() > LEAKS_MAX {
+            let more = answer.leaks.len() - LEAKS_MAX;
+            answer.handled.notes.push(format!("{more} more leaks are not shown: repair the first ones"));
+            answer.leaks.truncate(LEAKS_MAX);
+        }
+        section.entries.push(answer.handled);
+        section.leaks.extend(answer.leaks);
+    }
+    row.sort_findings();
+    row.verdict = verdict(&row, &section);
+    row.constant_time = Some(section);
+    Ok(row)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn examine_entry(
+    home: &Home,
+    engine: &Engine,
+    flags: &cli::Ct,
+    asked: &Asked,
+    entry: &str,
+    policy: Policy,
+    allowed: &[Allowed],
+    symbols: &Symbols,
+) -> anyhow::Result<Answer> {
+    let target = &asked.target;
+    let before = facts::thread_cpu_seconds();
+    let folder = home.unit(target, entry).corpus();
+    let mut corpus = Vec::new();
+    if folder.is_dir() && !flags.no_seeds {
+        corpus = Store::open(&folder, u64::from(target.limits.input_bytes_max))?.import()?;
+        corpus.truncate(CORPUS_MAX);
+    }
+    let question = Question {
+        engine,
+        target,
+        entry,
+        symbols,
+        policy,
+        secrets: flags.secrets_max,
+        publics: flags.publics_max,
+        search_runs: flags.search_runs,
+        seed: flags.seed,
+        corpus: &corpus,
+        allowed,
+    };
+    let mut answer = constant_time::examine(&question)?;
+    answer.handled.cpu_seconds = facts::thread_cpu_seconds() - before;
+    Ok(answer)
+}
+
+/// What of the ground truth did not come out.
+pub fn unmet(expected: &str, answer: &Answer) -> String {
+    let mut words = expected.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let classes: Vec<&str> = words.collect();
+    let verdict = answer.handled.verdict.name();
+    let wanted = match kind {
+        "constant" => "PASS",
+        "weak" => "WARN",
+        "leak" => "FAIL",
+        other => return format!("target.toml expects {other:?}: write constant, leak CLASS… or weak CLASS…"),
+    };
+    let seen = |class: &&&str| answer.leaks.iter().any(|leak| leak.class == **class);
+    let missing: Vec<&str> = classes.iter().filter(|class| !seen(class)).copied().collect();
+    match (verdict == wanted, missing.is_empty()) {
+        (true, true) => String::new(),
+        (false, _) => format!("{wanted} was expected, {verdict} came out"),
+        (true, false) => format!("no {} was seen", missing.join(", no ")),
+    }
+}
+
+/// One finding for each function and class of operation, worst first.
+fn findings(
+    home: &Home,
+    flags: &cli::Ct,
+    asked: &Asked,
+    entry: &str,
+    answer: &mut Answer,
+    folder: &RunFolder,
+) -> anyhow::Result<Vec<Finding>> {
+    let mut groups: BTreeMap<(bool, String, String), Vec<usize>> = BTreeMap::new();
+    for (index, leak) in answer.leaks.iter().enumerate() {
+        if matches!(leak.verdict, Verdict::NotApplicable(_)) {
+            continue;
+        }
+        let function = leak.frames.first().map_or_else(|| "the module".to_owned(), |frame| frame.function.clone());
+        groups.entry((!leak.strong, leak.class.to_uppercase(), function)).or_default().push(index);
+    }
+    let mut list = Vec::new();
+    for ((_, outcome, function), leaks) in groups {
+        let bucket = Bucket {
+            oracle: ORACLE.into(),
+            outcome: outcome.clone(),
+            frames: vec![asked.target.name.clone(), entry.to_owned(), function.clone()],
+        };
+        let id = bucket.id();
+        let inputs = &answer.inputs[leaks[0]];
+        let path = format!("artifacts/{id}.bin");
+        write_whole(&folder.path.join(&path), &inputs[0])?;
+        write_whole(&folder.path.join(format!("artifacts/{id}-other.bin")), &inputs[1])?;
+        for index in &leaks {
+            answer.leaks[*index].finding.clone_from(&id);
+        }
+        let leak = &answer.leaks[leaks[0]];
+        let rule = rules::rule(ORACLE, &outcome);
+        list.push(Finding {
+            id,
+            oracle: ORACLE.into(),
+            severity: severity(rule.severity, leak),
+            outcome,
+            title: format!("{entry}: {} in {function}", leak.verdict.reason()),
+            message: message(leak, leaks.len()),
+            frames: leak.frames.clone(),
+            reproducer: Reproducer::new(path, &inputs[0], inputs[0].len() as u64),
+            repro: repro(home, flags, asked, entry),
+            hits: leaks.len() as u64,
+            found_at: FoundAt { execs: answer.executions, seconds: 0.0 },
+            // Both executions were made again, with another build, in fresh instances: work is deterministic.
+            confirmed: Confirmation::Reproduced,
+            bucket,
+            ..Finding::default()
+        });
+    }
+    Ok(list)
+}
+
+/// What a clock could tell as well is worse than what only a cache or a counter shows.
+fn severity(of_rule: Severity, leak: &Leak) -> Severity {
+    match (leak.clock.starts_with("confirmed"), leak.strong) {
+        (true, true) => Severity::High,
+        (true, false) => Severity::Medium,
+        (false, _) => of_rule,
+    }
+}
+
+fn message(leak: &Leak, leaks: usize) -> String {
+    let [one, other] = &leak.secrets_hex;
+    let mut text = format!(
+        "with the secret {one} the {operand} is {}, with {other} it is {}; public input {}",
+        leak.values[0],
+        leak.values[1],
+        if leak.public_hex.is_empty() { "none" } else { &leak.public_hex },
+        operand = leak.operand
+    );
+    if !leak.secret_bytes.is_empty() {
+        let bytes: Vec<String> = leak.secret_bytes.iter().take(32).map(u32::to_string).collect();
+        let more = if leak.secret_bytes.len() > 32 { ", …" } else { "" };
+        text += &format!("\ndriven by byte {}{more} of the secret", bytes.join(", "));
+    }
+    if leaks > 1 {
+        text += &format!("\nand {} more places in this function", leaks - 1);
+    }
+    text
+}
+
+/// One line that shows it again.
+fn repro(home: &Home, flags: &cli::Ct, asked: &Asked, entry: &str) -> String {
+    let which = super::findings::stored_name(home, &asked.target, &asked.which);
+    let mut line = format!("cargo xtask ct {}", facts::shell_word(&format!("{which}::{entry}")));
+    if !flags.secrets.is_empty() {
+        line = format!("cargo xtask ct {}", facts::shell_word(&which));
+        for declared in &flags.secrets {
+            if declared.split_once('=').is_some_and(|(name, _)| name.trim() == entry) {
+                line += &format!(" --secret {}", facts::shell_word(declared));
+            }
+        }
+    }
+    if flags.seed != 1 {
+        line += &format!(" --seed {}", flags.seed);
+    }
+    if let Some(policy) = flags.policy {
+        line += &format!(" --policy {}", policy.name());
+    }
+    line
+}
+
+/// Findings first; an entry that was not tested is never a pass.
+fn verdict(row: &TargetRecord, section: &ConstantTime) -> Verdict {
+    let untested = section.entries.iter().filter_map(|handled| match &handled.verdict {
+        Verdict::NotTested(reason) => Some(format!("{}: {reason}", handled.entry)),
+        _ => None,
+    });
+    let untested: Vec<String> = untested.collect();
+    if row.worst().is_some_and(|worst| worst > Severity::Info) || untested.is_empty() {
+        return row.judge();
+    }
+    Verdict::NotTested(untested.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join("; "))
+}
+
+/// Source lines, read once.
+struct Sources {
+    finder: Finder,
+    texts: HashMap<String, Option<Vec<String>>>,
+}
+
+impl Sources {
+    fn line(&mut self, symbols: &Symbols, offset: u32) -> String {
+        let Some(location) = symbols.location(offset) else { return String::new() };
+        let finder = &self.finder;
+        let text = self.texts.entry(location.file.raw.clone()).or_insert_with(|| {
+            finder.read(&location.file).map(|text| text.lines().map(|line| line.trim().to_owned()).collect())
+        });
+        let line = text.as_ref().and_then(|lines| lines.get((location.line as usize).checked_sub(1)?));
+        line.map_or_else(String::new, |line| line.chars().take(SOURCE_CHARS_MAX).collect())
+    }
+}
+
+fn say(row: &TargetRecord) {
+    let Some(section) = &row.constant_time else { return };
+    let count = |name: &str| section.entries.iter().filter(|handled| handled.verdict.name() == name).count();
+    let secrets: u64 = section.entries.iter().map(|handled| handled.runs).sum();
+    eprintln!(
+        "{}: {} entries leak, {} perhaps, {} do not, {} not tested; {} executions compared, {:.1} cpu-s",
+        cli::printable_name(&row.name),
+        count("FAIL"),
+        count("WARN"),
+        count("PASS"),
+        count("NOT-TESTED"),
+        autoclave_reports::words::count(secrets),
+        row.cpu_seconds
+    );
+}
