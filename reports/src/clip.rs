@@ -15,17 +15,30 @@ pub fn clip(record: &Record) -> Record {
         contract.allowed.truncate(POINTS_MAX);
         contract.allowed_typical.truncate(POINTS_MAX);
     }
+    for section in chosen.targets.iter_mut().filter_map(|target| target.constant_time.as_mut()) {
+        keep_worst(&mut section.entries, ENTRIES_MAX, |entry| &entry.verdict);
+        keep_worst(&mut section.leaks, LEAKS_MAX, |leak| &leak.verdict);
+        let mut positions_left = POSITIONS_MAX;
+        for leak in &mut section.leaks {
+            leak.secret_bytes.truncate(positions_left.min(list_items_max("secret_bytes")));
+            positions_left -= leak.secret_bytes.len();
+        }
+    }
     let mut value = serde_json::to_value(chosen).expect("a record always serializes");
     clip_value("", &mut value);
     let mut clipped: Record = serde_json::from_value(value).expect("cutting keeps the shape");
     for (target, whole) in clipped.targets.iter_mut().zip(&record.targets) {
         let trials = |target: &TargetRecord| target.contract.as_ref().map_or(0, |contract| contract.trials.len());
         let shapes = |target: &TargetRecord| target.contract.as_ref().map_or(0, |contract| contract.growth.len());
+        let entries = |target: &TargetRecord| target.constant_time.as_ref().map_or(0, |section| section.entries.len());
+        let leaks = |target: &TargetRecord| target.constant_time.as_ref().map_or(0, |section| section.leaks.len());
         for (what, kept, all) in [
             ("findings", target.findings.len(), whole.findings.len()),
             ("functions", target.functions.len(), whole.functions.len()),
             ("trials of the contract", trials(target), trials(whole)),
             ("shapes of growing work", shapes(target), shapes(whole)),
+            ("entries with secrets", entries(target), entries(whole)),
+            ("leaks of secrets", leaks(target), leaks(whole)),
         ] {
             if kept < all {
                 target.notes.push(format!("This report lists {kept} of {all} {what}."));
@@ -42,6 +55,13 @@ const TRIALS_MAX: usize = 5_000;
 const POINTS_MAX: usize = 100;
 /// Shapes whose growth was measured.
 const GROWTH_MAX: usize = 500;
+
+/// Entries of one target that handle secrets.
+const ENTRIES_MAX: usize = 500;
+/// Leaks of one target: a library for large numbers that branches on every digit has some hundreds.
+const LEAKS_MAX: usize = 2_000;
+/// Positions in secrets of one target, all leaks together: some hundred leaks of every byte of a long key.
+const POSITIONS_MAX: usize = 100_000;
 
 /// At most `items_max` items in their order, first of all those that failed, those that do not apply last.
 fn keep_worst<T>(items: &mut Vec<T>, items_max: usize, verdict: fn(&T) -> &Verdict) {
@@ -108,6 +128,8 @@ fn text_chars_max(key: &str) -> usize {
         "command_line" | "repro" | "libfuzzer" | "path" | "module_path" | "manifest_path" => 4_096,
         // Hex, twice `PREVIEW_BYTES_MAX`; longer than that is not ours.
         "preview_hex" => 2 * crate::record::PREVIEW_BYTES_MAX,
+        // Hex of 256 bytes, as promised.
+        "secrets_hex" | "public_hex" => 2 * crate::leaks::SECRET_BYTES_SHOWN,
         // Hex, 4 KiB each as promised.
         "prefix_hex" | "piece_hex" | "after_number_hex" | "suffix_hex" => 8_192,
         // Names: generic Rust functions are long, but nobody reads on after this.
@@ -123,6 +145,9 @@ fn list_items_max(key: &str) -> usize {
         "findings" | "targets" | "checks" => 5_000,
         "trials" => TRIALS_MAX,
         "growth" => GROWTH_MAX,
+        "leaks" => LEAKS_MAX,
+        // Every byte of an RSA key or of a page.
+        "secret_bytes" => 4_096,
         "points" | "allowed" | "allowed_typical" => POINTS_MAX,
         // GitHub shows 100 locations of a code flow at once; deeper recursion repeats itself.
         "frames" => 100,

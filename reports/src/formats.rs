@@ -1,6 +1,7 @@
 //! A format is one rendering of a record. One file each in `formats/`, one line each in [`ALL`].
 
 pub mod afl;
+pub mod constant_time;
 pub mod contract;
 pub mod csv;
 pub mod github;
@@ -43,6 +44,11 @@ pub static ALL: &[Format] = &[
     Format { name: "github", about: "GitHub annotations", render: |r| one("annotations.txt", github::render(r)) },
     Format { name: "csv", about: "findings for spreadsheets", render: |r| one("findings.csv", csv::render(r)) },
     Format { name: "contract", about: "trials of the resource contract for spreadsheets", render: contract::render },
+    Format {
+        name: "constant-time",
+        about: "entries with secrets and their leaks for spreadsheets",
+        render: constant_time::render,
+    },
     Format { name: "table", about: "the table at a run's end", render: |r| one("summary.txt", table::render(r)) },
     Format { name: "afl", about: "afl-whatsup and afl-plot", render: afl::render },
 ];

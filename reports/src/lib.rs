@@ -10,10 +10,12 @@ pub mod contract;
 pub mod escape;
 pub mod formats;
 pub mod hexdump;
+mod leaks;
 mod plot;
 pub mod record;
 pub mod rules;
 mod scatter;
+mod strip;
 mod tally;
 pub mod words;
 

@@ -1,7 +1,9 @@
 //! `index.html`: one page that needs nothing else: no script, no remote asset, and a policy that would stop both.
 //! It reads on a screen (light or dark), on paper and through a screen reader. `maud` escapes what goes into it.
 
+mod constant_time;
 mod contract;
+mod leak;
 mod readers;
 
 use crate::clip::thinned;
@@ -54,6 +56,7 @@ pub fn head(title: &str, style: &str) -> Markup {
 fn page(record: &Record) -> Markup {
     let title = format!("{} · {} · Autoclave", record.verdict.name(), text(&record.run.command));
     let findings: usize = record.targets.iter().map(|target| target.findings.len()).sum();
+    let has_secrets = record.targets.iter().any(|target| target.constant_time.is_some());
     let has_contract = record.targets.iter().any(|target| target.contract.is_some());
     html! {
         (DOCTYPE)
@@ -68,6 +71,7 @@ fn page(record: &Record) -> Markup {
                     @if findings > 0 { a href="#findings" { "Findings" } }
                     @if !record.peers.is_empty() { a href="#readers" { "Readers" } }
                     @if has_contract { a href="#contract" { "Resource contract" } }
+                    @if has_secrets { a href="#constant-time" { "Constant time" } }
                     @if !record.targets.is_empty() { a href="#coverage" { "Coverage" } }
                     a href="#not-tested" { "Not tested" }
                     @if !record.limits.is_empty() { a href="#limits" { "Limits" } }
@@ -79,6 +83,7 @@ fn page(record: &Record) -> Markup {
                     @if findings > 0 { (findings_section(record)) }
                     @if !record.peers.is_empty() { (readers::section(&record.peers)) }
                     @if has_contract { (contract::section(&record.targets)) }
+                    @if has_secrets { (constant_time::section(&record.targets)) }
                     @if !record.targets.is_empty() { (coverage_section(&record.targets)) }
                     (not_tested(record))
                     @if !record.limits.is_empty() { (limits_section(record)) }
@@ -281,6 +286,9 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
                 Confirmation::NotTried(reason) => p.notice { b { "Not replayed, so the run is not clean. " } (text(reason)) }
             }
             p.meaning { (rule.meaning) " " span.dim { (rule.advice) } }
+            @if finding.oracle == "constant-time" && target.constant_time.is_some() {
+                p { a href={ "#" (constant_time::anchor(target_index)) } { "The leak beside the secrets that show it" } " stands in the section on constant time." }
+            }
             @if let Some(rule) = &finding.rule { (readers::specified(rule)) }
             @if !finding.readings.is_empty() { h4 { "Readings" } (readers::readings(&finding.readings)) }
             (command("Show it again", &finding.repro))
@@ -658,6 +666,7 @@ fn lines(text: &str) -> String {
 fn message_head(finding: &Finding) -> &'static str {
     match finding.oracle.as_str() {
         "contract" | "complexity" => "What was measured",
+        "constant-time" => "What was compared",
         _ => "What the module said",
     }
 }

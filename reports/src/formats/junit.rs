@@ -1,8 +1,10 @@
-//! `junit.xml`: suite = target, case = oracle or family of a contract, so that names stay the same from run to run. `quick-junit` writes the
+//! `junit.xml`: suite = target, case = oracle, family of a contract or entry with a secret, so that names stay the same from run to run. `quick-junit` writes the
 //! XML. Most dashboards show a skipped case as green, so the exit code, not this file, says whether a run was judged.
 
+use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
 use crate::escape::{block, line};
+use crate::leaks::{self, Kind, driven_by, place};
 use crate::record::{Check, Confirmation, Finding, Record, TargetRecord, Verdict};
 use crate::tally;
 use crate::words::exponent;
@@ -49,6 +51,9 @@ fn target_suite(record: &Record, target: &TargetRecord) -> TestSuite {
     if let Some(contract) = &target.contract {
         suite.add_test_cases(contract_cases(record, target, contract));
     }
+    if let Some(section) = &target.constant_time {
+        suite.add_test_cases(constant_time_cases(record, target, section));
+    }
     suite
 }
 
@@ -66,10 +71,37 @@ fn contract_cases(record: &Record, target: &TargetRecord, contract: &Contract) -
         let row = Row { said, verdict: &growth.verdict, finding: &growth.finding };
         rows.entry(format!("complexity/{}/{}", growth.entry, growth.shape)).or_default().push(row);
     }
-    rows.into_iter().map(|(name, rows)| case(&name, &target.name, rows_status(record, target, &rows))).collect()
+    rows.into_iter()
+        .map(|(name, rows)| case(&name, &target.name, rows_status(record, target, "contract", &rows)))
+        .collect()
 }
 
-/// A row of a contract as a test report needs it.
+/// A case for each entry that handles a secret: its leaks, or its own answer where it has none.
+fn constant_time_cases(record: &Record, target: &TargetRecord, section: &ConstantTime) -> Vec<TestCase> {
+    let of_entry = |entry: &str| -> TestCaseStatus {
+        let mut rows: Vec<Row<'_>> = leaks::of_entry(section, entry, Kind::Failing)
+            .map(|leak| {
+                let driven = driven_by(leak, 12);
+                let by = if driven.is_empty() { String::new() } else { format!(", driven by {driven} of the secret") };
+                let said = format!("{} at {}{by}", leak.class, place(leak.frames.first()));
+                Row { said, verdict: &leak.verdict, finding: &leak.finding }
+            })
+            .collect();
+        if rows.is_empty() {
+            let answers = section.entries.iter().filter(|handled| handled.entry == entry);
+            rows.extend(answers.map(|handled| Row {
+                said: handled.script.clone(),
+                verdict: &handled.verdict,
+                finding: "",
+            }));
+        }
+        rows_status(record, target, "constant-time", &rows)
+    };
+    let entries: std::collections::BTreeSet<&str> = section.entries.iter().map(|entry| entry.entry.as_str()).collect();
+    entries.into_iter().map(|entry| case(&format!("constant-time/{entry}"), &target.name, of_entry(entry))).collect()
+}
+
+/// A row of a contract, or a leak, as a test report needs it.
 struct Row<'a> {
     said: String,
     verdict: &'a Verdict,
@@ -77,7 +109,7 @@ struct Row<'a> {
 }
 
 /// A finding that does not fail the run does not fail a case either; one size that was not tested is not a pass.
-fn rows_status(record: &Record, target: &TargetRecord, rows: &[Row<'_>]) -> TestCaseStatus {
+fn rows_status(record: &Record, target: &TargetRecord, kind: &str, rows: &[Row<'_>]) -> TestCaseStatus {
     let fails = |row: &&Row<'_>| {
         let carried = target.findings.iter().find(|finding| finding.id == row.finding);
         matches!(row.verdict, Verdict::Fail(_)) && carried.is_none_or(|finding| record.fails(finding))
@@ -86,7 +118,7 @@ fn rows_status(record: &Record, target: &TargetRecord, rows: &[Row<'_>]) -> Test
     if let Some(first) = failing.first() {
         let told = |row: &&Row<'_>| format!("{}: {} {}", row.said, row.verdict.reason(), row.finding);
         let body: Vec<String> = failing.iter().map(told).collect();
-        return failure(first.verdict.reason(), "contract", &body.join("\n"));
+        return failure(first.verdict.reason(), kind, &body.join("\n"));
     }
     let not_run = |row: &&Row<'_>| !tally::was_run(row.verdict);
     match rows.iter().filter(not_run).min_by_key(|row| matches!(row.verdict, Verdict::NotApplicable(_))) {

@@ -1,9 +1,11 @@
 //! `summary.md`: for job summaries (`$GITHUB_STEP_SUMMARY`, at most 1 MiB) and pull-request comments.
 //! Whatever comes from outside stands in code spans or code blocks, where neither markup, links nor mentions work.
 
+use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
 use crate::escape::{column, cut, markdown_block, markdown_code};
 use crate::hexdump;
+use crate::leaks::{self, Answers, Kind, driven_by, place};
 use crate::record::{Confirmation, Finding, Record, TargetRecord, Verdict};
 use crate::rules::rule;
 use crate::tally::{self, Tally};
@@ -21,6 +23,7 @@ pub fn render(record: &Record) -> Vec<u8> {
     text.push_str(&targets(record));
     text.push_str(&checks(record));
     text.push_str(&contracts(record));
+    text.push_str(&secrets(record));
     text.push_str(&not_tested(record));
     let mut left_out = 0;
     for (target, finding) in record.findings() {
@@ -127,6 +130,57 @@ fn contracts(record: &Record) -> String {
                 bytes(trial.memory_bytes),
                 code(trial.verdict.reason(), 200),
             ));
+        }
+    }
+    let more = lines.len().saturating_sub(LINES_MAX);
+    text.push('\n');
+    lines.iter().take(LINES_MAX).for_each(|line| text.push_str(line));
+    if more > 0 {
+        text.push_str(&format!("- {} more in report.json\n", plural(more as u64, "line")));
+    }
+    if lines.is_empty() { text } else { text + "\n" }
+}
+
+/// What targets' work tells about their secrets: a row each, then every entry that is not constant with its first leak.
+fn secrets(record: &Record) -> String {
+    const TARGETS_MAX: usize = 200;
+    const LINES_MAX: usize = 100;
+    let looked_at = record.targets.iter().filter_map(|target| Some((target, target.constant_time.as_ref()?)));
+    let looked_at: Vec<(&TargetRecord, &ConstantTime)> = looked_at.take(TARGETS_MAX).collect();
+    if looked_at.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "### Constant time\n\n| Target | Policy | Entries | Leak | Weak | Constant | Not tested | Events compared |\n|---|---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let mut lines = Vec::new();
+    for (target, section) in looked_at {
+        let answers = Answers::of(&section.entries);
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(&target.name, 60),
+            code(&section.policy, 20),
+            count(section.entries.len() as u64),
+            count(answers.leaking),
+            count(answers.weak),
+            count(answers.constant),
+            count(answers.not_tested),
+            short(leaks::events(section) as f64),
+        ));
+        for entry in section.entries.iter().filter(|entry| entry.verdict != Verdict::Pass) {
+            let kind = if matches!(entry.verdict, Verdict::Fail(_)) { Kind::Failing } else { Kind::Weak };
+            let what = match leaks::of_entry(section, &entry.entry, kind).next() {
+                Some(leak) => {
+                    let driven = driven_by(leak, 4);
+                    let driven = if driven.is_empty() { driven } else { format!(" ({driven})") };
+                    format!("{} at {}{driven}", code(&leak.class, 20), code(&place(leak.frames.first()), 100))
+                }
+                None => code(entry.verdict.reason(), 200),
+            };
+            let leaking = entry.strong.saturating_add(entry.weak);
+            let more = if leaking > 1 { format!(", {}", plural(leaking - 1, "more place")) } else { String::new() };
+            let name = code(&format!("{} {}", target.name, entry.entry), 120);
+            lines.push(format!("- **{}** {name}: {what}{more}\n", entry.verdict.name()));
         }
     }
     let more = lines.len().saturating_sub(LINES_MAX);

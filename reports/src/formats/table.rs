@@ -1,7 +1,9 @@
 //! The table at a run's end, for people at a terminal: plain text, columns aligned, nothing that acts on the terminal.
 
+use crate::constant_time::{ConstantTime, Handled};
 use crate::contract::Contract;
 use crate::escape::{column, line};
+use crate::leaks::{self, Answers, Kind, driven_by, place};
 use crate::record::{Confirmation, Record, Verdict};
 use crate::tally::{self, Tally};
 use crate::words::{bytes, chance_of, count, exponent, percent, plural, short};
@@ -18,6 +20,9 @@ pub fn render(record: &Record) -> Vec<u8> {
     for target in &record.targets {
         if let Some(contract) = &target.contract {
             text.push_str(&resources(&target.name, contract));
+        }
+        if let Some(section) = &target.constant_time {
+            text.push_str(&secrets(&target.name, section));
         }
     }
     for (target, finding) in record.findings() {
@@ -98,6 +103,44 @@ fn resources(target: &str, contract: &Contract) -> String {
         ));
     }
     text
+}
+
+/// What a target's work tells about its secrets: counts, and a line for each entry that is not constant.
+fn secrets(target: &str, section: &ConstantTime) -> String {
+    const LINES_MAX: usize = 40;
+    let policy = if section.policy.is_empty() { String::new() } else { format!(" ({})", column(&section.policy, 16)) };
+    let answers = Answers::of(&section.entries);
+    let events = short(leaks::events(section) as f64);
+    let mut text = format!("\nSECRETS   {}{policy}: {}\n", column(target, 32), answers.words());
+    text.push_str(&format!("          {events} events compared\n"));
+    let told: Vec<&Handled> = section.entries.iter().filter(|entry| entry.verdict != Verdict::Pass).collect();
+    let rows: Vec<[String; 3]> = told
+        .iter()
+        .take(LINES_MAX)
+        .map(|entry| [entry.verdict.name().into(), column(&entry.entry, 28), outcome(section, entry)])
+        .collect();
+    aligned(&rows, 3).lines().for_each(|line| text.push_str(&format!("          {line}\n")));
+    if told.len() > LINES_MAX {
+        text.push_str(&format!("          and {} more in constant-time.csv\n", told.len() - LINES_MAX));
+    }
+    text
+}
+
+/// The first leak of an entry and how many there are, else why it has its verdict: at most 64 characters.
+fn outcome(section: &ConstantTime, entry: &Handled) -> String {
+    let kind = if matches!(entry.verdict, Verdict::Fail(_)) { Kind::Failing } else { Kind::Weak };
+    let Some(leak) = leaks::of_entry(section, &entry.entry, kind).next() else {
+        return column(entry.verdict.reason(), 64);
+    };
+    // Of a long path the end says most.
+    let place = line(&place(leak.frames.first()));
+    let start = place.char_indices().rev().nth(31).map_or(0, |(at, _)| at);
+    let place = if start == 0 { place } else { format!("…{}", &place[start..]) };
+    let count = entry.strong.saturating_add(entry.weak);
+    let more = if count > 1 { format!(" +{}", count - 1) } else { String::new() };
+    let driven = driven_by(leak, 1);
+    let driven = if driven.is_empty() { String::new() } else { format!(", {driven}") };
+    column(&format!("{} {place}{more}{driven}", column(&leak.class, 10)), 64)
 }
 
 fn checks(record: &Record) -> String {

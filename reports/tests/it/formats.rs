@@ -1,6 +1,6 @@
 //! Every format: golden files (rewritten with `INSTA_UPDATE=always`), and programs of others that read it.
 
-use crate::{limits, sample, tools};
+use crate::{limits, sample, secrets, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::{ALL, Format, render_all};
 use std::process::Command;
@@ -39,6 +39,14 @@ fn golden_files_of_a_contract() {
 }
 
 #[test]
+fn golden_files_of_secrets() {
+    let record = secrets::record();
+    for name in ["html", "sarif", "junit", "markdown", "table", "json", "constant-time"] {
+        insta::assert_snapshot!(format!("secrets.{name}"), text(name, &record));
+    }
+}
+
+#[test]
 fn file_names_are_unique_and_stay_inside() {
     let files = render_all(&sample::record());
     let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -59,6 +67,7 @@ fn sarif_passes_the_validator_with_githubs_rules() {
         ("selftest", sample::selftest()),
         ("diff", sample::differential()),
         ("limits", limits::record()),
+        ("secrets", secrets::record()),
         ("hostile", crate::hostile::record()),
     ] {
         let complaints = sarif_complaints(folder.path(), name, &text("sarif", &record));
@@ -108,6 +117,7 @@ fn pages_are_correct_html() {
         ("good-fuzz.html", good.clone()),
         ("good-selftest.html", text("html", &sample::selftest())),
         ("good-limits.html", text("html", &limits::record())),
+        ("good-secrets.html", text("html", &secrets::record())),
         ("good-hostile.html", text("html", &crate::hostile::record())),
         ("good-empty.html", text("html", &Record::default())),
         ("bad-nesting.html", good.replacen("</dl>", "", 1)),

@@ -6,4 +6,5 @@ mod limits;
 mod record;
 mod sample;
 mod schema;
+mod secrets;
 mod tools;

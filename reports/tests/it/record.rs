@@ -1,12 +1,19 @@
 //! The record: reading, judging, merging, exit codes.
 
-use crate::{limits, sample};
+use crate::{limits, sample, secrets};
 use autoclave_reports::record::*;
 use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict};
 
 #[test]
 fn reads_what_it_writes() {
-    for record in [sample::record(), limits::record(), sample::selftest(), sample::differential(), Record::default()] {
+    for record in [
+        sample::record(),
+        limits::record(),
+        secrets::record(),
+        sample::selftest(),
+        sample::differential(),
+        Record::default(),
+    ] {
         let json = autoclave_reports::formats::json::render(&record);
         assert_eq!(Record::from_json(&json).unwrap(), record);
     }

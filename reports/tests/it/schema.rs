@@ -1,6 +1,6 @@
 //! `schema/report.schema.json` is what the types say, and what the files obey.
 
-use crate::{limits, sample, tools};
+use crate::{limits, sample, secrets, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::json;
 use std::path::{Path, PathBuf};
@@ -38,9 +38,9 @@ fn a_validator_accepts_records_and_refuses_what_is_none() {
         broken.push(text.replacen(from, to, 1).into_bytes());
     }
     let mut arguments = Vec::new();
-    let accepted =
-        [good, json::render(&limits::record()), json::render(&sample::selftest()), json::render(&Record::default())];
-    for (kind, files) in [("good", accepted.to_vec()), ("bad", broken)] {
+    let records = [limits::record(), secrets::record(), sample::selftest(), Record::default()];
+    let accepted = [vec![good], records.map(|record| json::render(&record)).to_vec()].concat();
+    for (kind, files) in [("good", accepted), ("bad", broken)] {
         for (i, bytes) in files.into_iter().enumerate() {
             let file = folder.path().join(format!("{kind}-{i}.json"));
             std::fs::write(&file, bytes).unwrap();
