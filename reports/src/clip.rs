@@ -1,5 +1,6 @@
 //! Keeps a report readable whatever a module puts into it: long texts and long lists are cut, and say so.
 
+use crate::constant_time::ConstantTime;
 use crate::escape;
 use crate::record::{Record, Sample, TargetRecord, Verdict};
 use serde_json::Value;
@@ -15,15 +16,7 @@ pub fn clip(record: &Record) -> Record {
         contract.allowed.truncate(POINTS_MAX);
         contract.allowed_typical.truncate(POINTS_MAX);
     }
-    for section in chosen.targets.iter_mut().filter_map(|target| target.constant_time.as_mut()) {
-        keep_worst(&mut section.entries, ENTRIES_MAX, |entry| &entry.verdict);
-        keep_worst(&mut section.leaks, LEAKS_MAX, |leak| &leak.verdict);
-        let mut positions_left = POSITIONS_MAX;
-        for leak in &mut section.leaks {
-            leak.secret_bytes.truncate(positions_left.min(list_items_max("secret_bytes")));
-            positions_left -= leak.secret_bytes.len();
-        }
-    }
+    chosen.targets.iter_mut().filter_map(|target| target.constant_time.as_mut()).for_each(clip_secrets);
     let mut value = serde_json::to_value(chosen).expect("a record always serializes");
     clip_value("", &mut value);
     let mut clipped: Record = serde_json::from_value(value).expect("cutting keeps the shape");
@@ -49,6 +42,25 @@ pub fn clip(record: &Record) -> Record {
     clipped
 }
 
+/// The lists inside of leaks and entries have a bound each and, where they may be long, one for all of them together.
+fn clip_secrets(section: &mut ConstantTime) {
+    keep_worst(&mut section.entries, ENTRIES_MAX, |entry| &entry.verdict);
+    keep_worst(&mut section.leaks, LEAKS_MAX, |leak| &leak.verdict);
+    let mut positions_left = POSITIONS_MAX;
+    for leak in &mut section.leaks {
+        leak.secret_bytes.truncate(positions_left.min(list_items_max("secret_bytes")));
+        positions_left -= leak.secret_bytes.len();
+        leak.frames.truncate(LEAK_FRAMES_MAX);
+        leak.machine.truncate(LEAK_NOTES_MAX);
+    }
+    let mut functions_left = UNREACHED_MAX;
+    for entry in &mut section.entries {
+        entry.unreached.truncate(functions_left);
+        functions_left -= entry.unreached.len();
+        entry.notes.truncate(LEAK_NOTES_MAX);
+    }
+}
+
 /// Trials of one target: every family at every entry of a large module in several sizes.
 const TRIALS_MAX: usize = 5_000;
 /// Measurements of one shape: 64 doublings are every size that there is.
@@ -59,7 +71,12 @@ const GROWTH_MAX: usize = 500;
 /// Entries of one target that handle secrets.
 const ENTRIES_MAX: usize = 500;
 /// Leaks of one target: a library for large numbers that branches on every digit has some hundreds.
-const LEAKS_MAX: usize = 2_000;
+const LEAKS_MAX: usize = 1_000;
+/// Frames of one leak, most of them inlined ones; notes of a leak and of an entry.
+const LEAK_FRAMES_MAX: usize = 16;
+const LEAK_NOTES_MAX: usize = 16;
+/// Functions with code that was not reached, of all entries of one target.
+const UNREACHED_MAX: usize = 5_000;
 /// Positions in secrets of one target, all leaks together: some hundred leaks of every byte of a long key.
 const POSITIONS_MAX: usize = 100_000;
 
@@ -158,6 +175,7 @@ fn list_items_max(key: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::constant_time::{Handled, Leak};
     use crate::contract::{Contract, Growth, Point, Reads, Tile, Trial};
     use crate::record::{Finding, FunctionCoverage};
 
@@ -201,6 +219,42 @@ mod tests {
                 "This report lists 5000 of 20000 trials of the contract.",
                 "This report lists 500 of 501 shapes of growing work."
             ]
+        );
+        assert_eq!(clip(&clipped), clipped);
+    }
+
+    #[test]
+    fn failing_leaks_are_the_last_to_go() {
+        let leak = |at: u32| Leak {
+            verdict: if at % 1_000 == 999 { Verdict::Fail(at.to_string()) } else { Verdict::Warn("weak".into()) },
+            secret_bytes: (0..if at < 30 { 9_000 } else { 3 }).collect(),
+            secrets_hex: ["0".repeat(512), "0".repeat(600)],
+            ..Leak::default()
+        };
+        let entry = |at: usize| Handled {
+            verdict: if at == 700 { Verdict::Fail("leaks".into()) } else { Verdict::Pass },
+            ..Handled::default()
+        };
+        let section = ConstantTime {
+            entries: (0..800).map(entry).collect(),
+            leaks: (0..20_000).map(leak).collect(),
+            ..ConstantTime::default()
+        };
+        let target = TargetRecord { constant_time: Some(section), ..TargetRecord::default() };
+        let clipped = clip(&Record { targets: vec![target], ..Record::default() });
+        let target = &clipped.targets[0];
+        let section = target.constant_time.as_ref().unwrap();
+        let failing = |verdict: &&Verdict| matches!(verdict, Verdict::Fail(_));
+        assert_eq!((section.leaks.len(), section.entries.len()), (1_000, 500));
+        assert_eq!(section.leaks.iter().map(|leak| &leak.verdict).filter(failing).count(), 20);
+        assert_eq!(section.entries.iter().map(|entry| &entry.verdict).filter(failing).count(), 1);
+        // Long lists of positions are cut one by one, and those behind the sum of them go.
+        let lengths: Vec<usize> = section.leaks.iter().map(|leak| leak.secret_bytes.len()).collect();
+        assert_eq!((lengths[0], lengths[23], lengths[24], lengths[25]), (4_096, 4_096, 1_696, 0));
+        assert_eq!(section.leaks[0].secrets_hex[0].len(), 512);
+        assert_eq!(
+            target.notes,
+            ["This report lists 500 of 800 entries with secrets.", "This report lists 1000 of 20000 leaks of secrets."]
         );
         assert_eq!(clip(&clipped), clipped);
     }

@@ -1,7 +1,8 @@
 //! A record in which every text is an attack on whoever prints it, in every format.
 
-use crate::{limits, sample, tools};
+use crate::{limits, sample, secrets, tools};
 use autoclave_reports::Record;
+use autoclave_reports::constant_time::Unreached;
 use autoclave_reports::contract::{Contract, Point, Tile};
 use autoclave_reports::formats::{ALL, Format, html};
 use serde_json::Value;
@@ -26,6 +27,7 @@ const PAYLOAD: &str = concat!(
 pub fn record() -> Record {
     let mut whole = sample::record();
     whole.targets.extend(limits::record().targets);
+    whole.targets.extend(secrets::record().targets);
     let mut value = serde_json::to_value(whole).unwrap();
     let mut count = 0;
     poison("", &mut value, &mut count);
@@ -126,6 +128,58 @@ fn a_contract_without_end_makes_a_page_that_ends() {
     }
 }
 
+/// Leaks of as many places, with numbers as large, as a file may hold.
+#[test]
+fn secrets_without_end_make_a_page_that_ends() {
+    let sample = secrets::record().targets.remove(0).constant_time.unwrap();
+    let mut section = sample.clone();
+    for at in 0..2_500_usize {
+        let mut leak = sample.leaks[at % sample.leaks.len()].clone();
+        leak.entry = format!("entry{}", at % 700);
+        leak.class = if at % 3 == 0 { leak.class } else { PAYLOAD.into() };
+        leak.source = PAYLOAD.repeat(3);
+        (leak.secret_len, leak.event, leak.pairs) = (u32::MAX - at as u32 % 2, u64::MAX, u64::MAX);
+        leak.secret_bytes = if at < 20 { (0..9_000).rev().collect() } else { vec![u32::MAX; 300] };
+        leak.secrets_hex = [format!("{at:0600x}"), PAYLOAD.into()];
+        leak.machine = vec![PAYLOAD.into(); 40];
+        leak.frames = vec![leak.frames[0].clone(); 40];
+        section.leaks.push(leak);
+        let mut entry = sample.entries[at % sample.entries.len()].clone();
+        entry.entry = format!("entry{at}");
+        (entry.events, entry.runs, entry.pairs, entry.strong) = (u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+        entry.weak = u64::MAX;
+        entry.cpu_seconds = f64::NAN;
+        entry.notes = vec![PAYLOAD.into(); 40];
+        entry.unreached = vec![Unreached { function: PAYLOAD.into(), sites: 0, unreached: u64::MAX }; 40];
+        for clocked in &mut entry.clocked {
+            (clocked.effect_ns, clocked.interval_ns, clocked.p) = (f64::NAN, [f64::NEG_INFINITY, f64::MAX], f64::NAN);
+        }
+        if at < 1_000 {
+            section.entries.push(entry);
+        }
+    }
+    section.machine = vec![sample.machine[0].clone(); 3_000];
+    section.scanned = vec![PAYLOAD.into(); 3_000];
+    let mut target = sample::record().targets.remove(0);
+    target.constant_time = Some(section);
+    let record = Record { targets: vec![target], ..Record::default() };
+    for format in ALL {
+        for file in format.files(&record) {
+            let text = String::from_utf8(file.bytes).unwrap();
+            assert_inert(&file.path, &text);
+            let bytes_max = if ["json", "constant-time"].contains(&format.name) { 64 << 20 } else { 4 << 20 };
+            assert!(text.len() < bytes_max, "{}: {} bytes", file.path, text.len());
+            let odd = [">NaN", "\"NaN", ">inf", "\"inf\"", "\"-inf"].into_iter().find(|odd| text.contains(odd));
+            assert_eq!(odd, None, "{}", file.path);
+        }
+    }
+    // What is left out is counted.
+    let page = String::from_utf8(Format::find("html").unwrap().bytes(&record)).unwrap();
+    for note in ["500 of 1010 entries with secrets", "1000 of 2540 leaks of secrets", "more in constant-time.csv"] {
+        assert!(page.contains(note), "{note}");
+    }
+}
+
 #[test]
 fn pages_hold_no_markup_from_outside() {
     let record = record();
@@ -147,7 +201,7 @@ fn other_formats_hold_no_commands_from_outside() {
         assert!(line.starts_with("::error ") || line.starts_with("::warning "), "{line}");
     }
     // CSV: read back by the rules of RFC 4180, no cell is a formula.
-    for csv in [text("csv"), text("contract")] {
+    for csv in [text("csv"), text("contract"), text("constant-time")] {
         assert!(csv.lines().count() > 3);
         for row in csv.split("\r\n").skip(1).filter(|row| !row.is_empty()) {
             assert!(!row.contains('\n'));
