@@ -46,8 +46,11 @@ pub const MESSAGE_EXPORT: &str = "AUTOCLAVE_MESSAGE";
 const LOADING_TIMES: u64 = 10;
 /// The judge may take this many times the wall-clock limit: a busy machine must not make a finding.
 const JUDGE_TIMES: u64 = 20;
-/// A traced run may burn this many times the fuel: every observed operand costs about a dozen instructions.
+/// A traced run may burn this many times the fuel: every observed operand costs 15 instructions or so.
 const TRACING_TIMES: u64 = 8;
+/// A recorded one this many times: there an operand costs not quite three times as much, and what ends within the one limit
+/// shall end within the other.
+const RECORDING_TIMES: u64 = 3 * TRACING_TIMES;
 /// What 32 bits can address.
 const MEMORY32_BYTES: u64 = 1 << 32;
 /// Attempts at a new instance, where the first one worked.
@@ -422,7 +425,7 @@ impl Executor {
     }
 
     /// [`Build::Trace`] or [`Build::Record`] in a fresh instance for each input, with fuel: a loop on what is secret ends, and
-    /// always at the same place. What was added burns fuel too; the limits count [`TRACING_TIMES`] times.
+    /// always at the same place. What was added burns fuel too: the limit counts 8 times, and 24 times for a record.
     pub fn tracing(
         engine: &Engine,
         target: &Target,
@@ -430,9 +433,10 @@ impl Executor {
         build: Build,
         limits: &Limits,
     ) -> Result<Self, HarnessError> {
+        let times = if build == Build::Record { RECORDING_TIMES } else { TRACING_TIMES };
         let limits = Limits {
-            fuel_base: limits.fuel_base.saturating_mul(TRACING_TIMES),
-            fuel_per_byte: limits.fuel_per_byte.saturating_mul(TRACING_TIMES),
+            fuel_base: limits.fuel_base.saturating_mul(times),
+            fuel_per_byte: limits.fuel_per_byte.saturating_mul(times),
             ..limits.clone()
         };
         Self::start(Program::new(engine, target, entry, build.options(), Purpose::Judge, &limits)?, Reset::Fresh)

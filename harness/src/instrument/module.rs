@@ -68,7 +68,7 @@ pub(super) struct Module {
     pub edges_without_slots_max: u64,
     /// Most compare sites.
     pub compares_max: u64,
-    /// Most traced operands.
+    /// Most operands that are traced, instructions that are not, and calls.
     pub traced_max: u64,
 }
 
@@ -163,7 +163,7 @@ impl Module {
                 }
                 _ => (0, 0),
             };
-            self.traced_max += trace::sites_max(self, &operator);
+            self.traced_max += trace::entries_max(self, &operator);
             let (edges, slots, compares) = match &operator {
                 Operator::BrIf { .. } | Operator::If { .. } => (2, 0, 0),
                 Operator::BrOnNull { .. }

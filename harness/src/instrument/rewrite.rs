@@ -5,7 +5,7 @@ use super::compare::{self, Comparer, Listen};
 use super::helpers::{Context, Helper};
 use super::layout;
 use super::module::Module;
-use super::trace::Tracer;
+use super::trace::{self, Trace, Tracer};
 use super::{
     DIRTY_PAGE_BYTES, GLOBAL_EXPORT_PREFIX, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, Layout, MEMORY_EXPORT, Options,
     Site, SiteKind,
@@ -38,6 +38,16 @@ pub(super) fn rewrite(
             name,
             format!(
                 "has {edges_max} branches, more than the {COUNTERS_MAX} that are counted: split it, or fuzz it without edges"
+            ),
+        ));
+    }
+    if options.trace != Trace::None && module.traced_max > trace::ENTRIES_MAX {
+        return Err(HarnessError::module(
+            name,
+            format!(
+                "has {} branches, accesses and other operands to trace, more than {}: split it",
+                module.traced_max,
+                trace::ENTRIES_MAX
             ),
         ));
     }

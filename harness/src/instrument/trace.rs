@@ -21,6 +21,9 @@ pub const EVENTS_HEADER_BYTES: usize = 32;
 /// A window, and one event more behind it where those outside it are thrown.
 pub(super) const EVENTS_REGION_BYTES: u64 = EVENTS_HEADER_BYTES as u64 + (EVENTS_MAX + 1) * EVENT_BYTES as u64;
 
+/// Most entries of all lists: each makes the module a few dozen bytes longer.
+pub(super) const ENTRIES_MAX: u64 = 4 << 20;
+
 const KIND_VALUE: u32 = 0;
 const KIND_CALL: u32 = 1;
 const KIND_BACK: u32 = 2;
@@ -470,10 +473,15 @@ fn memory_type(module: &Module, memory: u32) -> ValType {
     if module.memories[memory as usize].memory64 { ValType::I64 } else { ValType::I32 }
 }
 
-/// Most sites that `operator` has.
-pub(super) fn sites_max(module: &Module, operator: &Operator<'_>) -> u64 {
-    shape(module, operator)
-        .map_or(0, |shape| shape.operands.iter().filter(|operand| operand.name.is_some()).count() as u64)
+/// Most entries that `operator` adds to the lists of what is traced, of what is not, and of calls.
+pub(super) fn entries_max(module: &Module, operator: &Operator<'_>) -> u64 {
+    let sites = shape(module, operator)
+        .map_or(0, |shape| shape.operands.iter().filter(|operand| operand.name.is_some()).count());
+    sites as u64 + u64::from(untraced(operator).is_some()) + u64::from(calls(operator))
+}
+
+fn calls(operator: &Operator<'_>) -> bool {
+    matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. })
 }
 
 /// Writes what is traced into bodies, and keeps the lists of sites.

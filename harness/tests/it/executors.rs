@@ -143,6 +143,8 @@ const BUILDS: &[(Build, Reset)] = &[
     (Build::Fuzz, Reset::Fresh),
     (Build::Fuzz, Reset::Dirty),
     (Build::Compare, Reset::Dirty),
+    (Build::Trace, Reset::Fresh),
+    (Build::Record, Reset::Fresh),
 ];
 
 #[test]
