@@ -13,6 +13,25 @@ pub enum Outcome {
     Limit(Limit),
 }
 
+/// Times of two inputs and of a control, measured in turns; see `constant_time/clock.rs`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Timed {
+    /// Calls in one measurement.
+    pub calls: u64,
+    /// Nanoseconds of four measurements beside each other: first input, second input; first input, first input again.
+    pub steps: Vec<[f64; 4]>,
+}
+
+impl Timed {
+    /// In which order the four measurements of a step are made: as random as the bits, pairs stay together.
+    pub fn order(bits: u64) -> [usize; 4] {
+        let pair = |first: usize, swapped: bool| if swapped { [first + 1, first] } else { [first, first + 1] };
+        let (secrets, control) = (pair(0, bits >> 40 & 1 == 1), pair(2, bits >> 41 & 1 == 1));
+        let [first, second] = if bits >> 42 & 1 == 1 { [control, secrets] } else { [secrets, control] };
+        [first[0], first[1], second[0], second[1]]
+    }
+}
+
 /// Trap kinds of the core specification and its adopted proposals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trap {

@@ -13,9 +13,11 @@ mod engine;
 mod facts;
 pub mod host;
 pub mod imports;
+pub mod machine;
 pub mod numeric;
 mod raw;
 pub mod script;
+pub mod stopwatch;
 mod verify;
 pub mod wasi;
 pub mod wbindgen;
@@ -35,6 +37,7 @@ use wasmtime::{ExternType, Global, Instance, InstancePre, Linker, Memory, Module
 
 pub use crate::instrument::features;
 pub use engine::Engine;
+pub use stopwatch::Stopwatch;
 pub use verify::{Difference, Verified, verify};
 
 /// Allocated and freed once before the first input, so that the guest's allocator has its memory before the snapshot.
@@ -55,6 +58,18 @@ const RECORDING_TIMES: u64 = 3 * TRACING_TIMES;
 const MEMORY32_BYTES: u64 = 1 << 32;
 /// Attempts at a new instance, where the first one worked.
 const REVIVALS_MAX: u32 = 3;
+
+/// The version of a dependency that this binary was built with.
+pub(crate) fn locked_version(name: &str) -> Option<&'static str> {
+    let lock = include_str!("../../Cargo.lock");
+    let package = lock.split("[[package]]").find(|package| package.contains(&format!("\nname = \"{name}\"\n")))?;
+    package.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+}
+
+/// `wasmtime 48.0.8`: what reports call this engine.
+pub fn wasmtime_name() -> String {
+    format!("wasmtime {}", locked_version("wasmtime").unwrap_or("?"))
+}
 
 /// What is added to the module before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -259,7 +274,7 @@ impl Executor {
             wall_epochs: epochs(match program.purpose {
                 // Fuel ends what the judge runs; the clock is there for what burns no fuel, on however busy a machine.
                 Purpose::Judge => program.limits.wall_ms_max.saturating_mul(JUDGE_TIMES),
-                Purpose::Fuzz => program.limits.wall_ms_max,
+                Purpose::Fuzz | Purpose::Clock => program.limits.wall_ms_max,
             }),
             program,
             reset,

@@ -5,6 +5,7 @@
 //! {engine, executors, boundary, parsers, generators} → {instrument, minimise, views} →
 //! {target, corpus, symbols, limits, execution, error}`.
 
+pub mod boundary;
 pub mod campaign;
 pub mod check;
 pub mod cli;

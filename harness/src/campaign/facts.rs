@@ -68,16 +68,9 @@ pub fn shell_word(word: &str) -> String {
 pub fn toolchain() -> BTreeMap<String, String> {
     let mut versions = BTreeMap::from([("autoclave".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     for name in ["wasmtime", "libafl", "wasmparser"] {
-        versions.insert(name.to_owned(), locked_version(name).unwrap_or("unknown").to_owned());
+        versions.insert(name.to_owned(), crate::executors::locked_version(name).unwrap_or("unknown").to_owned());
     }
     versions
-}
-
-/// The version of a dependency that this binary was built with.
-fn locked_version(name: &str) -> Option<&'static str> {
-    let lock = include_str!("../../../Cargo.lock");
-    let package = lock.split("[[package]]").find(|package| package.contains(&format!("\nname = \"{name}\"\n")))?;
-    package.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
 }
 
 /// The machine.
@@ -225,12 +218,6 @@ mod tests {
         for name in crate::limits::Limits::names() {
             assert!(LIMITS.iter().any(|(known, ..)| *known == name), "{name} has no unit and reason");
         }
-    }
-
-    #[test]
-    fn versions_are_those_of_the_lock_file() {
-        assert!(locked_version("wasmtime").is_some_and(|version| version.starts_with("48.")));
-        assert_eq!(locked_version("no such package"), None);
     }
 
     #[test]

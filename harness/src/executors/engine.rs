@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     Fuzz,
     /// Fuel, and epochs as the outer guard.
     Judge,
+    /// Epochs only, and nothing else that a deployed host does not compile: to be measured.
+    Clock,
 }
 
 /// Where instances live.
@@ -195,10 +197,27 @@ pub(super) fn allocation(memories: usize, tables: usize, table_elements: u64, li
     if fits { Allocation::Pooled } else { Allocation::OnDemand }
 }
 
-fn config(key: Key) -> Config {
+/// Every setting as wasmtime's users have it by default, but for the features: what is compiled is what they run.
+fn config_deployed(effort: Effort) -> Config {
     let mut config = Config::new();
     let wanted = instrument::features();
     config.wasm_features(wanted, true).wasm_features(WasmFeatures::WASM3.difference(wanted), false);
+    if effort == Effort::Quick {
+        config.cranelift_opt_level(wasmtime::OptLevel::None);
+        config.cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass);
+    }
+    config
+}
+
+/// An engine that is as its users have it, without fuel, epochs and whatever else adds code: to look at what it compiles.
+/// Nothing that is compiled with it may run, since nothing would end it.
+pub(super) fn deployed(effort: Effort) -> Result<wasmtime::Engine, HarnessError> {
+    wasmtime::Engine::new(&config_deployed(effort))
+        .map_err(|error| HarnessError::Engine(format!("wasmtime does not start: {error:#}")))
+}
+
+fn config(key: Key) -> Config {
+    let mut config = config_deployed(key.kind.effort);
     config
         .epoch_interruption(true)
         .consume_fuel(key.kind.purpose == Purpose::Judge)
@@ -210,15 +229,11 @@ fn config(key: Key) -> Config {
         .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX))
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
         // Two runs of one input agree to the bit, on every machine.
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(key.kind.purpose != Purpose::Clock)
+        .relaxed_simd_deterministic(key.kind.purpose != Purpose::Clock)
         // The host keeps pointers into linear memory.
         .memory_reservation(MEMORY_BYTES_MAX)
         .memory_may_move(false);
-    if key.kind.effort == Effort::Quick {
-        config.cranelift_opt_level(wasmtime::OptLevel::None);
-        config.cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass);
-    }
     if key.kind.allocation == Allocation::Pooled {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(POOL_INSTANCES)

@@ -40,6 +40,16 @@ enum Room {
 pub struct Placed {
     arguments: Vec<Vec<Val>>,
     outs: Vec<Vec<Range<u64>>>,
+    /// Address and length of each buffer, in order.
+    places: Vec<(u32, usize)>,
+}
+
+/// An argument that an input means.
+enum Filled {
+    /// Bytes of a buffer, and what of it the call is to write.
+    Buffer { bytes: Vec<u8>, written: Vec<Range<u64>>, with_length: bool },
+    /// A number.
+    Value(Val),
 }
 
 impl Scripted {
@@ -116,21 +126,91 @@ impl Scripted {
 
     /// Writes the buffers and gathers the arguments; nothing where the guest has no memory for them.
     pub fn place(&self, store: &mut Store<HostState>, input: &[u8]) -> wasmtime::Result<Option<Placed>> {
-        let mut ranges = Vec::new();
-        self.script.split(input, &mut ranges);
-        let mut placed = Placed { arguments: Vec::new(), outs: Vec::new() };
+        let mut placed = Placed { arguments: Vec::new(), outs: Vec::new(), places: Vec::new() };
         let mut added = match self.room {
             Room::Added(start) => start,
             _ => 0,
         };
-        for call in &self.script.calls {
-            let (mut arguments, mut outs) = (Vec::with_capacity(call.params.len()), Vec::new());
-            for argument in &call.arguments {
-                let ty = call.params[arguments.len()];
+        for filled in self.fill(input) {
+            let (mut arguments, mut outs) = (Vec::with_capacity(filled.len()), Vec::new());
+            for argument in filled {
                 match argument {
+                    Filled::Buffer { bytes, written, with_length } => {
+                        let Some(place) = self.buffer(store, bytes.len() as u32, &mut added)? else { return Ok(None) };
+                        self.write(store, place, &bytes)?;
+                        let place64 = u64::from(place);
+                        outs.extend(written.into_iter().map(|range| place64 + range.start..place64 + range.end));
+                        placed.places.push((place, bytes.len()));
+                        arguments.push(Val::I32(place as i32));
+                        if with_length {
+                            arguments.push(Val::I32(bytes.len() as i32));
+                        }
+                    }
+                    Filled::Value(value) => arguments.push(value),
+                }
+            }
+            placed.arguments.push(arguments);
+            placed.outs.push(outs);
+        }
+        Ok(Some(placed))
+    }
+
+    /// Puts another input where one was placed before, at the same addresses. Says whether it could: buffers have the same
+    /// lengths. Calls that gave their buffers back, or moved them, must not have been made.
+    pub fn place_again(
+        &self,
+        store: &mut Store<HostState>,
+        placed: &mut Placed,
+        input: &[u8],
+    ) -> wasmtime::Result<bool> {
+        let mut places = placed.places.iter();
+        for (filled, arguments) in self.fill(input).into_iter().zip(&mut placed.arguments) {
+            let mut at = 0;
+            for argument in filled {
+                match argument {
+                    Filled::Buffer { bytes, with_length, .. } => {
+                        let Some((place, _)) = places.next().filter(|(_, len)| *len == bytes.len()) else {
+                            return Ok(false);
+                        };
+                        self.write(store, *place, &bytes)?;
+                        at += if with_length { 2 } else { 1 };
+                    }
+                    Filled::Value(value) => {
+                        arguments[at] = value;
+                        at += 1;
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a called function takes over the buffers that it is given, as wasm-bindgen's do.
+    pub fn gives_buffers_away(&self) -> bool {
+        matches!(self.room, Room::AlignedAlloc(_))
+    }
+
+    fn write(&self, store: &mut Store<HostState>, place: u32, bytes: &[u8]) -> wasmtime::Result<()> {
+        match self.memory.filter(|_| !bytes.is_empty()) {
+            Some(memory) => write_guest(&mut *store, memory, place.into(), bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// The arguments of each call that an input means.
+    fn fill(&self, input: &[u8]) -> Vec<Vec<Filled>> {
+        let mut ranges = Vec::new();
+        self.script.split(input, &mut ranges);
+        let calls = self.script.calls.iter().map(|call| {
+            let mut at = 0;
+            let mut filled = Vec::with_capacity(call.arguments.len());
+            for argument in &call.arguments {
+                let ty = call.params[at];
+                at += 1;
+                filled.push(match argument {
                     Argument::Buffer { pieces, with_length } => {
-                        let mut bytes = Vec::new();
-                        let mut written = Vec::new();
+                        at += usize::from(*with_length);
+                        let (mut bytes, mut written) = (Vec::new(), Vec::new());
                         for piece in pieces {
                             match piece {
                                 Piece::Field(index) => bytes.extend(zero_extended(input, ranges[*index].clone())),
@@ -140,29 +220,17 @@ impl Scripted {
                                 }
                             }
                         }
-                        let Some(place) = self.buffer(store, bytes.len() as u32, &mut added)? else { return Ok(None) };
-                        if let Some(memory) = self.memory.filter(|_| !bytes.is_empty()) {
-                            write_guest(&mut *store, memory, place.into(), &bytes)?;
-                        }
-                        let place64 = u64::from(place);
-                        outs.extend(written.into_iter().map(|range| place64 + range.start..place64 + range.end));
-                        arguments.push(Val::I32(place as i32));
-                        if *with_length {
-                            arguments.push(Val::I32(bytes.len() as i32));
-                        }
+                        Filled::Buffer { bytes, written, with_length: *with_length }
                     }
-                    Argument::Number(index) => {
-                        arguments.push(number(ty, &zero_extended(input, ranges[*index].clone())));
-                    }
-                    Argument::Constant(value) => arguments.push(constant(ty, *value)),
-                    // Filled in when it is known.
-                    Argument::Result(_) => arguments.push(constant(ty, 0)),
-                }
+                    Argument::Number(index) => Filled::Value(number(ty, &zero_extended(input, ranges[*index].clone()))),
+                    Argument::Constant(value) => Filled::Value(constant(ty, *value)),
+                    // Put in when it is known.
+                    Argument::Result(_) => Filled::Value(constant(ty, 0)),
+                });
             }
-            placed.arguments.push(arguments);
-            placed.outs.push(outs);
-        }
-        Ok(Some(placed))
+            filled
+        });
+        calls.collect()
     }
 
     /// Makes the calls with arguments that are in place.
@@ -172,15 +240,17 @@ impl Scripted {
         placed: &Placed,
         results: &mut Vec<Vec<Val>>,
     ) -> wasmtime::Result<()> {
-        results.clear();
-        for ((call, callee), arguments) in self.script.calls.iter().zip(&self.callees).zip(&placed.arguments) {
-            let mut values = vec![Val::I32(0); call.results.len()];
+        // Their room is kept from run to run: a clock may be running.
+        results.resize_with(self.callees.len(), Vec::new);
+        for (index, (call, callee)) in self.script.calls.iter().zip(&self.callees).enumerate() {
+            let (earlier, values) = results.split_at_mut(index);
+            let (arguments, values) = (&placed.arguments[index], &mut values[0]);
+            values.resize(call.results.len(), Val::I32(0));
             if call.arguments.iter().any(|argument| matches!(argument, Argument::Result(_))) {
-                callee.call(&mut *store, &with_results(call, arguments, results), &mut values)?;
+                callee.call(&mut *store, &with_results(call, arguments, earlier), values)?;
             } else {
-                callee.call(&mut *store, arguments, &mut values)?;
+                callee.call(&mut *store, arguments, values)?;
             }
-            results.push(values);
         }
         Ok(())
     }
