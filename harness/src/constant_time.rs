@@ -76,3 +76,24 @@ pub struct Answer {
     /// Executions.
     pub executions: u64,
 }
+
+/// What of the ground truth did not come out.
+pub fn unmet(expected: &str, answer: &Answer) -> String {
+    let mut words = expected.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let classes: Vec<&str> = words.collect();
+    let verdict = answer.handled.verdict.name();
+    let wanted = match kind {
+        "constant" => "PASS",
+        "weak" => "WARN",
+        "leak" => "FAIL",
+        other => return format!("target.toml expects {other:?}: write constant, leak CLASS… or weak CLASS…"),
+    };
+    let seen = |class: &&&str| answer.leaks.iter().any(|leak| leak.class == **class);
+    let missing: Vec<&str> = classes.iter().filter(|class| !seen(class)).copied().collect();
+    match (verdict == wanted, missing.is_empty()) {
+        (true, true) => String::new(),
+        (false, _) => format!("{wanted} was expected, {verdict} came out"),
+        (true, false) => format!("no {} was seen", missing.join(", no ")),
+    }
+}

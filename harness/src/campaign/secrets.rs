@@ -9,7 +9,7 @@ use crate::constant_time::{self, Answer, Question};
 use crate::corpus::Store;
 use crate::coverage::Finder;
 use crate::error::HarnessError;
-use crate::executors::Engine;
+use crate::executors::{Engine, machine};
 use crate::oracles;
 use crate::symbols::Symbols;
 use crate::target::{Allowed, MANIFEST_FILE, Policy, Shape, Target};
@@ -17,7 +17,7 @@ use autoclave_reports::constant_time::{ConstantTime, Handled, Leak};
 use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, Scope, Timing};
 use autoclave_reports::{Finding, Severity, TargetRecord, Verdict, rules};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
@@ -207,6 +207,8 @@ fn examine(
     };
     let mut section = ConstantTime { policy: policy.name().into(), ..ConstantTime::default() };
     let mut sources = sources;
+    let code = machine::scan(target, &target.limits);
+    let mut diverged = BTreeSet::new();
     for (entry, answer) in entries.iter().zip(answers) {
         let mut answer = match answer {
             Ok(answer) => answer,
@@ -220,10 +222,16 @@ fn examine(
         row.execs += answer.executions;
         for (leak, offset) in answer.leaks.iter_mut().zip(&answer.offsets) {
             leak.source = sources.line(&symbols, *offset);
+            diverged.insert(*offset);
+            if let Ok(code) = &code
+                && depends_on_engine(leak)
+            {
+                leak.machine.push(code.sentence(*offset));
+            }
         }
         if let Some(expected) = target.manifest.expect.get(entry) {
             answer.handled.expected.clone_from(expected);
-            answer.handled.unmet = unmet(expected, &answer);
+            answer.handled.unmet = constant_time::unmet(expected, &answer);
         }
         let findings = findings(home, flags, asked, entry, &mut answer, folder)?;
         row.findings.extend(findings);
@@ -234,6 +242,13 @@ fn examine(
         }
         section.entries.push(answer.handled);
         section.leaks.extend(answer.leaks);
+    }
+    match code {
+        Ok(code) => {
+            section.machine = code.summary(&target.wasm, &diverged);
+            section.scanned.push(code.engine);
+        }
+        Err(error) => row.notes.push(format!("machine code was not looked at: {error}")),
     }
     row.sort_findings();
     row.verdict = verdict(&row, &section);
@@ -276,27 +291,6 @@ fn examine_entry(
     let mut answer = constant_time::examine(&question)?;
     answer.handled.cpu_seconds = facts::thread_cpu_seconds() - before;
     Ok(answer)
-}
-
-/// What of the ground truth did not come out.
-pub fn unmet(expected: &str, answer: &Answer) -> String {
-    let mut words = expected.split_whitespace();
-    let kind = words.next().unwrap_or_default();
-    let classes: Vec<&str> = words.collect();
-    let verdict = answer.handled.verdict.name();
-    let wanted = match kind {
-        "constant" => "PASS",
-        "weak" => "WARN",
-        "leak" => "FAIL",
-        other => return format!("target.toml expects {other:?}: write constant, leak CLASS… or weak CLASS…"),
-    };
-    let seen = |class: &&&str| answer.leaks.iter().any(|leak| leak.class == **class);
-    let missing: Vec<&str> = classes.iter().filter(|class| !seen(class)).copied().collect();
-    match (verdict == wanted, missing.is_empty()) {
-        (true, true) => String::new(),
-        (false, _) => format!("{wanted} was expected, {verdict} came out"),
-        (true, false) => format!("no {} was seen", missing.join(", no ")),
-    }
 }
 
 /// One finding for each function and class of operation, worst first.
@@ -352,6 +346,11 @@ fn findings(
         });
     }
     Ok(list)
+}
+
+/// Whether what an engine makes of the operation decides if it can be seen.
+fn depends_on_engine(leak: &Leak) -> bool {
+    !leak.strong || leak.class == "div"
 }
 
 /// What a clock could tell as well is worse than what only a cache or a counter shows.

@@ -57,7 +57,7 @@ const OTHER_HOST: u64 = 0x6f74_6865_7221;
 /// # Errors
 /// Of the engine: a module that cannot be run or instrumented at all.
 pub fn examine(question: &Question<'_>) -> Result<Answer, HarnessError> {
-    let Question { engine, target, entry, .. } = question;
+    let Question { target, entry, .. } = question;
     let mut handled = Handled { entry: (*entry).to_owned(), policy: String::new(), ..Handled::default() };
     let Some(script) = target.scripts.get(*entry).map(Arc::clone) else {
         handled.verdict = Verdict::NotTested("nobody says which of its arguments are secret".to_owned());
@@ -68,18 +68,7 @@ pub fn examine(question: &Question<'_>) -> Result<Answer, HarnessError> {
         handled.verdict = Verdict::NotApplicable("its script names no secret".to_owned());
         return Ok(Answer { handled, ..Answer::default() });
     }
-    let mut runs = Runs {
-        hash: Executor::tracing(engine, target, entry, Build::Trace, &target.limits)?,
-        record: None,
-        script,
-        question,
-        list: Vec::new(),
-        bases: Vec::new(),
-        vectors: Vec::new(),
-        known: HashMap::new(),
-        lengths: HashMap::new(),
-        executions: 0,
-    };
+    let mut runs = Runs::new(question, script)?;
     let answer = runs.examine(handled);
     let executions = runs.executions;
     answer.map(|answer| Answer { executions, ..answer })
@@ -128,7 +117,23 @@ struct Found {
     pairs: u64,
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    fn new(question: &'a Question<'a>, script: Arc<Script>) -> Result<Self, HarnessError> {
+        let Question { engine, target, entry, .. } = question;
+        Ok(Self {
+            hash: Executor::tracing(engine, target, entry, Build::Trace, &target.limits)?,
+            record: None,
+            script,
+            question,
+            list: Vec::new(),
+            bases: Vec::new(),
+            vectors: Vec::new(),
+            known: HashMap::new(),
+            lengths: HashMap::new(),
+            executions: 0,
+        })
+    }
+
     fn examine(&mut self, mut handled: Handled) -> Result<Answer, HarnessError> {
         let question = self.question;
         let first = publics::plain(&self.script, question.seed);
@@ -178,12 +183,11 @@ impl Runs<'_> {
     /// Why the entry cannot be compared with itself: the same input twice gives different work.
     fn unsteady(&mut self, first: &Run, values: &[Vec<u8>]) -> Option<String> {
         let again = self.run(0, values, None);
-        if again.vector == first.vector && again.output == first.output && again.outcome == first.outcome {
+        if is_same(first, &again) {
             return None;
         }
-        let (a, b) = (&self.vectors[first.vector], &self.vectors[again.vector]);
-        let site = (0..a.len()).find(|site| a[*site] != b[*site]);
-        let place = site.map_or_else(String::new, |site| format!(", first {}", self.place(site as u32)));
+        let site = differences(&self.vectors[first.vector], &self.vectors[again.vector]).next();
+        let place = site.map_or_else(String::new, |site| format!(", first {}", self.place(site)));
         Some(format!("not deterministic: the same secret twice gives different work or answers{place}"))
     }
 
@@ -267,7 +271,7 @@ impl Runs<'_> {
             return vec![None];
         }
         let other = self.run(0, &base, Some(OTHER_HOST));
-        if other.vector == first.vector && other.output == first.output {
+        if is_same(&first, &other) {
             return vec![None];
         }
         handled.notes.push(format!(
@@ -651,6 +655,11 @@ impl Runs<'_> {
     }
 }
 
+/// Whether two executions cannot be told apart by anything that is looked at.
+fn is_same(one: &Run, other: &Run) -> bool {
+    one.vector == other.vector && one.output == other.output && one.outcome == other.outcome
+}
+
 /// What a script declassifies of an output: results are eight bytes each (vectors sixteen), `out` buffers as they are.
 fn shown(script: &Script, output: &[u8]) -> Vec<u8> {
     let (mut shown, mut at) = (Vec::new(), 0);
@@ -697,5 +706,43 @@ fn value_text(operation: &str, value: u64) -> String {
         Some(("f32", rest)) if rest != "convert_i64_u" => format!("{:?}", f32::from_bits(value as u32)),
         Some(("f64", rest)) if rest != "convert_i64_u" => format!("{:?}", f64::from_bits(value)),
         _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Target;
+
+    /// The second of two runs of one input that does something else: what never happens with this engine, and would make
+    /// every answer worthless.
+    #[test]
+    fn work_that_changes_by_itself_is_no_answer() {
+        let wat = r#"(module (memory (export "memory") 1) (func (export "entry") (param i32) (result i32)
+            (i32.load8_u (i32.and (local.get 0) (i32.const 0xff)))))"#;
+        let manifest = toml::from_str("[calls]\nentry = 'entry(secret)'").unwrap();
+        let target = Target::from_bytes("module", wat.as_bytes(), manifest, &Default::default()).unwrap();
+        let engine = executors::Engine::new(None).unwrap();
+        let symbols = crate::symbols::Symbols::load(&target.wasm);
+        let question = Question {
+            engine: &engine,
+            target: &target,
+            entry: "entry",
+            symbols: &symbols,
+            policy: Policy::Strict,
+            secrets: 4,
+            publics: 1,
+            search_runs: 0,
+            seed: 1,
+            corpus: &[],
+            allowed: &[],
+        };
+        let mut runs = Runs::new(&question, Arc::clone(&target.scripts["entry"])).unwrap();
+        let (one, other) = (vec![vec![1, 0, 0, 0]], vec![vec![2, 0, 0, 0]]);
+        let first = runs.run(0, &one, None);
+        assert_eq!(runs.unsteady(&first, &one), None);
+        // As if the first input had been run a second time, and had given this.
+        let reason = runs.unsteady(&first, &other).unwrap();
+        assert!(reason.contains("not deterministic") && reason.contains("at i32.load8_u in entry"), "{reason}");
     }
 }

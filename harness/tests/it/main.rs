@@ -4,6 +4,7 @@ mod abi;
 #[cfg(target_os = "linux")]
 mod campaign;
 mod complexity;
+mod constant_time;
 mod contract;
 mod coverage;
 mod differential;
