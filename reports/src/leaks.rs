@@ -4,6 +4,7 @@
 use crate::constant_time::{ConstantTime, Handled, Leak, Unreached};
 use crate::record::{Frame, Verdict};
 use crate::words::{count, plural};
+use std::collections::BTreeMap;
 
 /// How many entries came out how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,15 +118,37 @@ pub fn driven_by(leak: &Leak, ranges_max: usize) -> String {
     }
 }
 
-/// Functions with code that no execution reached: those of all entries, most first.
-pub fn unreached(section: &ConstantTime) -> Vec<(&str, &Unreached)> {
-    let mut all: Vec<(&str, &Unreached)> = section.entries.iter().flat_map(of_one).collect();
-    all.sort_by_key(|(_, function)| std::cmp::Reverse(function.unreached));
-    all
+/// A function that entries entered without coming to every place in it.
+#[derive(Debug, PartialEq)]
+pub struct Gap<'a> {
+    /// Its name.
+    pub function: &'a str,
+    /// Places in it.
+    pub sites: u64,
+    /// Of these, not reached: by the entry that reached most, and by the one that reached fewest.
+    pub unreached: (u64, u64),
+    /// The entries, as they stand in the record.
+    pub entries: Vec<&'a str>,
 }
 
-fn of_one(entry: &Handled) -> impl Iterator<Item = (&str, &Unreached)> {
-    entry.unreached.iter().filter(|function| function.unreached > 0).map(|function| (entry.entry.as_str(), function))
+/// Functions with code that was not reached, most first.
+pub fn gaps(section: &ConstantTime) -> Vec<Gap<'_>> {
+    let mut gaps: BTreeMap<(&str, u64), Gap<'_>> = BTreeMap::new();
+    for entry in &section.entries {
+        for Unreached { function, sites, unreached } in entry.unreached.iter().filter(|row| row.unreached > 0) {
+            let gap = gaps.entry((function, *sites)).or_insert_with(|| Gap {
+                function,
+                sites: *sites,
+                unreached: (u64::MAX, 0),
+                entries: Vec::new(),
+            });
+            gap.unreached = (gap.unreached.0.min(*unreached), gap.unreached.1.max(*unreached));
+            gap.entries.push(&entry.entry);
+        }
+    }
+    let mut gaps: Vec<Gap<'_>> = gaps.into_values().collect();
+    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.unreached));
+    gaps
 }
 
 /// What an entry's ground truth says, or what was seen of it: the order is that of how bad it is.
@@ -236,6 +259,35 @@ mod tests {
         assert_eq!(
             [driven(&[], 4), driven(&[0, 1, 2, 3], 4), driven(&[2], 4), driven(&[0], 1), driven(&[0, 2, 4, 6], 8)],
             ["", "all 4 bytes", "byte 2 of 4", "byte 0 of 1", "bytes 0, 2, 4 and 1 more range of 8"]
+        );
+    }
+
+    #[test]
+    fn one_function_is_one_gap_of_all_entries() {
+        let entry = |name: &str, rows: &[(&str, u64)]| Handled {
+            entry: name.into(),
+            unreached: rows
+                .iter()
+                .map(|(function, unreached)| Unreached {
+                    function: (*function).into(),
+                    sites: 9,
+                    unreached: *unreached,
+                })
+                .collect(),
+            ..Handled::default()
+        };
+        let entries =
+            vec![entry("a", &[("malloc", 7), ("free", 2), ("all", 0)]), entry("b", &[("malloc", 5), ("rule", 6)])];
+        let section = ConstantTime { entries, ..ConstantTime::default() };
+        let gap = |function, unreached, entries: &[&'static str]| Gap {
+            function,
+            sites: 9,
+            unreached,
+            entries: entries.into(),
+        };
+        assert_eq!(
+            gaps(&section),
+            [gap("rule", (6, 6), &["b"]), gap("malloc", (5, 7), &["a", "b"]), gap("free", (2, 2), &["a"])]
         );
     }
 

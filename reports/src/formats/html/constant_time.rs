@@ -1,12 +1,13 @@
 //! What each target's work tells about its secrets: the answer for each entry, its leaks, ground truth beside what was
 //! seen, what was not exercised, what the engine's machine code does, what a clock could confirm.
 
-use super::{bar, chip, leak, name, text};
+use super::leak::{self, sentence_case};
+use super::{chip, name, text};
 use crate::constant_time::{Clocked, ConstantTime, Handled, Leak, Machine};
 use crate::escape::{self, cut};
 use crate::leaks::{self, Answers, Confusion, Kind, Truth};
-use crate::record::TargetRecord;
-use crate::words::{chance, count, plural, seconds, short};
+use crate::record::{TargetRecord, Verdict};
+use crate::words::{chance, count, percent, plural, seconds, short};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ const CARDS_OF_ENTRY_MAX: usize = 4;
 const LINES_MAX: usize = 200;
 /// Functions with code that was not reached.
 const FUNCTIONS_MAX: usize = 25;
+/// Entries named beside each.
+const ENTRIES_NAMED: usize = 3;
 /// Rows of the tables on machine code and time.
 const ROWS_MAX: usize = 100;
 /// Notes of an entry.
@@ -109,11 +112,10 @@ fn truth(confusion: &Confusion<'_>) -> Markup {
         h4 { "Ground truth" }
         p {
             "What these entries do is known and stands in the target's manifest: they test the test. "
-            b { (count(right)) " of " (count(all)) } " came out as they should"
-            @for (list, what, many) in [
-                (&confusion.missed, "missed leak", "missed leaks"), (&confusion.alarms, "false alarm", "false alarms"),
-                (&confusion.otherwise, "for another reason", "for another reason"), (&confusion.open, "not judged", "not judged"),
-            ] { ", " @if list.is_empty() { "no" @if what.contains(' ') && what == many { "ne" } } @else { (count(list.len() as u64)) } " " (if list.len() == 1 { what } else { many }) }
+            b { (count(right)) " of " (count(all)) } " came out as they should: "
+            (some(confusion.missed.len(), "leak")) " missed, " (some(confusion.alarms.len(), "false alarm"))
+            @if !confusion.otherwise.is_empty() { ", " (count(confusion.otherwise.len() as u64)) " judged rightly for another reason than the one that stands there" }
+            @if !confusion.open.is_empty() { ", " (count(confusion.open.len() as u64)) " not judged" }
             "."
         }
         div.scroll { table.narrow.truth {
@@ -131,15 +133,23 @@ fn truth(confusion: &Confusion<'_>) -> Markup {
     }
 }
 
-/// A row for each entry, and one below with what a number does not say.
+/// `no leak`, `1 leak`, `2 leaks`.
+fn some(n: usize, noun: &str) -> String {
+    if n == 0 { format!("no {noun}") } else { plural(n as u64, noun) }
+}
+
+/// A row for each entry, what needs a reader first, and one below with what a number does not say.
 fn entries(index: usize, section: &ConstantTime) -> Markup {
     let with_truth = section.entries.iter().any(|entry| !entry.expected.is_empty());
+    let mut order: Vec<(usize, &Handled)> = section.entries.iter().enumerate().collect();
+    order.sort_by_key(|(_, entry)| (Truth::expected(entry).is_none() || as_expected(entry), rank(entry)));
     html! {
         div.scroll { table.trials.entries {
             thead { tr {
                 th { "Entry" } th { "Verdict" } @if with_truth { th title="What the manifest says: ground truth" { "Expected" } }
-                th.num title="Distinct secrets, and distinct public inputs that they were tried with" { "Secrets × public" }
-                th.num title="Executions that were compared" { "Executions" }
+                th.num title="Distinct secrets" { "Secrets" }
+                th.num title="Distinct public inputs that secrets were tried with" { "Publics" }
+                th.num title="Executions that were compared" { "Runs" }
                 th.num title="Branches, addresses and operands that were compared, of all executions" { "Events" }
                 th title="Of the places in the functions that it entered" { "Places reached" }
                 th.num title="Branch, jump target, address, copy, division: they fail" { "Strong" }
@@ -147,13 +157,28 @@ fn entries(index: usize, section: &ConstantTime) -> Markup {
                 th.num title="Differ only because something before them did" { "Secondary" }
                 th.num title="Smallest part of two executions that was compared step by step" { "Walked" }
             } }
-            @for (at, entry) in section.entries.iter().enumerate().take(ENTRIES_MAX) { (entry_row(index, at, section, entry, with_truth)) }
+            @for (at, entry) in order.into_iter().take(ENTRIES_MAX) { (entry_row(index, at, section, entry, with_truth)) }
         } }
         @if section.entries.len() > ENTRIES_MAX { p.dim { (section.entries.len() - ENTRIES_MAX) " more entries in constant-time.csv." } }
         @if section.entries.iter().any(|entry| entry.secondary > 0) {
             p.dim { "Secondary: places that differ only because two executions had parted before them. They are no leaks of their own; repair the leak before them and test again, since a leak may stand behind it." }
         }
     }
+}
+
+/// What needs a reader stands first.
+fn rank(entry: &Handled) -> u8 {
+    match entry.verdict {
+        Verdict::Fail(_) => 0,
+        Verdict::NotTested(_) | Verdict::NotAttested => 1,
+        Verdict::Warn(_) => 2,
+        Verdict::Pass | Verdict::Attested(_) => 3,
+        Verdict::NotApplicable(_) => 4,
+    }
+}
+
+fn as_expected(entry: &Handled) -> bool {
+    entry.unmet.is_empty() && Truth::seen(entry) == Truth::expected(entry)
 }
 
 fn entry_row(index: usize, at: usize, section: &ConstantTime, entry: &Handled, with_truth: bool) -> Markup {
@@ -165,27 +190,28 @@ fn entry_row(index: usize, at: usize, section: &ConstantTime, entry: &Handled, w
                 td { (chip(&entry.verdict)) }
                 @if with_truth { td { (expected(section, entry)) } }
                 @if entry.runs > 0 {
-                    td.num { (count(entry.secrets)) " × " (count(entry.publics)) }
-                    td.num title={ "compared inside of " (plural(entry.classes, "group")) " with the same declassified outcome; " (seconds(entry.cpu_seconds)) " of processor time" } { (count(entry.runs)) }
+                    td.num { (count(entry.secrets)) } td.num { (count(entry.publics)) }
+                    td.num title={ "compared inside of " (plural(entry.classes, "group")) " with one public input and, where the policy is relaxed, one declassified outcome; " (seconds(entry.cpu_seconds)) " of processor time" } { (count(entry.runs)) }
                     td.num title=(count(entry.events)) { (short(entry.events as f64)) }
-                    td.reached { (bar(entry.sites_reached, entry.sites_total)) }
+                    td { (reached(entry)) }
                     @for (n, tone) in [(entry.strong, "bad"), (entry.weak, "warn")] { td.num { @if n > 0 { b class={ "n " (tone) } { (count(n)) } } @else { span.dim { "0" } } } }
                     td.num.dim { (count(entry.secondary)) }
                     td.num.dim { @match entry.walked_percent { Some(percent) => { (percent) " %" } None => { "–" } } }
                 } @else {
-                    td.dim colspan="8" { "was not run" }
+                    td.dim colspan="9" { "was not run" }
                 }
             }
             tr.why {
-                td colspan=(if with_truth { 11 } else { 10 }) {
+                td colspan=(if with_truth { 12 } else { 11 }) {
                     p {
                         @if !entry.script.is_empty() { code.dim { (escape::column(&entry.script, 200)) } }
                         @if !entry.verdict.reason().is_empty() { @if !entry.script.is_empty() { " · " } (text(&cut(entry.verdict.reason(), 300))) }
+                        @if !entry.policy.is_empty() && entry.policy != section.policy { span.dim { " · policy " (name(&entry.policy)) } }
                     }
                     @if !entry.unmet.is_empty() { p.n.bad { (text(&cut(&entry.unmet, 300))) } }
-                    @let facts = facts(section, entry);
+                    @let facts = facts(entry);
                     @if !facts.is_empty() { p.dim { (facts) } }
-                    @for note in entry.notes.iter().take(NOTES_MAX) { p.dim { (text(&cut(note, 300))) } }
+                    @for note in entry.notes.iter().take(NOTES_MAX) { p.dim { (sentence_case(&text(&cut(note, 300)))) } }
                     @if entry.notes.len() > NOTES_MAX { p.dim { (plural((entry.notes.len() - NOTES_MAX) as u64, "more note")) " in report.json." } }
                 }
             }
@@ -193,12 +219,19 @@ fn entry_row(index: usize, at: usize, section: &ConstantTime, entry: &Handled, w
     }
 }
 
-/// A policy of its own, executions without a partner, allowed leaks: what is worth a word, if it is.
-fn facts(section: &ConstantTime, entry: &Handled) -> String {
-    let mut facts = Vec::new();
-    if !entry.policy.is_empty() && entry.policy != section.policy {
-        facts.push(format!("The policy here is {}.", name(&entry.policy)));
+fn reached(entry: &Handled) -> Markup {
+    let (part, whole) = (entry.sites_reached, entry.sites_total);
+    html! {
+        span.reached title=(percent(part, whole)) {
+            span.bar aria-hidden="true" { span style={ "width:" (format!("{:.1}", (100.0 * part as f64 / whole.max(1) as f64).min(100.0))) "%" } {} }
+            (count(part)) span.dim { " of " (count(whole)) }
+        }
     }
+}
+
+/// Executions without a partner, allowed leaks: what is worth a word, if it is.
+fn facts(entry: &Handled) -> String {
+    let mut facts = Vec::new();
     match entry.alone {
         0 => {}
         1 => facts.push("1 execution was alone in its group and compared with nothing.".into()),
@@ -219,7 +252,7 @@ fn expected(section: &ConstantTime, entry: &Handled) -> Markup {
         section.leaks.iter().filter(|leak| leak.entry == entry.entry).map(|leak| leak.class.as_str()).collect();
     seen.sort_unstable();
     seen.dedup();
-    let as_expected = entry.unmet.is_empty() && Truth::seen(entry) == Truth::expected(entry);
+    let as_expected = as_expected(entry);
     html! { @if !entry.expected.is_empty() {
         span class={ "trial " (if as_expected { "good" } else { "bad" }) } { (name(&entry.expected)) }
         @if !as_expected && !seen.is_empty() { div.dim { "seen: " (name(&seen.join(" "))) } }
@@ -312,26 +345,29 @@ fn folded(section: &ConstantTime, kind: Kind, link: &dyn Fn(&str) -> Option<Stri
 
 /// What the comparison says nothing about.
 fn not_exercised(section: &ConstantTime) -> Markup {
-    let functions = leaks::unreached(section);
-    let places: u64 = functions.iter().fold(0, |sum, (_, function)| sum.saturating_add(function.unreached));
+    let gaps = leaks::gaps(section);
     let ran = section.entries.iter().any(|entry| entry.runs > 0);
     html! { @if ran {
         h4 { "Not exercised" }
-        @if functions.is_empty() {
+        @if gaps.is_empty() {
             p.dim { "Every place in the functions that the entries entered was reached." }
         } @else {
             p.dim {
-                (plural(places, "place")) " in " (plural(functions.len() as u64, "function")) " that were entered, but in which no execution came that far. "
-                "Nothing is known about a leak there: give a public input that leads to it, or a seed in the corpus."
+                (plural(gaps.len() as u64, "function")) @if gaps.len() == 1 { " was" } @else { " were" } " entered in which no execution came to every place. "
+                "Nothing is known about a leak in what was not reached: give a public input that leads there, or a seed in the corpus."
             }
             div.scroll { table.narrow.dense {
-                thead { tr { th { "Function" } th { "Called by" } th.num { "Places not reached" } } }
-                tbody { @for (entry, function) in functions.iter().take(FUNCTIONS_MAX) { tr {
-                    td.whole { span.function { (escape::column(&function.function, 90)) } } td { code { (name(entry)) } }
-                    td.num { (count(function.unreached)) span.dim { " of " (count(function.sites)) } }
+                thead { tr { th { "Function" } th.num { "Places not reached" } th { "Called by" } } }
+                tbody { @for gap in gaps.iter().take(FUNCTIONS_MAX) { tr {
+                    td.whole { span.function { (escape::column(gap.function, 90)) } }
+                    td.num { (count(gap.unreached.0)) @if gap.unreached.1 > gap.unreached.0 { "–" (count(gap.unreached.1)) } span.dim { " of " (count(gap.sites)) } }
+                    td.whole {
+                        @for (i, entry) in gap.entries.iter().enumerate().take(ENTRIES_NAMED) { @if i > 0 { ", " } code { (name(entry)) } }
+                        @if gap.entries.len() > ENTRIES_NAMED { span.dim { " and " (gap.entries.len() - ENTRIES_NAMED) " more" } }
+                    }
                 } } }
             } }
-            @if functions.len() > FUNCTIONS_MAX { p.dim { (plural((functions.len() - FUNCTIONS_MAX) as u64, "more function")) ", each with fewer, in report.json." } }
+            @if gaps.len() > FUNCTIONS_MAX { p.dim { (plural((gaps.len() - FUNCTIONS_MAX) as u64, "more function")) ", each with fewer, in report.json." } }
         }
     } }
 }

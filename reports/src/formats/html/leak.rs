@@ -19,7 +19,6 @@ const NOTES_MAX: usize = 8;
 pub fn card(leak: &Leak, entry: &Handled, first: bool, link: &dyn Fn(&str) -> Option<String>) -> Markup {
     let rule = rule("constant-time", &leak.class.to_ascii_uppercase());
     let here = leak.frames.first();
-    let where_else = leak.frames.get(1..).unwrap_or_default();
     html! {
         article class={ "leak " (tone(&leak.verdict)) } {
             p.kicker {
@@ -44,21 +43,27 @@ pub fn card(leak: &Leak, entry: &Handled, first: bool, link: &dyn Fn(&str) -> Op
             (drives(leak))
             @if first { p.meaning { (rule.meaning) " " span.dim { (rule.advice) } } }
             (facts(leak, entry))
-            @if !where_else.is_empty() {
-                details.more { summary { "Called from" span.dim { " · " (plural(where_else.len() as u64, "frame")) } } (frames(where_else)) }
+            @if leak.frames.len() > 1 {
+                details.more {
+                    summary { @if leak.frames[0].inlined { "Inlined into" } @else { "Called from" } span.dim { " · " (plural(leak.frames.len() as u64 - 1, "frame")) } }
+                    (frames(&leak.frames))
+                }
             }
         }
     }
 }
 
-/// What was seen, in one sentence.
+/// What was seen, in one sentence or two.
 fn said(leak: &Leak) -> Markup {
-    let operand = if leak.operand.is_empty() { "operand" } else { &leak.operand };
+    let operand = operand(leak);
     html! {
         p.said {
-            "Two calls of " code { (name(&leak.entry)) } " that differ only in the secret do the same in their first " b { (plural(leak.event, "event")) } "; then "
-            @if leak.class == "trap" { "one of them traps" @if !leak.operation.is_empty() { " at " code { (name(&leak.operation)) } } ", and the other goes on." }
-            @else { @if leak.operation.is_empty() { "an instruction" } @else { code { (name(&leak.operation)) } } " has another " b { (name(operand)) } "." }
+            "Two calls of " code { (name(&leak.entry)) } " that differ only in the secret "
+            @if leak.class == "trap" { "end differently: one of them dies." }
+            @else {
+                @if leak.event == 0 { "differ from their first event on: " } @else { "do the same for " b { (plural(leak.event, "event")) } "; then " }
+                @if leak.operation.is_empty() { "an instruction" } @else { code { (name(&leak.operation)) } } " has another " b { (name(operand)) } "."
+            }
             @if leak.resynchronised { " They had parted at an earlier leak, and were in step again here." }
         }
     }
@@ -70,10 +75,10 @@ fn sides(leak: &Leak) -> Markup {
     let shown = secrets[0].len().max(secrets[1].len());
     let rest = u64::from(leak.secret_len).saturating_sub(shown as u64);
     let differing = (0..shown).filter(|at| secrets[0].get(*at) != secrets[1].get(*at)).count();
-    let operand = if leak.operand.is_empty() { "operand" } else { &leak.operand };
+    let operand = operand(leak);
     let rows = [(operand, &leak.values), ("told to everybody", &leak.outcomes)];
     html! {
-        table.sides {
+        div.scroll { table.sides {
             thead { tr { td {} th scope="col" { "Secret A" } th scope="col" { "Secret B" } } }
             tbody {
                 tr {
@@ -82,11 +87,32 @@ fn sides(leak: &Leak) -> Markup {
                 }
                 @for (label, values) in rows { @if values.iter().any(|value| !value.is_empty()) { tr {
                     th scope="row" { (sentence_case(&name(label))) }
-                    @for value in values { td { code.value.differs[values[0] != values[1]] { (escape::column(value, 80)) } } }
+                    @for value in values { td {
+                        code.value.differs[values[0] != values[1]] { (escape::column(value, 80)) }
+                        @if let ("condition", Some(word)) = (label, truth(value)) { span.dim { " " (word) } }
+                    } }
                 } } }
             }
-        }
+        } }
         @if rest > 0 && shown > 0 { p.dim { "The first " (bytes(shown as u64)) " of " (count(leak.secret_len.into())) "." @if differing == 0 { " They are equal; the difference lies behind them." } } }
+    }
+}
+
+/// `address`, `condition`, `left operand`.
+fn operand(leak: &Leak) -> &str {
+    match leak.operand.as_str() {
+        "" => "operand",
+        "left" => "left operand",
+        "right" => "right operand",
+        other => other,
+    }
+}
+
+fn truth(condition: &str) -> Option<&'static str> {
+    match condition {
+        "0" => Some("false"),
+        "1" => Some("true"),
+        _ => None,
     }
 }
 
@@ -139,7 +165,8 @@ fn facts(leak: &Leak, entry: &Handled) -> Markup {
         dl.pairs {
             dt { "How often" }
             dd {
-                @if entry.pairs >= leak.pairs && entry.pairs > 0 { "in " (count(leak.pairs)) " of " (plural(entry.pairs, "pair")) " of executions that were walked in step" }
+                @if entry.pairs == 1 && leak.pairs == 1 { "in the one pair of executions that was walked in step" }
+                @else if entry.pairs >= leak.pairs && entry.pairs > 0 { "in " (count(leak.pairs)) " of " (plural(entry.pairs, "pair")) " of executions that were walked in step" }
                 @else { "in " (plural(leak.pairs, "pair")) " of executions" }
             }
             dt { "Public input" }
@@ -172,7 +199,8 @@ pub fn lines(leaks: &[&Leak], link: &dyn Fn(&str) -> Option<String>) -> Markup {
     }
 }
 
-fn sentence_case(text: &str) -> String {
+/// The first letter large.
+pub fn sentence_case(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
