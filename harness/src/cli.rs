@@ -500,8 +500,12 @@ pub struct Bench {
     /// feedback and without; fhir-json or hl7v2
     #[arg(long, value_name = "FORMAT", conflicts_with_all = ["targets", "native"])]
     pub faults: Option<String>,
-    /// Seeds of the searches for planted faults
-    #[arg(long, value_delimiter = ',', default_value = "1,2,3", requires = "faults")]
+    /// Measure the clock of `ct --timing` instead: so many runs with equal inputs on each host, of which none may confirm
+    /// anything
+    #[arg(long, value_name = "RUNS", conflicts_with_all = ["targets", "native", "faults"])]
+    pub clock: Option<u64>,
+    /// Seeds of the searches for planted faults, the first one also of `--clock`
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub seeds: Vec<u64>,
     /// Executions of each search for planted faults
     #[arg(long, default_value_t = 300_000, requires = "faults")]

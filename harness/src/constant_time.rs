@@ -6,6 +6,7 @@
 //! build records every event, and both executions are walked in step to the first difference. Design after Microwalk
 //! (Wichelmann et al., 2018) and DATA (Weiser et al., 2018), with the instrumentation inside of the module.
 
+pub mod clock;
 mod examine;
 mod lockstep;
 mod publics;

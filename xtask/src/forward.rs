@@ -71,6 +71,9 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
         let mut chosen = selection(&known, words);
         if name == "bench" && says("--faults") {
             chosen = Selection::Named(vec!["peers-planted".to_owned()]);
+        } else if name == "bench" && says("--clock") {
+            // It brings its own module.
+            chosen = Selection::FilesOnly;
         }
         if needs == Needs::Peers {
             let mut names: Vec<String> = match chosen {
@@ -96,7 +99,7 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
     let mut command = Command::new(program);
     command.arg(name).args(words);
-    if name == "bench" && !asks_for_help && !says("--native") && !says("--faults") {
+    if name == "bench" && !asks_for_help && !says("--native") && !says("--faults") && !says("--clock") {
         // Without them, `bench` says what is not measured.
         match native::build(root) {
             Ok(folder) => drop(command.arg("--native").arg(folder)),

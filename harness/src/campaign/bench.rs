@@ -3,6 +3,7 @@
 //! same document, same CPU seconds, same longest input, corpora in memory, another seed of randomness in each round.
 //! Edges are the module's, for native corpora as well.
 
+mod clock;
 mod native;
 
 use super::facts;
@@ -102,6 +103,9 @@ struct Row<'a> {
 pub fn run(flags: &cli::Bench) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let engine = Engine::new(Some(&home.cache()))?;
+    if let Some(runs) = flags.clock {
+        return clock::run(&engine, runs, flags.seeds.first().copied().unwrap_or(1), flags.format);
+    }
     let names: Vec<String> = if flags.targets.is_empty() {
         ["fhir-json-serde", "hl7v2-er7", "inflate-zlib"].map(str::to_owned).into()
     } else {
