@@ -112,7 +112,7 @@ fn all(criterion: &mut Criterion) {
         return measure(criterion, &path, &wasm, &input);
     }
     measure(criterion, "tokenizer", &wat::parse_str(TOKENIZER).expect("the text is right"), DOCUMENT.as_bytes());
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../targets/target/modules/fhir-json-serde.wasm");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.autoclave/build/fhir-json-serde/module.wasm");
     match std::fs::read(&built) {
         Ok(wasm) => measure(criterion, "fhir-json-serde", &wasm, DOCUMENT.as_bytes()),
         Err(_) => eprintln!("{} is not built: `cargo xtask build fhir-json-serde`", built.display()),

@@ -295,6 +295,9 @@ pub struct Ct {
     /// Executions of the search for public inputs, on each entry; fewer where one takes long; 0: none
     #[arg(long, default_value_t = crate::constant_time::SEARCH_RUNS)]
     pub search_runs: u64,
+    /// Ask the clock about the first leak of each entry, in wasmtime and in Node: makes a finding worse, never clears one
+    #[arg(long)]
+    pub timing: bool,
     /// Leave out the collected corpus
     #[arg(long)]
     pub no_seeds: bool,

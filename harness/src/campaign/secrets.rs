@@ -5,6 +5,7 @@ use super::facts;
 use super::home::{Home, write_whole};
 use super::run_folder::RunFolder;
 use crate::cli;
+use crate::constant_time::clock::Host;
 use crate::constant_time::{self, Answer, Question};
 use crate::corpus::Store;
 use crate::coverage::Finder;
@@ -220,6 +221,9 @@ fn examine(
             }
         };
         row.execs += answer.executions;
+        if flags.timing {
+            clock(engine, target, entry, flags, &mut answer);
+        }
         for (leak, offset) in answer.leaks.iter_mut().zip(&answer.offsets) {
             leak.source = sources.line(&symbols, *offset);
             diverged.insert(*offset);
@@ -346,6 +350,37 @@ fn findings(
         });
     }
     Ok(list)
+}
+
+/// Asks the clock about the two secrets that show the first leak: a row for each host, or a note why there is none.
+fn clock(engine: &Engine, target: &Target, entry: &str, flags: &cli::Ct, answer: &mut Answer) {
+    let open = |leak: &Leak| !matches!(leak.verdict, Verdict::NotApplicable(_));
+    let Some(index) = answer.leaks.iter().position(open) else { return };
+    let [one, other] = &answer.inputs[index];
+    let rows = constant_time::clock::confirm(engine, target, entry, [one, other], flags.seed, Host::ALL);
+    let mut says = Vec::new();
+    for row in rows {
+        match row {
+            Ok(row) => {
+                if row.outcome == "confirmed" {
+                    says.push(format!(
+                        "confirmed on {}: {:.1} ns of {:.1}",
+                        row.host,
+                        row.effect_ns.abs(),
+                        row.call_ns
+                    ));
+                }
+                answer.handled.clocked.push(row);
+            }
+            Err(reason) => answer.handled.notes.push(format!("no clock: {reason}")),
+        }
+    }
+    if !answer.handled.clocked.is_empty() {
+        answer.leaks[index].clock = match says.is_empty() {
+            true => "not confirmed by a clock on this machine, which clears nothing".to_owned(),
+            false => says.join("; "),
+        };
+    }
 }
 
 /// Whether what an engine makes of the operation decides if it can be seen.

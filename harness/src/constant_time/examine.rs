@@ -28,6 +28,8 @@ const RUNS_MIN: usize = 128;
 const SEARCH_MIN: u64 = 500;
 /// Secrets with every public input but the first.
 const LATER_SECRETS: usize = 40;
+/// Inputs whose secrets are tried with every public input.
+const PATHS_MAX: usize = 24;
 /// Pairs of executions that are walked in step.
 const PAIRS_MAX: usize = 64;
 /// Walks in which a site may differ without being found in step, before it counts as a consequence of others.
@@ -103,6 +105,8 @@ struct Runs<'a> {
     list: Vec<Run>,
     /// Values of all fields.
     bases: Vec<Vec<Vec<u8>>>,
+    /// The same of inputs that open paths, whose secrets are worth trying with every public input.
+    paths: Vec<Vec<Vec<u8>>>,
     vectors: Vec<Rc<[u64]>>,
     known: HashMap<Rc<[u64]>, usize>,
     /// Events of an execution with that vector.
@@ -127,6 +131,7 @@ impl<'a> Runs<'a> {
             question,
             list: Vec::new(),
             bases: Vec::new(),
+            paths: Vec::new(),
             vectors: Vec::new(),
             known: HashMap::new(),
             lengths: HashMap::new(),
@@ -243,6 +248,7 @@ impl<'a> Runs<'a> {
         let (mut list, mut seen) = (Vec::new(), BTreeSet::new());
         let kept: Vec<Vec<Vec<u8>>> =
             cover(&candidates).into_iter().map(|at| self.script.values(&inputs[at])).collect();
+        self.paths = kept[plain.len()..].iter().rev().take(PATHS_MAX).cloned().collect();
         // The last finds lie deepest, and so do the inputs beside them.
         let deep = kept.iter().skip(plain.len()).rev().take(publics);
         let beside = deep.clone().flat_map(|values| publics::beside(&self.script, values));
@@ -286,7 +292,8 @@ impl<'a> Runs<'a> {
         for (index, values) in bases.iter().enumerate() {
             let left = runs_max.saturating_sub(self.list.len()) / hosts.len();
             let count = if index == 0 { self.question.secrets } else { LATER_SECRETS.min(self.question.secrets) };
-            for secret in secrets::secrets(&self.script, values, count.min(left), self.question.seed ^ index as u64) {
+            let seed = self.question.seed ^ index as u64;
+            for secret in secrets::secrets(&self.script, values, &self.paths, count.min(left), seed) {
                 for host in hosts {
                     let run = self.run(index, &secrets::with(&self.script, values, &secret), *host);
                     self.list.push(run);
@@ -361,6 +368,11 @@ impl<'a> Runs<'a> {
                     pairs.push((one, *other, sites.collect()));
                 }
             }
+        }
+        if let Some((lived, died)) = self.unequal_ends() {
+            // That it ends otherwise is never declassified.
+            let sites = differences(&self.vectors[self.list[lived].vector], &self.vectors[self.list[died].vector]);
+            pairs.push((lived, died, sites.collect()));
         }
         pairs.sort_by_key(|(one, other, sites)| (sites.len(), *one, *other));
         let mut found: BTreeMap<u32, Found> = BTreeMap::new();
@@ -539,33 +551,35 @@ impl<'a> Runs<'a> {
 
     /// Secrets that the module dies of, beside others that it does not: the loudest channel of all.
     fn tell_of_traps(&self, answer: &mut Answer) -> Result<(), HarnessError> {
-        let mut first: BTreeMap<(usize, Option<u64>), usize> = BTreeMap::new();
-        for (index, run) in self.list.iter().enumerate() {
-            let known = *first.entry((run.base, run.host)).or_insert(index);
-            if self.list[known].outcome == run.outcome {
-                continue;
-            }
-            let (lived, died) = if run.outcome.came_back() { (index, known) } else { (known, index) };
-            let Question { engine, target, entry, symbols, .. } = self.question;
-            let judged = executors::judge(engine, target, entry, &self.list[died].input, &target.limits)?;
-            let frames = symbols.resolve_all(&judged.frames, 1);
-            let outcomes = [lived, died].map(|run| self.list[run].outcome.name().to_owned());
-            let leak = Leak {
-                class: "trap".to_owned(),
-                strong: true,
-                operation: self.list[died].outcome.name().to_owned(),
-                operand: "outcome".to_owned(),
-                values: outcomes,
-                pairs: 1,
-                ..self.shown_pair(lived, died)
-            };
-            let offset = judged.frames.first().and_then(|frame| frame.offset).unwrap_or(0);
-            answer.leaks.push(self.judged(leak, &frames));
-            answer.inputs.push([self.list[lived].input.clone(), self.list[died].input.clone()]);
-            answer.offsets.push(offset);
-            break;
-        }
+        let Some((lived, died)) = self.unequal_ends() else { return Ok(()) };
+        let Question { engine, target, entry, symbols, .. } = self.question;
+        let judged = executors::judge(engine, target, entry, &self.list[died].input, &target.limits)?;
+        let frames = symbols.resolve_all(&judged.frames, 1);
+        let outcomes = [lived, died].map(|run| self.list[run].outcome.name().to_owned());
+        let leak = Leak {
+            class: "trap".to_owned(),
+            strong: true,
+            operation: self.list[died].outcome.name().to_owned(),
+            operand: "outcome".to_owned(),
+            values: outcomes,
+            pairs: 1,
+            ..self.shown_pair(lived, died)
+        };
+        let offset = judged.frames.first().and_then(|frame| frame.offset).unwrap_or(0);
+        answer.leaks.push(self.judged(leak, &frames));
+        answer.inputs.push([self.list[lived].input.clone(), self.list[died].input.clone()]);
+        answer.offsets.push(offset);
         Ok(())
+    }
+
+    /// Two executions with the same public input that end differently, the one that came back first.
+    fn unequal_ends(&self) -> Option<(usize, usize)> {
+        let mut first: BTreeMap<(usize, Option<u64>), usize> = BTreeMap::new();
+        self.list.iter().enumerate().find_map(|(index, run)| {
+            let known = *first.entry((run.base, run.host)).or_insert(index);
+            let differs = self.list[known].outcome != run.outcome;
+            differs.then(|| if run.outcome.came_back() { (index, known) } else { (known, index) })
+        })
     }
 
     /// Which bytes of the secret drive each leak: every one of them is flipped, alone, in the executions that show leaks.

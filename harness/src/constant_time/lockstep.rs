@@ -128,14 +128,18 @@ impl Iterator for Frames<'_> {
     type Item = (usize, u32);
 
     fn next(&mut self) -> Option<(usize, u32)> {
-        let mut depth = 0u64;
+        let mut open: Vec<u32> = Vec::new();
         while let Some(event) = self.events.get(self.at) {
             let at = self.at;
             self.at += 1;
             match event {
-                TraceEvent::Call { .. } => depth += 1,
-                TraceEvent::Back { call } if depth == 0 => return Some((at, *call)),
-                TraceEvent::Back { .. } => depth -= 1,
+                TraceEvent::Call { call } => open.push(*call),
+                // A call that ended by an exception, caught further out, never came back: what was open inside of the
+                // one that did is closed as well.
+                TraceEvent::Back { call } => match open.iter().rposition(|opened| opened == call) {
+                    Some(at) => open.truncate(at),
+                    None => return Some((at, *call)),
+                },
                 TraceEvent::Value { .. } => {}
             }
         }
@@ -195,6 +199,17 @@ mod tests {
         let b = [value(0, 4), CALL, BACK, value(2, 11)];
         let seen: Vec<_> = walk(&a, &b, &sites).differences.iter().map(|d| (d.site, d.resynchronised)).collect();
         assert_eq!(seen, [(0, false), (2, true)]);
+    }
+
+    #[test]
+    fn a_call_that_ended_by_an_exception_is_closed_with_the_one_around_it() {
+        let thrown = TraceEvent::Call { call: 9 };
+        let a = [CALL, value(0, 1), BACK, value(1, 10)];
+        // A call inside of the other way catches what a call of its own throws.
+        let inner = TraceEvent::Call { call: 8 };
+        let b = [CALL, value(0, 0), inner, thrown, value(2, 5), TraceEvent::Back { call: 8 }, BACK, value(1, 20)];
+        let seen: Vec<_> = walk(&a, &b, &sites()).differences.iter().map(|d| (d.site, d.values)).collect();
+        assert_eq!(seen, [(0, [1, 0]), (1, [10, 20])]);
     }
 
     #[test]

@@ -84,8 +84,9 @@ impl Random {
 }
 
 /// Up to `count` distinct secrets for the public fields and field lengths of `base` (values of all fields of the
-/// script); each is a concatenation of all secret fields. The first is that of `base`.
-pub fn secrets(script: &Script, base: &[Vec<u8>], count: usize, seed: u64) -> Vec<Vec<u8>> {
+/// script); each is a concatenation of all secret fields. The first is that of `base`; those of `known` inputs, which
+/// open paths that others do not, are among them.
+pub fn secrets(script: &Script, base: &[Vec<u8>], known: &[Vec<Vec<u8>>], count: usize, seed: u64) -> Vec<Vec<u8>> {
     let mut random = Random::new(seed);
     let secret = of(script, base);
     let len = secret.len();
@@ -95,6 +96,7 @@ pub fn secrets(script: &Script, base: &[Vec<u8>], count: usize, seed: u64) -> Ve
     let nearby = equals.first().unwrap_or(&secret).clone();
     let plain = [secret.clone(), vec![0; len], vec![0xff; len]];
     strategies.push(Box::new(plain.into_iter().chain(equals)));
+    strategies.push(Box::new(known.iter().map(|values| fitted(script, base, values))));
     let mut stream = Random::new(random.draw());
     strategies.push(Box::new((0..count).map(move |_| stream.bytes(len))));
     // One byte off, the last, first and middle one first; then one bit off, at every position in turn.
@@ -157,6 +159,17 @@ fn in_turns(mut strategies: Vec<Box<dyn Iterator<Item = Vec<u8>> + '_>>, count: 
 /// The secret fields, one after the other.
 pub fn of(script: &Script, values: &[Vec<u8>]) -> Vec<u8> {
     fields(script, values, Secrecy::Secret).flat_map(|(_, value)| value.clone()).collect()
+}
+
+/// The secret of other values, cut or extended with zeroes to the lengths that those of `base` have.
+fn fitted(script: &Script, base: &[Vec<u8>], values: &[Vec<u8>]) -> Vec<u8> {
+    let pairs = fields(script, base, Secrecy::Secret).zip(fields(script, values, Secrecy::Secret));
+    let fit = |((_, base), (_, value)): ((&Field, &Vec<u8>), (&Field, &Vec<u8>))| {
+        let mut value = value.clone();
+        value.resize(base.len(), 0);
+        value
+    };
+    pairs.flat_map(fit).collect()
 }
 
 /// The values of all fields with the secret ones replaced.
@@ -231,7 +244,7 @@ mod tests {
         let script = script(&[(Secrecy::Secret, 16), (Secrecy::Public, 16)]);
         let public: Vec<u8> = (100..116).collect();
         let base = vec![vec![9; 16], public.clone()];
-        let list = secrets(&script, &base, 100, 1);
+        let list = secrets(&script, &base, &[], 100, 1);
         assert_eq!(list.len(), 100);
         assert_eq!(list[0], vec![9; 16]);
         assert!(list.contains(&public) && list.contains(&vec![0; 16]) && list.contains(&vec![255; 16]));
@@ -242,8 +255,10 @@ mod tests {
             .filter_map(|secret| secret.iter().zip(&public).position(|(a, b)| a != b))
             .collect();
         assert_eq!(positions.len(), 16);
-        assert_eq!(list, secrets(&script, &base, 100, 1));
-        assert_ne!(list, secrets(&script, &base, 100, 2));
+        assert_eq!(list, secrets(&script, &base, &[], 100, 1));
+        assert_ne!(list, secrets(&script, &base, &[], 100, 2));
+        let known = vec![vec![7; 16], public];
+        assert!(secrets(&script, &base, &[known], 4, 1).contains(&vec![7; 16]));
     }
 
     #[test]
@@ -252,15 +267,15 @@ mod tests {
         let base = vec![vec![1, 2], vec![3], vec![4, 5, 6]];
         assert_eq!(of(&script, &base), [1, 2, 4, 5, 6]);
         assert_eq!(with(&script, &base, &[9, 8, 7, 6, 5]), [vec![9, 8], vec![3], vec![7, 6, 5]]);
-        assert!(secrets(&script, &base, 64, 3).iter().all(|secret| secret.len() == 5));
+        assert!(secrets(&script, &base, &[], 64, 3).iter().all(|secret| secret.len() == 5));
     }
 
     #[test]
     fn small_and_empty_secrets_do_not_run_dry() {
         let one = script(&[(Secrecy::Secret, 1)]);
-        let all: BTreeSet<Vec<u8>> = secrets(&one, &[vec![7]], 300, 1).into_iter().collect();
+        let all: BTreeSet<Vec<u8>> = secrets(&one, &[vec![7]], &[], 300, 1).into_iter().collect();
         assert!(all.len() > 100);
         let none = script(&[(Secrecy::Secret, 0)]);
-        assert_eq!(secrets(&none, &[Vec::new()], 10, 1), [Vec::<u8>::new()]);
+        assert_eq!(secrets(&none, &[Vec::new()], &[], 10, 1), [Vec::<u8>::new()]);
     }
 }
