@@ -1,6 +1,7 @@
 //! `summary.md`: for job summaries (`$GITHUB_STEP_SUMMARY`, at most 1 MiB) and pull-request comments.
 //! Whatever comes from outside stands in code spans or code blocks, where neither markup, links nor mentions work.
 
+use crate::builds::{self, Builds};
 use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
 use crate::escape::{column, cut, markdown_block, markdown_code};
@@ -189,7 +190,30 @@ fn secrets(record: &Record) -> String {
     if more > 0 {
         text.push_str(&format!("- {} more in report.json\n", plural(more as u64, "line")));
     }
-    if lines.is_empty() { text } else { text + "\n" }
+    if !lines.is_empty() {
+        text.push('\n');
+    }
+    builds::of(&record.targets).iter().take(TARGETS_MAX).for_each(|builds| text.push_str(&side_by_side(builds)));
+    text
+}
+
+/// Entries that one source gives in several builds, where they differ.
+fn side_by_side(builds: &Builds<'_>) -> String {
+    const ROWS_MAX: usize = 100;
+    const COLUMNS_MAX: usize = 8;
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let names: Vec<String> = builds.targets.iter().take(COLUMNS_MAX).map(|target| code(target, 40)).collect();
+    let mut text = line([vec!["Differs between modules".to_owned()], names.clone()].concat());
+    text.push_str(&line(vec!["---".to_owned(); names.len() + 1]));
+    let rows: Vec<_> = builds.rows.iter().filter(|row| row.differs()).collect();
+    for row in rows.iter().take(ROWS_MAX) {
+        let cells = row.cells.iter().take(COLUMNS_MAX).map(|cell| match cell {
+            Some(cell) => format!("{} {}", cell.verdict.name(), code(&cell.words(), 60)),
+            None => String::new(),
+        });
+        text.push_str(&line([code(row.entry, 60)].into_iter().chain(cells).collect()));
+    }
+    if rows.is_empty() { String::new() } else { text + "\n" }
 }
 
 fn not_tested(record: &Record) -> String {

@@ -2,7 +2,8 @@
 //! seen, what was not exercised, what the engine's machine code does, what a clock could confirm.
 
 use super::leak::{self, sentence_case};
-use super::{chip, name, text};
+use super::{chip, name, text, tone};
+use crate::builds::{self, Builds};
 use crate::constant_time::{Clocked, ConstantTime, Handled, Leak, Machine};
 use crate::escape::{self, cut};
 use crate::leaks::{self, Answers, Confusion, Kind, Truth};
@@ -24,6 +25,9 @@ const FUNCTIONS_MAX: usize = 25;
 const ENTRIES_NAMED: usize = 3;
 /// Rows of the tables on machine code and time.
 const ROWS_MAX: usize = 100;
+/// Groups of modules with the same entries, and modules of one group.
+const BUILDS_MAX: usize = 5;
+const COLUMNS_MAX: usize = 8;
 /// Notes of an entry.
 const NOTES_MAX: usize = 10;
 
@@ -37,9 +41,36 @@ pub fn section(targets: &[TargetRecord]) -> Markup {
                 "WebAssembly repeats exactly, so a difference is a fact and not a measurement: the secret decides what the processor does. "
                 "PASS says that none was found with these secrets and in the code that they reached, in the very module that is shipped."
             }
+            @for builds in builds::of(targets).iter().take(BUILDS_MAX) { (side_by_side(builds)) }
             @for (i, target) in targets.iter().enumerate() {
                 @if let Some(section) = &target.constant_time { (of_target(i, target, section)) }
             }
+        }
+    }
+}
+
+/// The same entries in several modules.
+fn side_by_side(builds: &Builds<'_>) -> Markup {
+    let differing = builds.rows.iter().filter(|row| row.differs()).count();
+    html! {
+        article.target.ct {
+            header { h3 { "The same entries in " (plural(builds.targets.len() as u64, "module")) } }
+            p {
+                "Where these are builds of one source, a row that differs shows what the compiler put there or took away. "
+                b { (count(differing as u64)) " of " (plural(builds.rows.len() as u64, "entry")) } @if differing == 1 { " differs." } @else { " differ." }
+            }
+            div.scroll { table.builds.dense {
+                thead { tr { th { "Entry" } @for target in builds.targets.iter().take(COLUMNS_MAX) { th { (name(target)) } } } }
+                tbody { @for row in builds.rows.iter().take(ENTRIES_MAX) { tr.differs[row.differs()] {
+                    th scope="row" { code { (name(row.entry)) } }
+                    @for cell in row.cells.iter().take(COLUMNS_MAX) { td { @match cell {
+                        None => span.dim { "–" },
+                        Some(cell) => span class={ "n " (tone(cell.verdict)) } { (name(&cell.words())) },
+                    } } }
+                } } }
+            } }
+            @if builds.rows.len() > ENTRIES_MAX { p.dim { (plural((builds.rows.len() - ENTRIES_MAX) as u64, "more row")) " are left out." } }
+            @if builds.targets.len() > COLUMNS_MAX { p.dim { (plural((builds.targets.len() - COLUMNS_MAX) as u64, "more module")) " below." } }
         }
     }
 }
