@@ -17,6 +17,9 @@ use wasmparser::{Operator, Parser, Payload};
 /// Different mnemonics kept of one operator.
 const MNEMONICS_MAX: usize = 8;
 
+/// The row of what no operator is named for: the optimiser made it of several, or of none.
+const UNATTRIBUTED: &str = "(no operator)";
+
 /// What the compiler made of a module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachineCode {
@@ -36,6 +39,8 @@ pub struct Kept {
     pub jumps: Vec<String>,
     /// Mnemonics of integer divisions, each once.
     pub divisions: Vec<String>,
+    /// Mnemonics of float divisions and roots, each once: subnormal operands take longer.
+    pub floats: Vec<String>,
 }
 
 /// Compiles the module as hosts do that change nothing of the engine's settings, and reads what came out. Nothing is
@@ -111,13 +116,17 @@ impl MachineCode {
         let engine = &self.engine;
         match self.at(offset) {
             None => format!("{engine}: neither a conditional jump nor a division."),
-            Some(Kept { jumps, divisions }) => {
+            Some(Kept { jumps, divisions, floats }) => {
                 let mut parts = Vec::new();
                 if !jumps.is_empty() {
                     parts.push(format!("a conditional jump ({})", jumps.join(", ")));
                 }
                 if !divisions.is_empty() {
                     parts.push(format!("a division ({})", divisions.join(", ")));
+                }
+                if !floats.is_empty() {
+                    parts
+                        .push(format!("a float instruction that subnormal operands slow down ({})", floats.join(", ")));
                 }
                 format!("{engine}: {}.", parts.join(" and "))
             }
@@ -136,12 +145,19 @@ impl MachineCode {
             }
             let kept = self.at(offset);
             let (row, shown) = rows.entry(operation(operator)).or_default();
-            *shown |= kept.is_some() || always_shown(operator);
+            let jumps = kept.is_some_and(|kept| !kept.jumps.is_empty());
+            let divides = kept.is_some_and(|kept| !kept.divisions.is_empty());
+            *shown |= jumps || divides || always_shown(operator);
             row.sites += 1;
-            row.jumps += u64::from(kept.is_some_and(|kept| !kept.jumps.is_empty()));
-            row.divisions += u64::from(kept.is_some_and(|kept| !kept.divisions.is_empty()));
-            row.diverged += u64::from(kept.is_some() && diverged.contains(&offset));
+            row.jumps += u64::from(jumps);
+            row.divisions += u64::from(divides);
+            row.diverged += u64::from((jumps || divides) && diverged.contains(&offset));
         });
+        let (jumps, divisions) = (self.jumps_unattributed, self.divisions_unattributed);
+        if jumps + divisions > 0 {
+            let row = Machine { sites: jumps + divisions, jumps, divisions, ..Machine::default() };
+            rows.insert(UNATTRIBUTED.to_owned(), (row, true));
+        }
         let shown = rows.into_iter().filter(|(_, (_, shown))| *shown);
         shown.map(|(operation, (row, _))| Machine { engine: self.engine.clone(), operation, ..row }).collect()
     }
@@ -151,6 +167,7 @@ impl MachineCode {
             match found {
                 Found::Jump(_) => self.jumps_unattributed += 1,
                 Found::Division(_) => self.divisions_unattributed += 1,
+                Found::Float(_) => {}
             }
             return;
         };
@@ -161,6 +178,7 @@ impl MachineCode {
         let (list, mnemonic) = match found {
             Found::Jump(mnemonic) => (&mut kept.jumps, mnemonic),
             Found::Division(mnemonic) => (&mut kept.divisions, mnemonic),
+            Found::Float(mnemonic) => (&mut kept.floats, mnemonic),
         };
         if list.len() < MNEMONICS_MAX && !list.contains(&mnemonic) {
             list.push(mnemonic);
@@ -173,6 +191,7 @@ impl MachineCode {
 enum Found {
     Jump(String),
     Division(String),
+    Float(String),
 }
 
 /// Offsets of operators that ask for a jump themselves.
@@ -267,8 +286,18 @@ fn decode_x86_64(text: &[u8], found: &mut dyn FnMut(usize, Found)) {
             if !is_trap(instruction.near_branch_target()) && !is_trap(instruction.next_ip()) {
                 found(at, Found::Jump(name(instruction.mnemonic())));
             }
-        } else if matches!(instruction.mnemonic(), Mnemonic::Div | Mnemonic::Idiv) {
-            found(at, Found::Division(name(instruction.mnemonic())));
+            continue;
+        }
+        match instruction.mnemonic() {
+            mnemonic @ (Mnemonic::Div | Mnemonic::Idiv) => found(at, Found::Division(name(mnemonic))),
+            #[rustfmt::skip]
+            mnemonic @ (Mnemonic::Divss | Mnemonic::Divsd | Mnemonic::Divps | Mnemonic::Divpd
+            | Mnemonic::Sqrtss | Mnemonic::Sqrtsd | Mnemonic::Sqrtps | Mnemonic::Sqrtpd
+            | Mnemonic::Vdivss | Mnemonic::Vdivsd | Mnemonic::Vdivps | Mnemonic::Vdivpd
+            | Mnemonic::Vsqrtss | Mnemonic::Vsqrtsd | Mnemonic::Vsqrtps | Mnemonic::Vsqrtpd) => {
+                found(at, Found::Float(name(mnemonic)));
+            }
+            _ => {}
         }
     }
 }
@@ -279,7 +308,7 @@ const UD2: &[u8] = &[0x0f, 0x0b];
 const UDF: u32 = 0xc11f;
 
 /// The same for aarch64. Encodings: Arm Architecture Reference Manual for A-profile, C4.1: `B.cond`, `BC.cond`,
-/// `CBZ`/`CBNZ`, `TBZ`/`TBNZ`, `SDIV`/`UDIV`.
+/// `CBZ`/`CBNZ`, `TBZ`/`TBNZ`, `SDIV`/`UDIV`, `FDIV`, `FSQRT`.
 fn decode_aarch64(text: &[u8], found: &mut dyn FnMut(usize, Found)) {
     const CONDITIONS: [&str; 16] =
         ["eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"];
@@ -307,6 +336,10 @@ fn decode_aarch64(text: &[u8], found: &mut dyn FnMut(usize, Found)) {
         } else if bits & 0x7fe0_f800 == 0x1ac0_0800 {
             let mnemonic = if bits & 0x400 == 0 { "udiv" } else { "sdiv" };
             found(at, Found::Division(mnemonic.to_owned()));
+        } else if bits & 0xff20_fc00 == 0x1e20_1800 {
+            found(at, Found::Float("fdiv".to_owned()));
+        } else if bits & 0xff3f_fc00 == 0x1e21_c000 {
+            found(at, Found::Float("fsqrt".to_owned()));
         }
     }
 }
@@ -402,6 +435,46 @@ mod tests {
     }
 
     #[test]
+    fn float_divisions_are_told_from_integer_ones() {
+        let text = "(module (func (export \"f\") (param f64 f64) (result f64)
+            (f64.div (f64.sqrt (local.get 0)) (local.get 1))))";
+        let target = target(text.as_bytes());
+        let code = scan(&target, &target.limits).unwrap();
+        let mut sentences = Vec::new();
+        each_operator(&target.wasm, |offset, _| sentences.extend(code.at(offset).map(|_| code.sentence(offset))))
+            .unwrap();
+        assert!(sentences.len() == 2 && sentences.iter().all(|said| said.contains("subnormal")), "{sentences:?}");
+        assert!(code.summary(&target.wasm, &BTreeSet::new()).is_empty());
+    }
+
+    /// Guests as they are shipped; the largest of them in the usual set.
+    #[test]
+    fn real_guests_are_read_to_their_end() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(crate::target::BUILD_FOLDER);
+        for (name, least) in [("secrets-rust", 20), ("decompressors", 3), ("fhir-json-fhirbolt", 3)] {
+            let Ok(wasm) = std::fs::read(folder.join(name).join("module.wasm")) else {
+                println!("skipped: {name} is not built: cargo xtask build {name}");
+                continue;
+            };
+            let code = read(name, &wasm, &Limits::default()).unwrap();
+            assert!(code.len() >= least, "{name}: only {} operators", code.len());
+            let mut found = 0;
+            each_operator(&wasm, |offset, operator| {
+                if code.at(offset).is_some() {
+                    found += 1;
+                    assert!(!asks_for_jumps(operator), "{name}: {operator:?}");
+                }
+            })
+            .unwrap();
+            assert_eq!(found, code.len(), "{name}: every offset is an operator's");
+            let rows = code.summary(&wasm, &BTreeSet::new());
+            let apart =
+                rows.iter().find(|row| row.operation == UNATTRIBUTED).map_or((0, 0), |row| (row.jumps, row.divisions));
+            assert_eq!(apart, (code.jumps_unattributed, code.divisions_unattributed), "{name}");
+        }
+    }
+
+    #[test]
     fn operations_are_named_as_in_the_text_format() {
         use Operator as O;
         for (operator, name) in [
@@ -428,7 +501,7 @@ mod tests {
             let text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let mut names = Vec::new();
             decode_aarch64(&text, &mut |at, found| match found {
-                Found::Jump(name) | Found::Division(name) => names.push((at, name)),
+                Found::Jump(name) | Found::Division(name) | Found::Float(name) => names.push((at, name)),
             });
             names
         };
@@ -442,11 +515,13 @@ mod tests {
             (0xb747_ffc2, "tbnz"),
             (0x1ac2_0c20, "sdiv"),
             (0x9ac5_0883, "udiv"),
+            (0x1e62_1820, "fdiv"),
+            (0x1e61_c020, "fsqrt"),
         ] {
             assert_eq!(names(&[word]), [(0, name.to_owned())]);
         }
-        // b, bl, csel, fcsel, fdiv, add, madd, lsl, ret
-        let plain = [0x1400_0001, 0x9400_0001, 0x9a82_0020, 0x1e62_1c20, 0x1e62_1820, 0x8b02_0020, 0x9b02_0c20];
+        // b, bl, csel, fcsel, add, madd, lsl, ret
+        let plain = [0x1400_0001, 0x9400_0001, 0x9a82_0020, 0x1e62_1c20, 0x8b02_0020, 0x9b02_0c20];
         assert!(names(&plain).is_empty() && names(&[0x9ac2_2020, 0xd65f_03c0]).is_empty());
         // b.ne to the trap two instructions on, the same over the trap, and backwards to one.
         assert!(names(&[0x5400_0041, 0xd65f_03c0, UDF]).is_empty());
