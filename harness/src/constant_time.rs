@@ -20,7 +20,7 @@ use crate::target::{Allowed, Policy, Target};
 use autoclave_reports::constant_time::{Handled, Leak};
 
 /// Secrets that are tried with the first public input.
-pub const SECRETS: usize = 100;
+pub const SECRETS: usize = 128;
 /// Public inputs.
 pub const PUBLICS: usize = 12;
 /// Executions of the search for public inputs.

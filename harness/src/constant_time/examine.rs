@@ -29,7 +29,7 @@ const SEARCH_MIN: u64 = 500;
 /// Secrets with every public input but the first.
 const LATER_SECRETS: usize = 40;
 /// Inputs whose secrets are tried with every public input.
-const PATHS_MAX: usize = 24;
+const PATHS_MAX: usize = 32;
 /// Pairs of executions that are walked in step.
 const PAIRS_MAX: usize = 64;
 /// Walks in which a site may differ without being found in step, before it counts as a consequence of others.
@@ -232,6 +232,8 @@ impl<'a> Runs<'a> {
             0 => seeds,
             _ => publics::searched(engine, target, entry, &self.script, seeds, search, seed)?,
         };
+        let found = inputs.iter().skip(plain.len()).rev();
+        self.paths = found.take(PATHS_MAX).map(|input| self.script.values(input)).collect();
         let candidates: Vec<Candidate> = inputs
             .iter()
             .enumerate()
@@ -248,7 +250,6 @@ impl<'a> Runs<'a> {
         let (mut list, mut seen) = (Vec::new(), BTreeSet::new());
         let kept: Vec<Vec<Vec<u8>>> =
             cover(&candidates).into_iter().map(|at| self.script.values(&inputs[at])).collect();
-        self.paths = kept[plain.len()..].iter().rev().take(PATHS_MAX).cloned().collect();
         // The last finds lie deepest, and so do the inputs beside them.
         let deep = kept.iter().skip(plain.len()).rev().take(publics);
         let beside = deep.clone().flat_map(|values| publics::beside(&self.script, values));

@@ -96,7 +96,13 @@ pub fn secrets(script: &Script, base: &[Vec<u8>], known: &[Vec<Vec<u8>>], count:
     let nearby = equals.first().unwrap_or(&secret).clone();
     let plain = [secret.clone(), vec![0; len], vec![0xff; len]];
     strategies.push(Box::new(plain.into_iter().chain(equals)));
-    strategies.push(Box::new(known.iter().map(|values| fitted(script, base, values))));
+    // What the search found is worth looking around: it is valid, or nearly, where little else is.
+    let mut found: Vec<Vec<u8>> = known.iter().map(|values| fitted(script, base, values)).collect();
+    found.push(secret.clone());
+    let around = found.clone();
+    strategies.push(Box::new(found.into_iter()));
+    let turns = places(len).into_iter().flat_map(move |at| around.clone().into_iter().map(move |near| (near, at)));
+    strategies.push(Box::new(turns.map(|(near, at)| changed(&near, at, |byte| byte ^ 1))));
     let mut stream = Random::new(random.draw());
     strategies.push(Box::new((0..count).map(move |_| stream.bytes(len))));
     // One byte off, the last, first and middle one first; then one bit off, at every position in turn.
@@ -107,10 +113,6 @@ pub fn secrets(script: &Script, base: &[Vec<u8>], known: &[Vec<Vec<u8>>], count:
     let near = nearby;
     let bit_off = places.clone().into_iter().map(move |at| changed(&near, at, |byte| byte ^ 1 << (at % 8)));
     strategies.push(Box::new(bit_off));
-    // What the search found is worth looking around: it may be valid where little else is.
-    let near = secret;
-    let around = places.clone().into_iter().map(move |at| changed(&near, at, |byte| byte ^ 1));
-    strategies.push(Box::new(around));
     let one_hot = places.into_iter().map(move |at| changed(&vec![0; len], at, |_| [0x80, 1, 0xff][at % 3]));
     strategies.push(Box::new(one_hot));
     let mut stream = Random::new(random.draw());
