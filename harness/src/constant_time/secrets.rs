@@ -103,15 +103,25 @@ pub fn secrets(script: &Script, base: &[Vec<u8>], known: &[Vec<Vec<u8>>], count:
     strategies.push(Box::new(found.into_iter()));
     let turns = places(len).into_iter().flat_map(move |at| around.clone().into_iter().map(move |near| (near, at)));
     strategies.push(Box::new(turns.map(|(near, at)| changed(&near, at, |byte| byte ^ 1))));
+    // Every other one ends or begins with a small number: paddings, lengths and counts stand in one byte.
     let mut stream = Random::new(random.draw());
-    strategies.push(Box::new((0..count).map(move |_| stream.bytes(len))));
-    // One byte off, the last, first and middle one first; then one bit off, at every position in turn.
+    let randoms = (0..count).map(move |turn| {
+        let bytes = stream.bytes(len);
+        match (turn % 6, len) {
+            (_, 0) | (0 | 2 | 4, _) => bytes,
+            (5, _) => changed(&bytes, 0, |_| (turn / 2 % 16 + 1) as u8),
+            _ => changed(&bytes, len - 1, |_| (turn / 2 % 16 + 1) as u8),
+        }
+    });
+    strategies.push(Box::new(randoms));
+    // One byte off, the last, first and middle one first; one bit off, those last: together they reach every position
+    // of sixteen bytes among a hundred secrets.
     let places = places(len);
     let near = nearby.clone();
     let byte_off = places.clone().into_iter().map(move |at| changed(&near, at, |byte| byte ^ 0xff));
     strategies.push(Box::new(byte_off));
     let near = nearby;
-    let bit_off = places.clone().into_iter().map(move |at| changed(&near, at, |byte| byte ^ 1 << (at % 8)));
+    let bit_off = places.clone().into_iter().rev().map(move |at| changed(&near, at, |byte| byte ^ 1 << (at % 8)));
     strategies.push(Box::new(bit_off));
     let one_hot = places.into_iter().map(move |at| changed(&vec![0; len], at, |_| [0x80, 1, 0xff][at % 3]));
     strategies.push(Box::new(one_hot));
@@ -257,6 +267,9 @@ mod tests {
             .filter_map(|secret| secret.iter().zip(&public).position(|(a, b)| a != b))
             .collect();
         assert_eq!(positions.len(), 16);
+        // A padding's length, and no such padding.
+        let small = |secret: &&Vec<u8>| (1..=16).contains(&secret[15]) && secret[14] > 16;
+        assert!(list.iter().filter(small).count() >= 3);
         assert_eq!(list, secrets(&script, &base, &[], 100, 1));
         assert_ne!(list, secrets(&script, &base, &[], 100, 2));
         let known = vec![vec![7; 16], public];
