@@ -5,7 +5,7 @@ use super::run_folder::RunFolder;
 use crate::cli::{self, Format, printable};
 use crate::error::HarnessError;
 use crate::limits::{Origin, ResolvedLimit};
-use crate::target::{Abi, MANIFEST_FILE, TARGETS_FOLDER, Target};
+use crate::target::{Abi, MANIFEST_FILE, Script, Secrecy, TARGETS_FOLDER, Target};
 use crate::views;
 use autoclave_reports::record::{LimitRow, NotTested, Run, Scope};
 use autoclave_reports::{Finding, Record, Severity};
@@ -137,10 +137,26 @@ fn listed(entries: &[String]) -> String {
 
 /// An input as people read it: by its format, or as the calls that it makes.
 pub fn decoded(target: &Target, entry: &str, input: &[u8]) -> Option<String> {
+    if let Some(script) = target.scripts.get(entry) {
+        return Some(fields(script, input));
+    }
     match target.abi {
         Abi::Numeric => Some(views::calls(&target.called(entry), input, DECODED_CHARS_MAX)),
         abi => views::decode(target.manifest.format.as_deref(), abi, input, DECODED_CHARS_MAX),
     }
+}
+
+/// The fields of a script's input, one to a line.
+fn fields(script: &Script, input: &[u8]) -> String {
+    const FIELD_BYTES_MAX: usize = 64;
+    let mut text = script.text.clone();
+    for (field, value) in script.fields.iter().zip(script.values(input)) {
+        let secrecy = if field.secrecy == Secrecy::Secret { "secret" } else { "public" };
+        let cut = if value.len() > FIELD_BYTES_MAX { "…" } else { "" };
+        let shown = crate::corpus::hex(&value[..value.len().min(FIELD_BYTES_MAX)]);
+        text += &format!("\n{secrecy}[{}] {shown}{cut}", value.len());
+    }
+    text
 }
 
 /// `<target>--<outcome>--<first 8 of sha-256>`: the name of a kept reproducer.

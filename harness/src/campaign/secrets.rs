@@ -340,6 +340,7 @@ fn findings(
             message: message(leak, leaks.len()),
             frames: leak.frames.clone(),
             reproducer: Reproducer::new(path, &inputs[0], inputs[0].len() as u64),
+            decoded: facts::decoded(&asked.target, entry, &inputs[0]),
             repro: repro(home, flags, asked, entry),
             hits: leaks.len() as u64,
             found_at: FoundAt { execs: answer.executions, seconds: 0.0 },
