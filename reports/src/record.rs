@@ -747,7 +747,11 @@ impl Record {
                 self.run.fail_on
             )),
             (_, None) if self.run.interrupted => Verdict::Warn("Nothing found before the run was interrupted.".into()),
-            (_, None) => Verdict::Pass,
+            (_, None) => {
+                let doubtful = self.targets.iter().find(|target| matches!(target.verdict, Verdict::Warn(_)));
+                let says = |target: &TargetRecord| format!("{}: {}", target.name, target.verdict.reason());
+                doubtful.map_or(Verdict::Pass, |target| Verdict::Warn(says(target)))
+            }
         }
     }
 

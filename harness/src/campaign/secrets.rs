@@ -447,7 +447,11 @@ fn verdict(row: &TargetRecord, section: &ConstantTime) -> Verdict {
     });
     let untested: Vec<String> = untested.collect();
     if row.worst().is_some_and(|worst| worst > Severity::Info) || untested.is_empty() {
-        return row.judge();
+        let doubtful = section.entries.iter().find(|handled| matches!(handled.verdict, Verdict::Warn(_)));
+        return match (row.judge(), doubtful) {
+            (Verdict::Pass, Some(handled)) => Verdict::Warn(format!("{}: {}", handled.entry, handled.verdict.reason())),
+            (verdict, _) => verdict,
+        };
     }
     Verdict::NotTested(untested.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join("; "))
 }

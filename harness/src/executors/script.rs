@@ -1,5 +1,5 @@
 //! Driver of entries with a script (`target/script.rs`): several calls with buffers and numbers out of one flat input.
-//! Results of every call and the bytes of its `out` buffers are the output, in order.
+//! Results of every call and the bytes of its `out` buffers are the output, in order; then inputs that were written over.
 
 use super::abi::{Returned, guest_memory, initialisers, typed};
 use super::host::{HostState, guest_bytes, read_guest, write_guest};
@@ -121,7 +121,26 @@ impl Scripted {
                 state.push_output(bytes)?;
             }
         }
+        self.push_changed(store, &placed, input)?;
         Ok(Returned { rejected: false })
+    }
+
+    /// Gives back what the calls wrote over their inputs: a sort in place has no other answer.
+    fn push_changed(&self, store: &mut Store<HostState>, placed: &Placed, input: &[u8]) -> wasmtime::Result<()> {
+        let Some(memory) = self.memory else { return Ok(()) };
+        let buffers = self.fill(input).into_iter().flatten().filter_map(|filled| match filled {
+            Filled::Buffer { bytes, written, .. } => Some((bytes, written)),
+            Filled::Value(_) => None,
+        });
+        for ((given, written), (place, _)) in buffers.zip(&placed.places) {
+            let (data, state) = super::host::guest_bytes_mut(memory, &mut *store);
+            let Ok(now) = read_guest(data, u64::from(*place), given.len() as u64) else { continue };
+            let is_out = |at: usize| written.iter().any(|range| range.contains(&(at as u64)));
+            if (0..given.len()).any(|at| now[at] != given[at] && !is_out(at)) {
+                state.push_output(now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the buffers and gathers the arguments; nothing where the guest has no memory for them.
