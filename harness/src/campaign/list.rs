@@ -8,6 +8,7 @@ use crate::execution::Outcome;
 use crate::limits::Overrides;
 use crate::oracles;
 use crate::target::{self, Target};
+use autoclave_reports::rules;
 
 /// One line per target.
 pub fn list(flags: &cli::List) -> anyhow::Result<u8> {
@@ -173,11 +174,16 @@ pub fn explain(flags: &cli::Explain) -> anyhow::Result<u8> {
     if let Some(outcome) = by_any_case {
         cli::print(format!("{}: {}\n", outcome.name(), meaning(outcome)).as_bytes())?;
         if outcome.is_finding() {
-            let rule = autoclave_reports::rules::rule("crash", outcome.name());
-            cli::print(
-                format!("severity {} ({:.1}), CWE-{}\n", rule.severity, rule.security_severity, rule.cwe).as_bytes(),
-            )?;
-            cli::print(format!("{}\n{}\n", rule.meaning, rule.advice).as_bytes())?;
+            explain_rule(rules::rule("crash", outcome.name()))?;
+        }
+        return Ok(cli::exit::CLEAN);
+    }
+    // What other oracles find stands in the table of severities only.
+    let mut known = rules::RULES.iter().filter(|rule| rule.outcome.eq_ignore_ascii_case(what)).peekable();
+    if known.peek().is_some() {
+        for rule in known {
+            cli::print(format!("{}, by the oracle {}: {}\n", rule.outcome, rule.oracle, rule.title).as_bytes())?;
+            explain_rule(rule)?;
         }
         return Ok(cli::exit::CLEAN);
     }
@@ -185,6 +191,11 @@ pub fn explain(flags: &cli::Explain) -> anyhow::Result<u8> {
         return super::repro::explain_finding(&Home::find()?, what);
     }
     anyhow::bail!("{what:?} is no outcome, oracle or finding id; `explain` without a word lists them")
+}
+
+fn explain_rule(rule: &rules::Rule) -> anyhow::Result<()> {
+    let severity = format!("severity {} ({:.1}), CWE-{}\n", rule.severity, rule.security_severity, rule.cwe);
+    Ok(cli::print(format!("{severity}{}\n{}\n", rule.meaning, rule.advice).as_bytes())?)
 }
 
 fn meaning(outcome: Outcome) -> &'static str {
