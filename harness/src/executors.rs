@@ -820,12 +820,8 @@ impl Program {
             }
             _ => None,
         };
-        if let Some(memory) = self.memory_of_virtual_growth(&mut store, &instance) {
-            // A start function may have made it grow; what it noted lies under the pages that have just been mapped.
-            let beyond = memory.size(&store) - memory.ty(&store).minimum();
-            let growth = self.instrumented.layout.growth;
-            pages.region_mut(growth).copy_from_slice(&(beyond as u32).to_le_bytes());
-        }
+        // A start function may have made it grow; what it noted lies under the pages that have just been mapped.
+        self.tell_growth(&mut store, &instance, pages);
         let driver = match unwrapped {
             Some(inner) => {
                 component::Lifted::resolve(&mut store, &instance, &self.target, inner).map(Driver::Lifted)?
@@ -836,6 +832,8 @@ impl Program {
         driver
             .prepare(&mut store, self.warm_up_bytes)
             .map_err(|error| Refusal::Initialisation(self.refusal("initialisation", error, &store)))?;
+        // The host may have added room for arguments.
+        self.tell_growth(&mut store, &instance, pages);
         let limiter = &store.data().limiter;
         if self.warm_up_bytes > 0 && limiter.memory_denied > 0 {
             let error = HarnessError::module(name, "the warm-up asked for more memory than the limit");
@@ -879,6 +877,15 @@ impl Program {
         }
         let names = (0..self.facts.memories).map(|index| format!("{}{index}", instrument::GUEST_MEMORY_EXPORT_PREFIX));
         names.filter_map(|name| instance.get_memory(&mut *store, &name)).collect()
+    }
+
+    /// Where the guest goes by a size of its own: the size that its memory has now.
+    fn tell_growth(&self, store: &mut Store<HostState>, instance: &Instance, pages: &mut Pages) {
+        if let Some(memory) = self.memory_of_virtual_growth(store, instance) {
+            let beyond = memory.size(&*store) - memory.ty(&*store).minimum();
+            let growth = self.instrumented.layout.growth;
+            pages.region_mut(growth).copy_from_slice(&(beyond as u32).to_le_bytes());
+        }
     }
 
     /// The memory that may be larger than the guest knows.
