@@ -274,10 +274,10 @@ pub struct Pressed {
 /// Flags of `ct`.
 #[derive(Debug, Clone, Args)]
 pub struct Ct {
-    /// Targets by name (or NAME::ENTRY), or .wasm/.wat files; none = every target whose target.toml has [calls]
+    /// Targets by name (or NAME::ENTRY), or .wasm/.wat files; none = every target whose target.toml has `[calls]`
     pub targets: Vec<String>,
     /// An entry, how it is called and what of that is secret, instead of what target.toml says:
-    /// --secret 'verify=verify(secret[32], public[..64]) -> result', or --secret verify=compare
+    /// `--secret 'verify=verify(secret[32], public[..64]) -> result'`, or `--secret verify=compare`
     #[arg(long = "secret", value_name = "ENTRY=SCRIPT", value_parser = declared)]
     pub secrets: Vec<String>,
     /// Which executions are compared: those with the same declassified outcome, or all [default: relaxed]
