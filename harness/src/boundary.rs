@@ -2,6 +2,7 @@
 //! output, without files and without code from strings; the module gets stubs for its imports and nothing else.
 
 use crate::execution::Timed;
+use crate::executors::host::Random;
 use crate::executors::stopwatch;
 use crate::target::{Argument, Core, Piece, Script, Shape, Target};
 use serde::{Deserialize, Serialize};
@@ -212,7 +213,7 @@ fn take(mut pipe: impl Read, bytes_max: u64) -> Vec<u8> {
 
 /// Orders of the steps' measurements, such as `0132`.
 fn orders(seed: u64) -> Vec<String> {
-    let mut random = stopwatch::Random(seed);
+    let mut random = Random::new(seed);
     let order = |_| Timed::order(random.draw()).iter().map(ToString::to_string).collect();
     (0..stopwatch::STEPS_MAX).map(order).collect()
 }

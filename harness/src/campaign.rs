@@ -16,6 +16,7 @@ mod list;
 mod live;
 mod plan;
 mod protocol;
+mod questions;
 mod replay;
 mod repro;
 mod run_folder;

@@ -3,7 +3,7 @@
 
 use super::home::{Home, write_whole};
 use super::run_folder::RunFolder;
-use super::{facts, inputs};
+use super::{facts, inputs, questions};
 use crate::cli;
 use crate::complexity::{self, Found, Grown, Search, SearchOptions};
 use crate::contract::{self, Broken, Clause, Held, Question, Reads, benign_of};
@@ -19,11 +19,10 @@ use anyhow::Context;
 use autoclave_formats::{Format, mutate};
 use autoclave_generators::Family;
 use autoclave_reports::contract::{Contract, Growth, Point, Reads as ReadsRow, Tile, Trial};
-use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::record::{Bucket, Confirmation, FoundAt, NotTested, Reproducer, Scope};
 use autoclave_reports::{Finding, TargetRecord, Verdict, rules, words};
 use rayon::prelude::*;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
 
 /// Entries of one module that are held to a contract.
 const ENTRIES_MAX: usize = 64;
@@ -52,55 +51,26 @@ struct Asked {
 
 /// Judges and reports.
 pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
-    let home = Home::find()?;
-    let (started, clock) = (SystemTime::now(), Instant::now());
-    let engine = Engine::new(Some(&home.cache()))?;
-    let mut record = facts::record("limits", arguments, started, flags.fail_on);
-    record.run.seed = flags.seed;
-    let (asked, not_tested) = choose(&home, flags)?;
-    record.not_tested = not_tested;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(flags.jobs.unwrap_or(0) as usize).build()?;
-    record.run.jobs = pool.current_num_threads() as u32;
-    let folder = RunFolder::create(&home, flags.out.as_deref(), "limits", started)?;
-    if !asked.is_empty() {
-        record.checks = pool.install(|| qualify(&engine))?;
-    }
-    let unqualified = record.checks.iter().find(|check| check.verdict != Verdict::Pass);
-    let unqualified = unqualified.map(|check| check.verdict.reason().to_owned());
-    for asked in &asked {
-        let before = facts::own_cpu_seconds();
-        let mut row = pool.install(|| hold(&home, &engine, flags, asked, &folder))?;
-        row.cpu_seconds = facts::own_cpu_seconds() - before;
-        if let Some(reason) = &unqualified {
-            row.verdict = Verdict::NotTested(format!("the oracle did not qualify in this run: {reason}"));
-        }
-        say(&row);
-        record.not_tested.extend(gaps(&row));
-        record.targets.push(row);
-    }
-    record.limits = record.targets.first().map(|row| row.limits.clone()).unwrap_or_default();
-    record.timing = Timing {
-        wall_seconds: clock.elapsed().as_secs_f64(),
-        cpu_seconds: facts::cpu_seconds_with_children(),
-        memory_bytes_peak: Some(facts::rss_bytes()),
-        ..Timing::default()
+    let run = questions::Run {
+        command: "limits",
+        arguments,
+        oracles: |asked| matches!(asked, oracles::Asked::OfContracts | oracles::Asked::OfGrowth),
+        seed: flags.seed,
+        jobs: flags.jobs,
+        fail_on: flags.fail_on,
+        format: flags.format,
+        out: flags.out.as_deref(),
     };
-    record.verdict = record.judge();
-    folder.write(&home, &record)?;
-    facts::print(&home, &folder, &record, flags.format)
-}
-
-/// The contract's own canaries and twins, under the same judge in the same run.
-fn qualify(engine: &Engine) -> Result<Vec<Check>, HarnessError> {
-    let mut checks = Vec::new();
-    let asked_here =
-        |oracle: &&oracles::Oracle| matches!(oracle.asked, oracles::Asked::OfContracts | oracles::Asked::OfGrowth);
-    for oracle in oracles::ALL.iter().filter(asked_here) {
-        for (canary, twin) in oracle.canaries {
-            checks.extend(super::selftest::qualify(engine, oracle, canary, twin)?);
-        }
-    }
-    Ok(checks)
+    questions::run(
+        &run,
+        |home| choose(home, flags),
+        |home, engine, asked, folder| {
+            let row = hold(home, engine, flags, asked, folder)?;
+            say(&row);
+            let gaps = gaps(&row);
+            Ok((row, gaps))
+        },
+    )
 }
 
 /// The targets that the words mean, and what could not be made ready.

@@ -3,6 +3,7 @@
 
 use super::facts;
 use super::home::{Home, write_whole};
+use super::questions;
 use super::run_folder::RunFolder;
 use crate::cli;
 use crate::constant_time::clock::Host;
@@ -15,12 +16,11 @@ use crate::oracles;
 use crate::symbols::Symbols;
 use crate::target::{Allowed, MANIFEST_FILE, Policy, Shape, Target};
 use autoclave_reports::constant_time::{ConstantTime, Handled, Leak};
-use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, Scope, Timing};
+use autoclave_reports::record::{Bucket, Confirmation, FoundAt, NotTested, Reproducer, Scope};
 use autoclave_reports::{Finding, Severity, TargetRecord, Verdict, rules};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::time::{Instant, SystemTime};
 
 /// The oracle's name.
 const ORACLE: &str = "constant-time";
@@ -41,51 +41,25 @@ struct Asked {
 
 /// Judges and reports.
 pub fn run(flags: &cli::Ct, arguments: &[String]) -> anyhow::Result<u8> {
-    let home = Home::find()?;
-    let (started, clock) = (SystemTime::now(), Instant::now());
-    let engine = Engine::new(Some(&home.cache()))?;
-    let mut record = facts::record("ct", arguments, started, flags.fail_on);
-    record.run.seed = flags.seed;
-    let (asked, not_tested) = choose(&home, flags)?;
-    record.not_tested = not_tested;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(flags.jobs.unwrap_or(0) as usize).build()?;
-    record.run.jobs = pool.current_num_threads() as u32;
-    let folder = RunFolder::create(&home, flags.out.as_deref(), "ct", started)?;
-    if !asked.is_empty() {
-        record.checks = pool.install(|| qualify(&engine))?;
-    }
-    let unqualified = record.checks.iter().find(|check| check.verdict != Verdict::Pass);
-    let unqualified = unqualified.map(|check| check.verdict.reason().to_owned());
-    for asked in &asked {
-        let before = facts::own_cpu_seconds();
-        let mut row = pool.install(|| examine(&home, &engine, flags, asked, &folder))?;
-        row.cpu_seconds = facts::own_cpu_seconds() - before;
-        if let Some(reason) = &unqualified {
-            row.verdict = Verdict::NotTested(format!("the oracle did not qualify in this run: {reason}"));
-        }
-        say(&row);
-        record.targets.push(row);
-    }
-    record.limits = record.targets.first().map(|row| row.limits.clone()).unwrap_or_default();
-    record.timing = Timing {
-        wall_seconds: clock.elapsed().as_secs_f64(),
-        cpu_seconds: facts::cpu_seconds_with_children(),
-        memory_bytes_peak: Some(facts::rss_bytes()),
-        ..Timing::default()
+    let run = questions::Run {
+        command: "ct",
+        arguments,
+        oracles: |asked| matches!(asked, oracles::Asked::OfSecrets),
+        seed: flags.seed,
+        jobs: flags.jobs,
+        fail_on: flags.fail_on,
+        format: flags.format,
+        out: flags.out.as_deref(),
     };
-    record.verdict = record.judge();
-    folder.write(&home, &record)?;
-    facts::print(&home, &folder, &record, flags.format)
-}
-
-/// The oracle's own canaries and twins, under the same judge in the same run.
-fn qualify(engine: &Engine) -> Result<Vec<Check>, HarnessError> {
-    let oracle = oracles::by_name(ORACLE).expect("an oracle of the table");
-    let mut checks = Vec::new();
-    for (canary, twin) in oracle.canaries {
-        checks.extend(super::selftest::qualify(engine, oracle, canary, twin)?);
-    }
-    Ok(checks)
+    questions::run(
+        &run,
+        |home| choose(home, flags),
+        |home, engine, asked, folder| {
+            let row = examine(home, engine, flags, asked, folder)?;
+            say(&row);
+            Ok((row, Vec::new()))
+        },
+    )
 }
 
 /// The targets that the words mean, and what cannot be judged.

@@ -1,9 +1,10 @@
 //! Which public inputs secrets are tried with: plain ones, and those that open other paths of the code, found by a
 //! coverage-guided search over all fields, the secret ones included.
 
-use super::secrets::{Random, fields};
+use super::secrets::fields;
 use crate::HarnessError;
 use crate::engine::{self, Clock, Event, Guest, Options, Stop};
+use crate::executors::host::Random;
 use crate::executors::{Engine, Reset};
 use crate::instrument::dictionary;
 use crate::target::{Field, Script, Secrecy, Target};

@@ -1,8 +1,8 @@
 //! Which secrets are tried. Random ones alone miss comparisons, where nearly all of them differ in the first byte: so
 //! there are secrets that equal what is public, that are one bit or byte away from it, and that are valid text.
 
-use crate::target::Secrecy;
-use crate::target::{Field, Script};
+use crate::executors::host::Random;
+use crate::target::{Field, Script, Secrecy};
 use std::collections::BTreeSet;
 
 /// Alphabets of text that secrets may be: hexadecimal, base64, digits, and any printable character.
@@ -52,36 +52,6 @@ const BOUNDARIES: &[u64] = &[
     1 << 63,
     u64::MAX,
 ];
-
-/// Numbers from a seed: xorshift64*, good enough for picking.
-pub struct Random(u64);
-
-impl Random {
-    /// A stream; equal seeds give equal streams.
-    pub fn new(seed: u64) -> Self {
-        // A splitmix step, so that neighbouring seeds part at once and none is 0.
-        let mixed = (seed.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        Self((mixed ^ mixed >> 27).max(1))
-    }
-
-    /// The next 64 bits.
-    pub fn draw(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// A number below `bound`, or 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        if bound == 0 { 0 } else { (self.draw() % bound as u64) as usize }
-    }
-
-    /// So many bytes.
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| (self.draw() >> 32) as u8).collect()
-    }
-}
 
 /// Up to `count` distinct secrets for the public fields and field lengths of `base` (values of all fields of the
 /// script); each is a concatenation of all secret fields. The first is that of `base`; those of `known` inputs, which

@@ -348,10 +348,25 @@ impl CallLog {
     }
 }
 
-/// SplitMix64: a stream of values that is the same in every run.
+/// SplitMix64 (Steele, Lea, Flood 2014): a stream of values that is the same in every run.
 pub struct Random(u64);
 
 impl Random {
+    /// A stream; equal seeds give equal streams.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`, or 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        if bound == 0 { 0 } else { (self.draw() % bound as u64) as usize }
+    }
+
+    /// So many bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| (self.draw() >> 32) as u8).collect()
+    }
+
     /// The next value.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

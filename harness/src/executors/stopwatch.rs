@@ -3,6 +3,7 @@
 
 use super::abi::{Driver, Returned};
 use super::engine::Purpose;
+use super::host::Random;
 use super::raw::Pages;
 use super::script::Placed;
 use super::{Engine, Live, Program, Reset, classify, epochs};
@@ -104,7 +105,7 @@ impl<'a> Stopwatch<'a> {
         }
         let (calls, steps) = plan(call_ns, block)?;
         let mut timed = Timed { calls, steps: Vec::with_capacity(steps) };
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         while timed.steps.len() < steps {
             if timed.steps.len().is_multiple_of(block) {
                 self.renew_if_grown()?;
@@ -183,20 +184,6 @@ fn place(live: &mut Live, input: &[u8]) -> Result<Placed, String> {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-pub struct Random(pub u64);
-
-impl Random {
-    /// 64 random bits.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_order_is_as_random_as_its_bits() {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         let mut first = [0; 4];
         for _ in 0..4_000 {
             let order = Timed::order(random.draw());
