@@ -146,24 +146,7 @@ fn hold(
     folder: &RunFolder,
 ) -> anyhow::Result<TargetRecord> {
     let Asked { target, entries, terms, .. } = asked;
-    let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
-    let mut row = TargetRecord {
-        name: match entries.as_slice() {
-            [only] if target.entries.len() > 1 => format!("{}::{only}", target.name),
-            _ => target.name.clone(),
-        },
-        about: target.manifest.about.clone(),
-        entries: entries.clone(),
-        module_path: home.relative(&target.module_path),
-        manifest_path: manifest.map(|path| home.relative(&path)),
-        sha256: target.sha256.clone(),
-        bytes: target.wasm.len() as u64,
-        abi: target.abi.name().into(),
-        format: target.manifest.format.clone(),
-        oracles: vec!["contract".into(), "complexity".into()],
-        limits: facts::limit_rows(target),
-        ..TargetRecord::default()
-    };
+    let mut row = questions::row(home, target, entries, &["contract", "complexity"]);
     let (allowed, allowed_typical) = allowed(target, terms);
     let mut section = Contract {
         profile: asked.profile.name().into(),

@@ -8,6 +8,7 @@ use super::selftest;
 use crate::cli::Format;
 use crate::executors::Engine;
 use crate::oracles::{self, Asked};
+use crate::target::{MANIFEST_FILE, Target};
 use autoclave_reports::record::{NotTested, Timing};
 use autoclave_reports::{Severity, TargetRecord, Verdict};
 use std::path::Path;
@@ -81,4 +82,26 @@ pub fn run<T: Sync>(
     record.verdict = record.judge();
     folder.write(&home, &record)?;
     facts::print(&home, &folder, &record, run.format)
+}
+
+/// What is known of a target before it is judged: all of it, or one entry.
+pub fn row(home: &Home, target: &Target, entries: &[String], oracles: &[&str]) -> TargetRecord {
+    let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
+    TargetRecord {
+        name: match entries {
+            [only] if target.entries.len() > 1 => format!("{}::{only}", target.name),
+            _ => target.name.clone(),
+        },
+        about: target.manifest.about.clone(),
+        entries: entries.to_vec(),
+        module_path: home.relative(&target.module_path),
+        manifest_path: manifest.map(|path| home.relative(&path)),
+        sha256: target.sha256.clone(),
+        bytes: target.wasm.len() as u64,
+        abi: target.abi.name().into(),
+        format: target.manifest.format.clone(),
+        oracles: oracles.iter().map(|oracle| (*oracle).to_owned()).collect(),
+        limits: facts::limit_rows(target),
+        ..TargetRecord::default()
+    }
 }

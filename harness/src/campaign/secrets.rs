@@ -14,7 +14,7 @@ use crate::error::HarnessError;
 use crate::executors::{Engine, machine};
 use crate::oracles;
 use crate::symbols::Symbols;
-use crate::target::{Allowed, MANIFEST_FILE, Policy, Shape, Target};
+use crate::target::{Allowed, Policy, Shape, Target};
 use autoclave_reports::constant_time::{ConstantTime, Handled, Leak};
 use autoclave_reports::record::{Bucket, Confirmation, FoundAt, NotTested, Reproducer, Scope};
 use autoclave_reports::{Finding, Severity, TargetRecord, Verdict, rules};
@@ -152,7 +152,6 @@ fn examine(
     folder: &RunFolder,
 ) -> anyhow::Result<TargetRecord> {
     let Asked { target, entries, .. } = asked;
-    let manifest = target.folder.as_ref().map(|folder| folder.join(MANIFEST_FILE));
     let policy = flags.policy.or(target.manifest.constant_time.policy).unwrap_or_default();
     let mut allowed = target.manifest.constant_time.allow.clone();
     allowed.extend(flags.allow.iter().cloned());
@@ -163,23 +162,7 @@ fn examine(
         .with_max_len(1)
         .map(|entry| examine_entry(home, engine, flags, asked, entry, policy, &allowed, &symbols))
         .collect();
-    let mut row = TargetRecord {
-        name: match entries.as_slice() {
-            [only] if target.entries.len() > 1 => format!("{}::{only}", target.name),
-            _ => target.name.clone(),
-        },
-        about: target.manifest.about.clone(),
-        entries: entries.clone(),
-        module_path: home.relative(&target.module_path),
-        manifest_path: manifest.map(|path| home.relative(&path)),
-        sha256: target.sha256.clone(),
-        bytes: target.wasm.len() as u64,
-        abi: target.abi.name().into(),
-        format: target.manifest.format.clone(),
-        oracles: vec![ORACLE.into()],
-        limits: facts::limit_rows(target),
-        ..TargetRecord::default()
-    };
+    let mut row = questions::row(home, target, entries, &[ORACLE]);
     let mut section = ConstantTime { policy: policy.name().into(), ..ConstantTime::default() };
     let mut sources = sources;
     let code = machine::scan(target, &target.limits);
