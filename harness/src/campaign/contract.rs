@@ -60,13 +60,13 @@ pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
         fail_on: flags.fail_on,
         format: flags.format,
         out: flags.out.as_deref(),
+        say,
     };
     questions::run(
         &run,
         |home| choose(home, flags),
         |home, engine, asked, folder| {
             let row = hold(home, engine, flags, asked, folder)?;
-            say(&row);
             let gaps = gaps(&row);
             Ok((row, gaps))
         },

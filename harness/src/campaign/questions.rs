@@ -32,6 +32,8 @@ pub struct Run<'a> {
     pub format: Format,
     /// Folder for the report.
     pub out: Option<&'a Path>,
+    /// Tells people what came of a target.
+    pub say: fn(&TargetRecord),
 }
 
 /// Targets that were chosen, and what cannot be judged.
@@ -69,6 +71,7 @@ pub fn run<T: Sync>(
         if let Some(reason) = &unqualified {
             row.verdict = Verdict::NotTested(format!("the oracle did not qualify in this run: {reason}"));
         }
+        (run.say)(&row);
         record.not_tested.extend(gaps);
         record.targets.push(row);
     }

@@ -50,13 +50,13 @@ pub fn run(flags: &cli::Ct, arguments: &[String]) -> anyhow::Result<u8> {
         fail_on: flags.fail_on,
         format: flags.format,
         out: flags.out.as_deref(),
+        say,
     };
     questions::run(
         &run,
         |home| choose(home, flags),
         |home, engine, asked, folder| {
             let row = examine(home, engine, flags, asked, folder)?;
-            say(&row);
             Ok((row, Vec::new()))
         },
     )
