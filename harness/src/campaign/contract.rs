@@ -13,7 +13,7 @@ use crate::executors::{Engine, component};
 use crate::limits::{self, Profile, ResolvedLimit, Terms};
 use crate::oracles;
 use crate::symbols::Symbols;
-use crate::target::{Abi, MANIFEST_FILE, Reading, Target};
+use crate::target::{Abi, MANIFEST_FILE, Manifest, Reading, Target};
 use crate::triage;
 use anyhow::Context;
 use autoclave_formats::{Format, mutate};
@@ -22,7 +22,6 @@ use autoclave_reports::contract::{Contract, Growth, Point, Reads as ReadsRow, Ti
 use autoclave_reports::record::{Bucket, Confirmation, FoundAt, NotTested, Reproducer, Scope};
 use autoclave_reports::{Finding, TargetRecord, Verdict, rules, words};
 use rayon::prelude::*;
-use std::path::Path;
 
 /// Entries of one module that are held to a contract.
 const ENTRIES_MAX: usize = 64;
@@ -75,26 +74,14 @@ pub fn run(flags: &cli::Pressed, arguments: &[String]) -> anyhow::Result<u8> {
 
 /// The targets that the words mean, and what could not be made ready.
 fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<NotTested>)> {
-    let mut names = flags.targets.clone();
-    let mut not_tested = Vec::new();
-    if names.is_empty() {
-        for found in Target::discover(&home.root)? {
-            match &found.manifest {
-                Ok(manifest) if manifest.is_candidate() && !manifest.build.on_demand => names.push(found.name),
-                Ok(_) => {}
-                Err(error) => not_tested.push(facts::gap(&found.name, error)),
-            }
-        }
-    }
+    let meant = |manifest: &Manifest| manifest.is_candidate() && !manifest.build.on_demand;
+    let (names, mut not_tested) = questions::names(home, &flags.targets, meant)?;
     if names.is_empty() && not_tested.is_empty() {
         anyhow::bail!("no targets here: name a .wasm file, or run in a folder that holds targets/");
     }
     let mut asked = Vec::new();
     for name in names {
-        let (which, only) = match name.rsplit_once("::") {
-            Some((which, entry)) if !Path::new(&name).is_file() => (which.to_owned(), Some(entry.to_owned())),
-            _ => (name.clone(), None),
-        };
+        let (which, only) = questions::parts(&name);
         match load(home, flags, &which) {
             Ok((target, terms, term_rows, profile)) => {
                 let entries = match only {
@@ -108,14 +95,7 @@ fn choose(home: &Home, flags: &cli::Pressed) -> anyhow::Result<(Vec<Asked>, Vec<
                 }
                 asked.push(Asked { target, which, entries, terms, term_rows, profile });
             }
-            // A target that is there and not built is a gap; a name that means nothing is a wrong command line.
-            Err(error)
-                if flags.targets.is_empty()
-                    || (matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, &which)) =>
-            {
-                not_tested.push(facts::gap(&which, &error));
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => not_tested.push(questions::gap(home, &flags.targets, &which, error)?),
         }
     }
     Ok((asked, not_tested))

@@ -6,9 +6,10 @@ use super::home::Home;
 use super::run_folder::RunFolder;
 use super::selftest;
 use crate::cli::Format;
+use crate::error::HarnessError;
 use crate::executors::Engine;
 use crate::oracles::{self, Asked};
-use crate::target::{MANIFEST_FILE, Target};
+use crate::target::{MANIFEST_FILE, Manifest, Target};
 use autoclave_reports::record::{NotTested, Timing};
 use autoclave_reports::{Severity, TargetRecord, Verdict};
 use std::path::Path;
@@ -85,6 +86,39 @@ pub fn run<T: Sync>(
     record.verdict = record.judge();
     folder.write(&home, &record)?;
     facts::print(&home, &folder, &record, run.format)
+}
+
+/// The names that were given, or those of all targets that are meant; a target whose manifest is broken is a gap.
+pub fn names(home: &Home, given: &[String], meant: impl Fn(&Manifest) -> bool) -> Result<Chosen<String>, HarnessError> {
+    let (mut names, mut gaps) = (given.to_vec(), Vec::new());
+    if names.is_empty() {
+        for found in Target::discover(&home.root)? {
+            match &found.manifest {
+                Ok(manifest) if meant(manifest) => names.push(found.name),
+                Ok(_) => {}
+                Err(error) => gaps.push(facts::gap(&found.name, error)),
+            }
+        }
+    }
+    Ok((names, gaps))
+}
+
+/// `NAME::ENTRY`, taken apart; a file's name is whole.
+pub fn parts(name: &str) -> (String, Option<String>) {
+    match name.rsplit_once("::") {
+        Some((which, entry)) if !Path::new(name).is_file() => (which.to_owned(), Some(entry.to_owned())),
+        _ => (name.to_owned(), None),
+    }
+}
+
+/// What a target that cannot be loaded is: one that is there and not built is a gap, a name that means nothing is a wrong
+/// command line.
+///
+/// # Errors
+/// The wrong command line.
+pub fn gap(home: &Home, given: &[String], which: &str, error: HarnessError) -> Result<NotTested, HarnessError> {
+    let is_there = matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, which);
+    if given.is_empty() || is_there { Ok(facts::gap(which, &error)) } else { Err(error) }
 }
 
 /// What is known of a target before it is judged: all of it, or one entry.

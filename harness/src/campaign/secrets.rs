@@ -10,17 +10,15 @@ use crate::constant_time::clock::Host;
 use crate::constant_time::{self, Answer, Question};
 use crate::corpus::Store;
 use crate::coverage::Finder;
-use crate::error::HarnessError;
 use crate::executors::{Engine, machine};
 use crate::oracles;
 use crate::symbols::Symbols;
-use crate::target::{Allowed, Policy, Shape, Target};
+use crate::target::{Allowed, Manifest, Policy, Shape, Target};
 use autoclave_reports::constant_time::{ConstantTime, Handled, Leak};
 use autoclave_reports::record::{Bucket, Confirmation, FoundAt, NotTested, Reproducer, Scope};
 use autoclave_reports::{Finding, Severity, TargetRecord, Verdict, rules};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 /// The oracle's name.
 const ORACLE: &str = "constant-time";
@@ -71,42 +69,24 @@ fn choose(home: &Home, flags: &cli::Ct) -> anyhow::Result<(Vec<Asked>, Vec<NotTe
             calls.insert(entry.trim().to_owned(), script.to_owned());
         }
     }
-    let (mut names, mut not_tested) = (flags.targets.clone(), Vec::new());
-    if names.is_empty() {
-        for found in Target::discover(&home.root)? {
-            match &found.manifest {
-                // Ground truth too: what comes out of it says what the answers about others are worth.
-                Ok(manifest)
-                    if manifest.oracle.is_none() && !manifest.build.on_demand && !manifest.calls.is_empty() =>
-                {
-                    names.push(found.name);
-                }
-                Ok(_) => {}
-                Err(error) => not_tested.push(facts::gap(&found.name, error)),
-            }
-        }
-        if names.is_empty() && not_tested.is_empty() {
-            anyhow::bail!(
-                "no target here says in [calls] which of its arguments are secret: name one, or a .wasm file with --secret 'ENTRY=SCRIPT'"
-            );
-        }
+    // Ground truth too: what comes out of it says what the answers about others are worth.
+    let meant =
+        |manifest: &Manifest| manifest.oracle.is_none() && !manifest.build.on_demand && !manifest.calls.is_empty();
+    let (names, mut not_tested) = questions::names(home, &flags.targets, meant)?;
+    if names.is_empty() && not_tested.is_empty() {
+        anyhow::bail!(
+            "no target here says in [calls] which of its arguments are secret: name one, or a .wasm file with --secret 'ENTRY=SCRIPT'"
+        );
     }
     let mut asked = Vec::new();
     for name in names {
-        let (which, only) = match name.rsplit_once("::") {
-            Some((which, entry)) if !Path::new(&name).is_file() => (which.to_owned(), Some(entry.to_owned())),
-            _ => (name.clone(), None),
-        };
+        let (which, only) = questions::parts(&name);
         let target = match Target::load_with(&home.root, &which, &flags.limits.overrides(), &calls) {
             Ok(target) => target,
-            Err(error)
-                if flags.targets.is_empty()
-                    || (matches!(error, HarnessError::Missing { .. }) && facts::is_target(home, &which)) =>
-            {
-                not_tested.push(facts::gap(&which, &error));
+            Err(error) => {
+                not_tested.push(questions::gap(home, &flags.targets, &which, error)?);
                 continue;
             }
-            Err(error) => return Err(error.into()),
         };
         let entries: Vec<String> = match &only {
             Some(entry) => vec![facts::one_entry(&target, Some(entry))?],
