@@ -15,6 +15,7 @@ pub mod dictionary;
 mod helpers;
 mod layout;
 mod module;
+pub mod portable;
 mod rewrite;
 pub mod trace;
 
@@ -70,6 +71,22 @@ pub struct Options {
     pub shadow_stack_guard: bool,
     /// What branches, accesses and instructions of variable duration work on.
     pub trace: Trace,
+    /// Where what is added is kept.
+    pub place: Place,
+}
+
+/// Where what is added is kept: the last three are for hosts that are not ours, see [`portable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Place {
+    /// In one memory more; every global and memory of the guest is exported, so that our host can restore them.
+    #[default]
+    Host,
+    /// In one memory more; memory 0 may have at most that many pages.
+    Memory(u32),
+    /// In pages behind the initial ones of memory 0, which may have at most that many pages beside them.
+    Tail(u32),
+    /// In mutable globals; memory 0 may have at most that many pages.
+    Globals(u32),
 }
 
 impl Options {
@@ -102,7 +119,13 @@ pub struct Layout {
     /// Pages that guest memory 0 has beyond its minimum, as the guest sees it (u32, little-endian), where its growth is
     /// virtual: see [`Layout::growth_is_virtual`].
     pub growth: Region,
-    /// Size of the memory, wasm pages.
+    /// For [`Place::Memory`] and [`Place::Tail`]: per counter the bits seen so far.
+    pub seen: Region,
+    /// For those: what an evaluator found.
+    pub list: Region,
+    /// For those: 64 bytes behind everything else, which nobody writes.
+    pub sentinel: Region,
+    /// Size of the memory, wasm pages; for [`Place::Tail`] the pages behind the initial ones, from where all offsets count.
     pub pages: u32,
 }
 

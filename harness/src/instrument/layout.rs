@@ -3,7 +3,7 @@
 //! Flags first (short addresses), then the counters, closeness, accumulators and events, the log, and the dirty maps last: a mark for a wild
 //! address can reach no further than the reserve behind its map.
 
-use super::{DIRTY_PAGE_BYTES, Layout, Options, Region, Trace};
+use super::{DIRTY_PAGE_BYTES, Layout, Options, Place, Region, Trace, portable};
 use wasmparser::MemoryType;
 
 /// Marks of a frame may reach this many pages beyond the last page of the address space.
@@ -44,6 +44,10 @@ pub(super) fn plan(
         },
         0,
     );
+    let evaluated = matches!(options.place, Place::Memory(_) | Place::Tail(_));
+    let seen = region(if evaluated { edges } else { 0 }, 0);
+    let list = region(if evaluated { 8 * u64::from(portable::LIST_MAX) } else { 0 }, 0);
+    let sentinel = region(if evaluated { portable::SENTINEL_BYTES } else { 0 }, 0);
     let dirty: Vec<(u64, u64)> = memories
         .iter()
         .map(|memory| {
@@ -77,6 +81,9 @@ pub(super) fn plan(
         log: region(log),
         accumulators: region(accumulators),
         events: region(events),
+        seen: region(seen),
+        list: region(list),
+        sentinel: region(sentinel),
         pages: pages as u32,
     })
 }

@@ -8,7 +8,7 @@ use super::module::Module;
 use super::trace::{self, Trace, Tracer};
 use super::{
     DIRTY_PAGE_BYTES, GLOBAL_EXPORT_PREFIX, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, Layout, MEMORY_EXPORT, Options,
-    Site, SiteKind,
+    Place, Site, SiteKind, portable,
 };
 use crate::error::HarnessError;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub(super) fn rewrite(
     options: Options,
     memory_bytes_max: u64,
 ) -> Result<Instrumented, HarnessError> {
-    let slots = module.edges_max <= COUNTERS_MAX;
+    let slots = module.edges_max <= COUNTERS_MAX && !matches!(options.place, Place::Globals(_));
     let edges_max = if slots { module.edges_max } else { module.edges_without_slots_max };
     if options.edges && edges_max > COUNTERS_MAX {
         return Err(HarnessError::module(
@@ -63,6 +63,10 @@ pub(super) fn rewrite(
     .map_err(|bytes| {
         HarnessError::module(name, format!("needs {bytes} bytes of instrumentation memory, more than 1 GiB"))
     })?;
+    let (own_memory, base) = match options.place {
+        Place::Tail(_) => portable::tail(name, module)?,
+        _ => (module.memories.len() as u32, 0),
+    };
     let stack_pointer = stack_pointer(module);
     let mut rewriter = Rewriter {
         name,
@@ -70,7 +74,8 @@ pub(super) fn rewrite(
         module,
         options,
         slots,
-        own_memory: module.memories.len() as u32,
+        own_memory,
+        base,
         stack_pointer,
         stack_room: stack_room(module, stack_pointer).filter(|_| options.shadow_stack_guard),
         tracer: Tracer::new(options.trace, module.memories.len() as u32, &layout),
@@ -141,6 +146,8 @@ struct Rewriter<'a> {
     options: Options,
     slots: bool,
     own_memory: u32,
+    /// Where our part of it begins.
+    base: u64,
     stack_pointer: Option<u32>,
     /// Where the stack pointer must stay, if that is watched.
     stack_room: Option<(u32, u32)>,
@@ -220,7 +227,7 @@ impl Output {
 
 impl<'a> Rewriter<'a> {
     fn own(&self, offset: u32) -> MemArg {
-        MemArg { offset: u64::from(offset), align: 0, memory_index: self.own_memory }
+        MemArg { offset: self.base + u64::from(offset), align: 0, memory_index: self.own_memory }
     }
 
     fn broken(&self, error: wasmparser::BinaryReaderError) -> HarnessError {
@@ -276,12 +283,26 @@ impl<'a> Rewriter<'a> {
     fn count(&mut self, out: &mut Output, site: Site) {
         let counter = self.next_counter();
         self.edges.push(site);
-        out.sink().i32_const(0).i32_const(0);
-        self.step(out, counter, 1);
+        self.step_at_once(out, counter, 1);
     }
 
-    /// Where the counter of the edge that is added next will be.
+    /// Adds to one counter.
+    fn step_at_once(&self, out: &mut Output, counter: MemArg, by: i32) {
+        if let Place::Globals(_) = self.options.place {
+            let global = counter.offset as u32;
+            out.sink().global_get(global).i32_const(by).i32_add().global_set(global);
+        } else {
+            out.sink().i32_const(0).i32_const(0);
+            self.step(out, counter, by);
+        }
+    }
+
+    /// Where the counter of the edge that is added next will be: an address, or the index of a global.
     fn next_counter(&self) -> MemArg {
+        if let Place::Globals(_) = self.options.place {
+            let global = self.module.globals.len() + self.edges.len();
+            return MemArg { offset: global as u64, align: 0, memory_index: 0 };
+        }
         let bytes = self.options.counter_bytes();
         let offset = self.layout.counters.start + bytes * self.edges.len() as u32;
         MemArg { align: bytes.trailing_zeros(), ..self.own(offset) }
@@ -567,8 +588,7 @@ impl<'a> Rewriter<'a> {
                 let taken = self.next_counter();
                 self.count(out, site(SiteKind::Taken));
                 out.bytes.extend_from_slice(raw);
-                out.sink().i32_const(0).i32_const(0);
-                self.step(out, taken, -1);
+                self.step_at_once(out, taken, -1);
                 self.count(out, site(SiteKind::NotTaken));
             }
             O::LocalSet { local_index } | O::LocalTee { local_index } => {
@@ -939,22 +959,40 @@ impl<'a> Rewriter<'a> {
 
         self.layout.accumulators.len = 8 * self.tracer.traced.len() as u32;
 
-        let globals: Vec<u32> =
-            (0..module.globals.len() as u32).filter(|index| module.globals[*index as usize].ty.mutable).collect();
+        let ours = !matches!(self.options.place, Place::Host);
+        let globals: Vec<u32> = (0..module.globals.len() as u32)
+            .filter(|index| module.globals[*index as usize].ty.mutable && !ours)
+            .collect();
         let mut exports = Vec::new();
+        let mut exports_added = 0;
         let mut export = |name: &str, kind: ExportKind, index: u32| {
             name.encode(&mut exports);
             kind.encode(&mut exports);
             index.encode(&mut exports);
+            exports_added += 1;
         };
-        export(MEMORY_EXPORT, ExportKind::Memory, self.own_memory);
+        if matches!(self.options.place, Place::Host | Place::Memory(_)) {
+            export(MEMORY_EXPORT, ExportKind::Memory, self.own_memory);
+        }
         for index in &globals {
             export(&format!("{GLOBAL_EXPORT_PREFIX}{index}"), ExportKind::Global, *index);
         }
-        for index in 0..self.own_memory {
+        for index in 0..module.memories.len() as u32 {
             export(&format!("{GUEST_MEMORY_EXPORT_PREFIX}{index}"), ExportKind::Memory, index);
         }
-        let exports_added = 1 + globals.len() as u32 + self.own_memory;
+        let mut globals_added = Vec::new();
+        if ours {
+            if let Some(index) = self.stack_pointer {
+                export(portable::STACK_POINTER_EXPORT, ExportKind::Global, index);
+            }
+            if let Place::Globals(_) = self.options.place {
+                globals_added = portable::zeros(self.edges.len());
+                let function = (module.functions.len() + helper_types.len()) as u32;
+                export(portable::COLLECT_EXPORT, ExportKind::Func, function);
+                helper_types.push(self.function_type(vec![ValType::I32], vec![ValType::I32]));
+                portable::collect(module.globals.len() as u32, self.edges.len() as u32, &mut code);
+            }
+        }
 
         let mut types = Vec::new();
         for (params, results) in &self.types {
@@ -975,16 +1013,18 @@ impl<'a> Rewriter<'a> {
             page_size_log2: None,
         }
         .encode(&mut memory);
+        let memories_added = u32::from(matches!(self.options.place, Place::Host | Place::Memory(_)));
 
         // (section id, items added, their bytes), in the order of sections.
         let mut additions = vec![
             (1u8, self.types.len() as u32, types),
             (3, helper_types.len() as u32, functions),
-            (5, 1, memory),
+            (5, memories_added, memory),
+            (6, if globals_added.is_empty() { 0 } else { self.edges.len() as u32 }, globals_added),
             (7, exports_added, exports),
         ];
         additions.retain(|(_, count, _)| *count > 0);
-        if !self.helpers.is_empty() && !module.sections.iter().any(|section| section.id == 10) {
+        if !helper_types.is_empty() && !module.sections.iter().any(|section| section.id == 10) {
             additions.push((10, 0, Vec::new()));
         }
         let mut output = self.wasm[..8].to_vec();
@@ -1013,6 +1053,12 @@ impl<'a> Rewriter<'a> {
             let contents = &self.wasm[original.range.clone()];
             if original.id == 10 {
                 section(10, &with_count((module.bodies.len() + helper_types.len()) as u32, &code, &[]));
+            } else if original.id == 5 && ours {
+                let defined = portable::memories(module, self.options.place, self.layout.pages);
+                let added = additions.next_if(|addition| addition.0 == 5);
+                let (count, bytes) = added.map_or((0, Vec::new()), |(_, count, bytes)| (count, bytes));
+                let count = (module.memories.len() as u32 - module.memories_imported) + count;
+                section(5, &with_count(count, &defined, &bytes));
             } else if let Some((id, count, bytes)) = additions.next_if(|addition| addition.0 == original.id) {
                 let mut reader = BinaryReader::new(contents, 0);
                 let old = reader.read_var_u32().map_err(|error| HarnessError::module(self.name, error))?;

@@ -2,8 +2,8 @@
 
 use arbitrary::Unstructured;
 use autoclave::instrument::{
-    DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, MEMORY_EXPORT, Options, SiteKind,
-    Trace, features, instrument, read_log,
+    DIRTY_OVERHANG_BYTES, DIRTY_PAGE_BYTES, GUEST_MEMORY_EXPORT_PREFIX, Instrumented, MEMORY_EXPORT, Options, Place,
+    SiteKind, Trace, features, instrument, read_log,
 };
 use std::fmt::Write as _;
 use wasmtime::{Config, Engine, Extern, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
@@ -19,6 +19,7 @@ const NONE: Options = Options {
     compare_log: false,
     shadow_stack_guard: false,
     trace: Trace::None,
+    place: Place::Host,
 };
 const ALL: Options = Options { edges: true, dirty: true, distance: true, compare_log: true, ..NONE };
 const EDGES: Options = Options { edges: true, ..NONE };

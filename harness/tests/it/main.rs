@@ -10,6 +10,7 @@ mod coverage;
 mod differential;
 mod executors;
 mod instrument;
+mod portable;
 mod symbols;
 mod targets;
 mod trace;
