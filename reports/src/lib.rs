@@ -4,6 +4,7 @@
 //! what it prints stands in the record. Everything in a record may come out of a hostile module (names, paths, messages,
 //! inputs): [`formats`] clips every record first, and every renderer passes text through [`escape`].
 
+pub mod boundary;
 mod builds;
 mod clip;
 pub mod constant_time;

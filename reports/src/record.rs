@@ -3,6 +3,7 @@
 //! With `--seed N --runs M --jobs 1` two runs give the same record, byte for byte, but for what is marked *Timing* here;
 //! [`Record::without_timing`] takes those fields out.
 
+use crate::boundary::Boundary;
 use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
 use crate::escape;
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Version of the shape of `report.json`; rises with every change of it.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// One run: what was asked, under which limits, what was seen and what was not tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -286,6 +287,8 @@ pub struct TargetRecord {
     pub contract: Option<Contract>,
     /// What its work tells about its secrets, where it handles some.
     pub constant_time: Option<ConstantTime>,
+    /// What happens at its boundary to JavaScript, where it was driven through its glue.
+    pub boundary: Option<Boundary>,
     /// Anything else that a reader should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -820,6 +823,12 @@ impl Record {
             for leak in target.constant_time.iter_mut().flat_map(|section| &mut section.leaks) {
                 leak.clock.clear();
             }
+            if let Some(section) = &mut target.boundary {
+                section.rates.clear();
+                for host in &mut section.hosts {
+                    (host.cpu_seconds, host.tapes_per_cpu_second) = (0.0, 0.0);
+                }
+            }
             for trial in target.contract.iter_mut().flat_map(|contract| &mut contract.trials) {
                 trial.wall_ms = 0.0;
             }
@@ -859,7 +868,7 @@ impl TargetRecord {
             Some(Severity::Info) => Verdict::Warn(format!("{}, for information", plural(count, "finding"))),
             Some(worst) => Verdict::Fail(format!("{}, the worst {worst}", plural(count, "finding"))),
             None if self.execs == 0 => Verdict::NotTested("no execution was made".into()),
-            None => Verdict::Pass,
+            None => self.boundary.as_ref().and_then(Boundary::vacuous).unwrap_or(Verdict::Pass),
         }
     }
 
@@ -904,6 +913,7 @@ impl TargetRecord {
         }
         self.contract = self.contract.take().or(other.contract);
         self.constant_time = self.constant_time.take().or(other.constant_time);
+        self.boundary = self.boundary.take().or(other.boundary);
         add_missing(&mut self.oracles, other.oracles);
         add_missing(&mut self.limits, other.limits);
         add_missing(&mut self.notes, other.notes);

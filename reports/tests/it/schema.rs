@@ -26,7 +26,7 @@ fn a_validator_accepts_records_and_refuses_what_is_none() {
     let mut broken = Vec::new();
     let good = json::render(&sample::record());
     let edits: [(&str, &str); 5] = [
-        ("\"schema_version\": 4", "\"schema_version\": \"one\""),
+        ("\"schema_version\": 5", "\"schema_version\": \"one\""),
         ("\"status\": \"FAIL\"", "\"status\": \"MAYBE\""),
         ("\"severity\": \"high\"", "\"severity\": \"awful\""),
         ("\"execs\": 7412388", "\"execs\": -1"),
