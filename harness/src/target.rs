@@ -209,10 +209,17 @@ pub struct Build {
     pub sources: Vec<String>,
     /// `clang`: more compiler flags; `{package}` and `{folder}` stand for the source tree and the target's folder.
     pub flags: Vec<String>,
-    /// `clang`: crates.io package whose sources are used, `name@version`, a dependency of `targets/c-sources`.
+    /// `clang`: crates.io package whose sources are used, `name@version`, a dependency of `targets/c-sources`; `npm`: the
+    /// package.
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built (with this target's flags and features).
     pub from: Option<String>,
+    /// `wasm-bindgen`: environments that glue is made for, below `pkg`: `nodejs`, `web`, `bundler`.
+    pub glue: Vec<String>,
+    /// `wasm-bindgen`: more flags for the `wasm-bindgen` command.
+    pub glue_flags: Vec<String>,
+    /// `npm`: hash of the package, as package-lock.json has it: `sha512-…`.
+    pub integrity: Option<String>,
     /// It is built only for who names it.
     pub on_demand: bool,
 }
@@ -236,6 +243,8 @@ pub enum BuildKind {
     Clang,
     /// AssemblyScript.
     Assemblyscript,
+    /// A package from npm, with the module that is in it.
+    Npm,
 }
 
 /// One program under test, resolved: its bytes are at hand and its ABI is known.

@@ -4,6 +4,8 @@
 //! `.autoclave/build/NAME/` then holds either `module.wasm` with `build.json` (how it was made), or `not-built.txt`
 //! with the reason: never an old module beside new sources.
 
+mod package;
+
 use crate::EXIT_NOT_JUDGED;
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{self, Guest, Kind};
@@ -117,6 +119,7 @@ fn give_up(root: &Path, guest: &Guest, reason: &str) -> Result<()> {
             _ => {}
         }
     }
+    package::remove(&folder.join("pkg"))?;
     write_whole(&folder.join("not-built.txt"), format!("{reason}\n").as_bytes())
 }
 
@@ -141,6 +144,8 @@ struct Made {
     commands: Vec<String>,
     /// Path prefixes in the module's line tables, and where those sources are.
     sources: Vec<(String, PathBuf)>,
+    /// What JavaScript imports, where the target has that.
+    package: Option<PathBuf>,
 }
 
 impl Site<'_> {
@@ -149,7 +154,9 @@ impl Site<'_> {
         let sources = self.sources_hash()?;
         let known = read_text(&folder.join("fingerprint"), SMALL_BYTES_MAX).unwrap_or_default();
         let mut known = known.lines();
-        let same_sources = known.next() == Some(sources.as_str()) && folder.join("module.wasm").is_file();
+        let same_sources = known.next() == Some(sources.as_str())
+            && folder.join("module.wasm").is_file()
+            && folder.join("pkg").is_dir() == self.has_package();
         let tools = match self.tools() {
             Ok(tools) => tools,
             // The module was made from these very sources, only with a toolchain that is gone now.
@@ -164,6 +171,7 @@ impl Site<'_> {
         let made = self.make(&tools)?;
         let wasm = read(&made.module, MODULE_BYTES_MAX)?;
         write_whole(&folder.join("module.wasm"), &wasm)?;
+        self.publish(made.package.as_deref())?;
         write_whole(&folder.join("build.json"), self.build_json(&tools, &sources, &made).as_bytes())?;
         match fs::remove_file(folder.join("not-built.txt")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -194,6 +202,9 @@ impl Site<'_> {
         print.folder(&self.guest.folder)?;
         if self.guest.build.from.is_some() {
             print.folder(&self.source_folder())?;
+        }
+        if self.guest.build.kind == Kind::WasmBindgen && self.has_package() {
+            print.folder(&self.targets().join("bindgen-tools"))?;
         }
         if matches!(self.guest.build.kind, Kind::Cargo | Kind::WasmBindgen | Kind::Component | Kind::Clang) {
             print.file(&self.targets().join("Cargo.toml"))?;
@@ -227,7 +238,14 @@ impl Site<'_> {
     fn make(&self, tools: &[&Found]) -> Result<Made> {
         let [tool, ..] = tools else { bail!("a kind that is built needs a tool") };
         match self.guest.build.kind {
-            Kind::Cargo | Kind::WasmBindgen => self.make_rust(tool),
+            Kind::Cargo => self.make_rust(tool),
+            Kind::WasmBindgen => {
+                let mut made = self.make_rust(tool)?;
+                if self.has_package() {
+                    self.make_glue(&mut made)?;
+                }
+                Ok(made)
+            }
             Kind::Component => {
                 let core = self.make_rust(tool)?;
                 self.wrap_component(core)
@@ -266,14 +284,14 @@ impl Site<'_> {
         build.arg("--config").arg(format!("build.rustflags={flags}"));
         run(&mut build, &self.log("cargo"), BUILD_LIMIT)?;
         let module = target.join(RUST_TARGET).join("release").join(format!("{library}.wasm"));
-        Ok(Made { module, commands: vec![shown(&build)], sources })
+        Ok(Made { module, commands: vec![shown(&build)], sources, package: None })
     }
 
     /// Runs the guest's tests; a run without tests is an error. What passed is not run again until something changes.
     fn test(&self) -> Result<Vec<String>> {
         let rust = self.machine.tool(Tool::RustWasm).map_err(|reason| anyhow!(reason))?;
         let node = self.machine.tool(Tool::Node).map_err(|reason| anyhow!(reason))?;
-        let runner_sources = self.targets().join("bindgen-test-runner");
+        let runner_sources = self.targets().join("bindgen-tools");
         let mut print = Fingerprint::new();
         print.word(self.sources_hash()?.as_bytes());
         print.folder(&runner_sources)?;
@@ -282,15 +300,7 @@ impl Site<'_> {
         if read_text(&passed, SMALL_BYTES_MAX).is_ok_and(|known| known == print.hex()) {
             return Ok(test_results(&read_text(&log, LOG_BYTES_MAX).unwrap_or_default()));
         }
-        let runner_target = state(self.root, &["guests", "bindgen-test-runner"]);
-        let mut runner = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // Without optimisation, as with componentize.
-        runner.args(["build", "--locked", "--manifest-path"]).arg(runner_sources.join("Cargo.toml"));
-        runner.arg("--target-dir").arg(&runner_target);
-        if !runner_target.exists() {
-            say("test", "building the runner of wasm-bindgen's tests (the first time takes a minute or two)");
-        }
-        run(&mut runner, &self.log("test-runner"), BUILD_LIMIT)?;
+        let runner = self.bindgen_tools()?;
         let mut test = self.guest_cargo(rust);
         test.arg("test");
         if rust.way == "build-std" {
@@ -308,7 +318,7 @@ impl Site<'_> {
         test.arg(self.targets().join("Cargo.toml"));
         // Apart from the guests' folder: tests turn on features that the guests are built without.
         test.arg("--target-dir").arg(state(self.root, &["guests", &format!("{}-tests", rust.way)]));
-        test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner_target.join("debug/bindgen-test-runner"));
+        test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
         test.env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
         if let Some(folder) = self.recent_node(node)? {
             let rest = std::env::var_os("PATH").unwrap_or_default();
@@ -379,7 +389,7 @@ impl Site<'_> {
         command.arg("--target-dir").arg(state(self.root, &["guests", "componentize"]));
         command.arg("--").arg(&core.module).arg(&module);
         run(&mut command, &self.log("componentize"), BUILD_LIMIT)?;
-        Ok(Made { module, commands: [core.commands, vec![shown(&command)]].concat(), sources: core.sources })
+        Ok(Made { module, commands: [core.commands, vec![shown(&command)]].concat(), ..core })
     }
 
     fn make_c(&self, tool: &Found) -> Result<Made> {
@@ -432,7 +442,7 @@ impl Site<'_> {
             .arg(&module);
         run(&mut link, &self.log("link"), BUILD_LIMIT)?;
         commands.push(shown(&link));
-        Ok(Made { module, commands, sources })
+        Ok(Made { module, commands, sources, package: None })
     }
 
     /// A command exports its `_start`; a library exports only what it is told to.
@@ -477,7 +487,7 @@ impl Site<'_> {
         compile.current_dir(&folder).arg("node_modules/assemblyscript/bin/asc.js");
         compile.args(["--config", "asconfig.json", "--target", "release", "--outFile"]).arg(&module);
         run(&mut compile, &self.log("asc"), BUILD_LIMIT)?;
-        Ok(Made { module, commands: vec![shown(&install), shown(&compile)], sources: Vec::new() })
+        Ok(Made { module, commands: vec![shown(&install), shown(&compile)], sources: Vec::new(), package: None })
     }
 
     fn log(&self, step: &str) -> PathBuf {
@@ -523,7 +533,7 @@ fn toolchain_line(tools: &[&Found]) -> String {
 }
 
 /// Packages beside the targets that no guest is made of.
-const APART: [&str; 2] = ["bindgen-test-runner", "native"];
+const APART: [&str; 2] = ["bindgen-tools", "native"];
 
 /// Folders that are no targets themselves but parts of them, such as the library that Rust guests share.
 fn helper_folders(targets: &Path) -> Result<Vec<PathBuf>> {

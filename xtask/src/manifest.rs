@@ -40,8 +40,35 @@ pub struct Build {
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built with this target's flags and features.
     pub from: Option<String>,
+    /// `wasm-bindgen`: environments that glue is made for.
+    pub glue: Vec<Glue>,
+    /// `wasm-bindgen`: more flags for the `wasm-bindgen` command.
+    pub glue_flags: Vec<String>,
     /// It takes so long that only who names it builds it.
     pub on_demand: bool,
+}
+
+/// Environments that wasm-bindgen makes glue for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Glue {
+    /// CommonJS that reads the module from its folder.
+    Nodejs,
+    /// An ES module that fetches the module.
+    Web,
+    /// An ES module that imports the module.
+    Bundler,
+}
+
+impl Glue {
+    /// The word for wasm-bindgen, and the folder in `pkg`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Glue::Nodejs => "nodejs",
+            Glue::Web => "web",
+            Glue::Bundler => "bundler",
+        }
+    }
 }
 
 /// Toolchains.

@@ -32,7 +32,19 @@ const KEYS: &[&str] = &[
     "twin",
 ];
 /// Keys of its `[build]`.
-const BUILD_KEYS: &[&str] = &["features", "file", "flags", "from", "kind", "on_demand", "package", "sources"];
+const BUILD_KEYS: &[&str] = &[
+    "features",
+    "file",
+    "flags",
+    "from",
+    "glue",
+    "glue_flags",
+    "integrity",
+    "kind",
+    "on_demand",
+    "package",
+    "sources",
+];
 
 impl Manifest {
     /// Reads a `target.toml`.
