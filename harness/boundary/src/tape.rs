@@ -24,8 +24,25 @@
 //!        | 16 slot:u8  (object of the slot, modulo) | 17 symbol | 18 hook value  (promise of the value)
 //! hook  := flags:u8 pages:u8 ops         flags: 1 throws an Error afterwards, 2 every time instead of once
 //! ```
-//! Hooks nest at most [`HOOKS_MAX`] deep. In texts and bytes, U+F8FF (bytes EF A3 BF) stands for the canary of the call:
+//! `i128` is 16 bytes. What has a shorter form is not read: a text of Latin-1 as UTF-16, a number with needless zeros.
+//! Hooks nest at most [`HOOKS_MAX`] deep (a hook's own calls may be given hooks, whose calls may not); an argument and the
+//! values within it nest at most [`NESTING_MAX`] deep. In texts and bytes, U+F8FF (bytes EF A3 BF) stands for the canary of the call:
 //! twelve capital letters that no other call has.
+
+mod codec;
+mod edit;
+mod generate;
+mod mutate;
+mod profile;
+#[cfg(test)]
+mod samples;
+mod values;
+
+pub use codec::TapeError;
+pub use generate::{Generator, Seeds};
+pub use mutate::Mutator;
+
+use serde::{Deserialize, Serialize};
 
 /// First byte of the binary form.
 pub const MAGIC: u8 = 0xA7;
@@ -43,6 +60,18 @@ pub const HOOKS_MAX: usize = 2;
 pub const NESTING_MAX: usize = 8;
 /// Stands for the canary of the call in texts; in bytes, its UTF-8.
 pub const CANARY: u16 = 0xF8FF;
+
+/// Who could make these calls; ordered, each has all tapes of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A caller who keeps to the declared types.
+    Typed,
+    /// A caller who hands on what `JSON.parse` gave, whatever the declared types.
+    Json,
+    /// A caller who gives live objects: getters, proxies, conversions that call back.
+    Hostile,
+}
 
 /// Calls in a row.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -201,4 +230,72 @@ pub enum Buffer {
     Detached = 3,
     /// A piece of the module's own memory, at the first byte that is not zero after its half.
     Memory = 4,
+}
+
+impl Profile {
+    /// All of them, smallest first.
+    pub const ALL: [Self; 3] = [Self::Typed, Self::Json, Self::Hostile];
+
+    /// As it is written on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        ["typed", "json", "hostile"][self as usize]
+    }
+}
+
+impl Element {
+    /// All of them, by code.
+    pub const ALL: [Self; 13] = [
+        Self::Uint8,
+        Self::Int8,
+        Self::Uint8Clamped,
+        Self::Uint16,
+        Self::Int16,
+        Self::Uint32,
+        Self::Int32,
+        Self::Float32,
+        Self::Float64,
+        Self::BigInt64,
+        Self::BigUint64,
+        Self::ArrayBuffer,
+        Self::DataView,
+    ];
+
+    /// Name of the constructor.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uint8 => "Uint8Array",
+            Self::Int8 => "Int8Array",
+            Self::Uint8Clamped => "Uint8ClampedArray",
+            Self::Uint16 => "Uint16Array",
+            Self::Int16 => "Int16Array",
+            Self::Uint32 => "Uint32Array",
+            Self::Int32 => "Int32Array",
+            Self::Float32 => "Float32Array",
+            Self::Float64 => "Float64Array",
+            Self::BigInt64 => "BigInt64Array",
+            Self::BigUint64 => "BigUint64Array",
+            Self::ArrayBuffer => "ArrayBuffer",
+            Self::DataView => "DataView",
+        }
+    }
+
+    /// Bytes of one element.
+    pub fn width(self) -> usize {
+        match self {
+            Self::Uint16 | Self::Int16 => 2,
+            Self::Uint32 | Self::Int32 | Self::Float32 => 4,
+            Self::Float64 | Self::BigInt64 | Self::BigUint64 => 8,
+            _ => 1,
+        }
+    }
+}
+
+impl Buffer {
+    /// All of them, by code.
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Shared, Self::Resizable, Self::Detached, Self::Memory];
+
+    /// As the JSON form names it.
+    pub fn name(self) -> &'static str {
+        ["plain", "shared", "resizable", "detached", "memory"][self as usize]
+    }
 }
