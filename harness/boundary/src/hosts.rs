@@ -1,5 +1,6 @@
 //! Hosts that run tapes: one seam, whatever is behind it. A host may die at any time; that is an answer, not an error.
 
+pub mod node;
 pub mod scripts;
 
 use crate::wire::{Config, Hello, Ran, frame};

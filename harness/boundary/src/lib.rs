@@ -4,6 +4,7 @@
 //! and its parent say to each other. This crate knows neither wasmtime nor the engine that fuzzes bytes.
 
 pub mod api;
+pub mod fuzz;
 pub mod hosts;
 pub mod tape;
 pub mod wire;

@@ -1,0 +1,484 @@
+//! The loop: tapes are made and changed, hosts run them, what is new is kept, what should not happen is remembered with
+//! the tape that shows it. Nothing here goes by the clock but the budget and a host's life.
+
+use crate::api::Api;
+use crate::hosts::{Batch, Death, Host};
+use crate::tape::{Hook, JsVal, Mutator, OPS_MAX, Op, Profile, Seeds, Tape};
+use crate::wire::{Hello, Ran, Sighting, flags};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tapes of a batch: with fewer the pipe costs more than the calls, with more the search learns late.
+pub const BATCH: usize = 256;
+/// Entries that the search goes on with more often: those that it found last.
+const RECENT: usize = 48;
+/// Of sixteen tapes that many are made anew, the others from the corpus.
+const ANEW_OF_16: u64 = 4;
+/// Deaths of one operation until tapes of that kind are not sent any more: each costs seconds.
+const DEATHS_MAX: u32 = 2;
+/// Starts of a host in a row without a single batch in between.
+const STARTS_MAX: u32 = 3;
+/// Largest corpus, tapes.
+const CORPUS_MAX: usize = 20_000;
+
+/// What a search goes by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// In turns, one batch each.
+    pub profiles: Vec<Profile>,
+    /// Ends after that many tapes.
+    pub tapes_max: u64,
+    /// Ends when parent and host have taken that much processor time, seconds.
+    pub cpu_seconds_max: f64,
+    /// Tapes of a batch.
+    pub batch: usize,
+    /// What guides it.
+    pub guidance: Guidance,
+    /// Tapes that are run first: what earlier searches found.
+    pub initial: Vec<Tape>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            profiles: vec![Profile::Typed, Profile::Json, Profile::Hostile],
+            tapes_max: u64::MAX,
+            cpu_seconds_max: f64::INFINITY,
+            batch: BATCH,
+            guidance: Guidance::Counters,
+            initial: Vec::new(),
+        }
+    }
+}
+
+/// What guides a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guidance {
+    /// Counters of the module and outcomes of its operations.
+    Counters,
+    /// Nothing: every tape is made anew or from a seed, as a fuzzer does that does not see into the module.
+    Blind,
+}
+
+/// Something that should not have happened, with its tape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Find {
+    /// What was seen.
+    pub sighting: Sighting,
+    /// The tape.
+    pub tape: Tape,
+    /// Tapes before it in the same instance that it depends on.
+    pub after: Vec<Tape>,
+    /// Smallest profile that it belongs to.
+    pub profile: Profile,
+    /// Tapes run until then.
+    pub tapes: u64,
+    /// Processor time until then, seconds.
+    pub cpu_seconds: f64,
+}
+
+/// What tells finds apart: class, operation, key.
+pub type FindKey = (String, u32, String);
+
+/// What came of a search.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// What the first host said.
+    pub hello: Hello,
+    /// Tapes worth keeping, in the order in which they were found.
+    pub corpus: Vec<Tape>,
+    /// By what tells them apart.
+    pub finds: BTreeMap<FindKey, Find>,
+    /// Tapes that were run.
+    pub tapes: u64,
+    /// Calls that were made.
+    pub calls: u64,
+    /// Instances that were made.
+    pub instances: u64,
+    /// Per operation: calls that returned, threw, trapped, were skipped.
+    pub operations: BTreeMap<u32, [u64; 4]>,
+    /// Bits seen per counter.
+    pub seen: Vec<u8>,
+    /// How hosts died, one sentence each, those whose tape was not found included.
+    pub deaths: Vec<String>,
+    /// Tapes that were held back because their kind kills hosts.
+    pub held_back: u64,
+    /// Processor time of parent and hosts, seconds.
+    pub cpu_seconds: f64,
+}
+
+impl Search {
+    /// Counters that were reached.
+    pub fn reached(&self) -> usize {
+        self.seen.iter().filter(|bits| **bits != 0).count()
+    }
+}
+
+/// Starts a host that knows these counter bits already.
+pub type Start<'a> = dyn FnMut(&[u8]) -> Result<Box<dyn Host>, String> + 'a;
+
+/// Searches until the budget is used, or `stop` says so after a batch.
+///
+/// # Errors
+/// No host starts: one sentence.
+pub fn search(
+    api: &Api,
+    seeds: &Seeds,
+    options: &Options,
+    start: &mut Start<'_>,
+    stop: &mut dyn FnMut(&Search) -> bool,
+) -> Result<Search, String> {
+    let mut run = Run::new(api, seeds, options, start)?;
+    // Two batches are on their way at any time, so that host and parent both work; what is made therefore never depends
+    // on the time an answer takes.
+    let mut waiting = Vec::new();
+    loop {
+        let over = run.search.tapes >= options.tapes_max || run.cpu_seconds() >= options.cpu_seconds_max;
+        let over = over || stop(&run.search);
+        if over && waiting.is_empty() {
+            break;
+        }
+        while !over && waiting.len() < 2 {
+            let batch = run.make();
+            let sent = run.send(&batch);
+            waiting.push(batch);
+            if let Err(death) = sent {
+                run.bury(&death, std::mem::take(&mut waiting))?;
+            }
+        }
+        if waiting.is_empty() {
+            continue;
+        }
+        let answer = run.host.receive();
+        let batch = waiting.remove(0);
+        match answer {
+            Ok(ran) => run.learn(&batch, &ran),
+            Err(death) => {
+                let mut all = vec![batch];
+                all.append(&mut waiting);
+                run.bury(&death, all)?;
+            }
+        }
+    }
+    run.search.cpu_seconds = run.cpu_seconds();
+    run.host.kill();
+    Ok(run.search)
+}
+
+/// Tapes of a batch on their way.
+struct Sent {
+    number: u32,
+    tapes: Vec<Tape>,
+}
+
+struct Run<'a, 'b> {
+    api: &'a Api,
+    options: &'a Options,
+    start: &'a mut Start<'b>,
+    host: Box<dyn Host>,
+    /// One for each profile.
+    mutators: Vec<Mutator<'a>>,
+    random: fastrand::Rng,
+    profiles: Vec<Profile>,
+    search: Search,
+    initial: std::slice::Iter<'a, Tape>,
+    batches: u32,
+    /// Operation and profile of tapes that killed hosts.
+    killers: BTreeMap<(u32, Profile), u32>,
+    scratch: Tape,
+    /// Of hosts that are gone.
+    cpu_seconds_before: f64,
+    own_cpu_at_start: f64,
+}
+
+impl<'a, 'b> Run<'a, 'b> {
+    fn new(api: &'a Api, seeds: &'a Seeds, options: &'a Options, start: &'a mut Start<'b>) -> Result<Self, String> {
+        let host = start(&[])?;
+        let search = Search { hello: host.hello().clone(), ..Search::default() };
+        Ok(Self {
+            api,
+            options,
+            host,
+            start,
+            mutators: options.profiles.iter().map(|profile| Mutator::new(api, *profile, seeds)).collect(),
+            random: fastrand::Rng::with_seed(options.seed),
+            profiles: Vec::new(),
+            search,
+            initial: options.initial.iter(),
+            batches: 0,
+            killers: BTreeMap::new(),
+            scratch: Tape::default(),
+            cpu_seconds_before: 0.0,
+            own_cpu_at_start: own_cpu_seconds(),
+        })
+    }
+
+    fn cpu_seconds(&self) -> f64 {
+        own_cpu_seconds() - self.own_cpu_at_start + self.cpu_seconds_before + self.host.cpu_seconds()
+    }
+
+    /// The next batch: tapes of one profile.
+    fn make(&mut self) -> Sent {
+        let number = self.batches;
+        self.batches += 1;
+        let turn = number as usize % self.options.profiles.len();
+        let profile = self.options.profiles[turn];
+        let mut tapes = Vec::with_capacity(self.options.batch);
+        // Ten tries for each tape are plenty: what is held back is rare.
+        for _ in 0..10 * self.options.batch {
+            if tapes.len() == self.options.batch {
+                break;
+            }
+            if let Some(tape) = self.initial.next() {
+                tapes.push(tape.clone());
+                continue;
+            }
+            let anew = self.search.corpus.is_empty() || self.random.u64(0..16) < ANEW_OF_16;
+            if anew {
+                self.scratch = self.mutators[turn].generator().tape(self.random.u64(..));
+            } else {
+                self.change(turn);
+            }
+            if self.is_held_back(profile) {
+                self.search.held_back += 1;
+                continue;
+            }
+            tapes.push(self.scratch.clone());
+        }
+        Sent { number, tapes }
+    }
+
+    /// Puts a changed entry of the corpus into `scratch`.
+    fn change(&mut self, turn: usize) {
+        let profile = self.options.profiles[turn];
+        let count = self.search.corpus.len();
+        let mut at = 0;
+        // Entries of a larger profile are of no use; most are not.
+        for _ in 0..8 {
+            at = if self.random.bool() {
+                count - 1 - self.random.usize(0..count.min(RECENT))
+            } else {
+                self.random.usize(0..count)
+            };
+            if self.profiles[at] <= profile {
+                break;
+            }
+        }
+        let other = self.random.usize(0..count);
+        self.scratch.clone_from(&self.search.corpus[at]);
+        let random = &mut self.random;
+        self.mutators[turn].mutate(&mut self.scratch, Some(&self.search.corpus[other]), &mut || random.u64(..));
+    }
+
+    /// Whether the tape is of a kind that killed hosts.
+    fn is_held_back(&self, profile: Profile) -> bool {
+        let kills =
+            |operation: u32| self.killers.get(&(operation, profile)).is_some_and(|deaths| *deaths >= DEATHS_MAX);
+        !self.killers.is_empty() && operations(&self.scratch.ops).into_iter().any(kills)
+    }
+
+    fn flags(&self) -> u8 {
+        if self.options.guidance == Guidance::Counters { flags::EVALUATE } else { 0 }
+    }
+
+    fn send(&mut self, sent: &Sent) -> Result<(), Death> {
+        let tapes = sent.tapes.iter().map(Tape::to_bytes).collect();
+        self.host.send(&Batch { number: sent.number, flags: self.flags(), tapes })
+    }
+
+    /// Takes in what came of a batch.
+    fn learn(&mut self, sent: &Sent, ran: &Ran) {
+        self.search.tapes += u64::from(ran.tapes);
+        self.search.calls += ran.calls;
+        self.search.instances += u64::from(ran.instances);
+        for (operation, counts) in &ran.operations {
+            let total = self.search.operations.entry(*operation).or_default();
+            for (total, count) in total.iter_mut().zip(counts) {
+                *total += u64::from(*count);
+            }
+        }
+        let mut cpu_seconds = None;
+        for told in &ran.told {
+            // A host that is in the package's hands may tell of tapes that were never sent.
+            let Some(tape) = sent.tapes.get(told.tape as usize) else { continue };
+            for (counter, bits) in &told.new {
+                let counter = *counter as usize;
+                if counter < 1 << 22 {
+                    if counter >= self.search.seen.len() {
+                        self.search.seen.resize(counter + 1, 0);
+                    }
+                    self.search.seen[counter] |= bits;
+                }
+            }
+            let is_new = !told.new.is_empty() || !told.outcomes_new.is_empty();
+            if is_new && self.options.guidance == Guidance::Counters && self.search.corpus.len() < CORPUS_MAX {
+                self.profiles.push(tape.profile(self.api));
+                self.search.corpus.push(tape.clone());
+            }
+            for sighting in &told.sightings {
+                let after = told.after.iter().filter_map(|at| sent.tapes.get(*at as usize).cloned()).collect();
+                let cpu_seconds = *cpu_seconds.get_or_insert_with(|| self.cpu_seconds());
+                self.remember(sighting, tape, after, cpu_seconds);
+            }
+        }
+    }
+
+    /// Keeps a sighting, by the smallest profile and then the first tape that shows it.
+    fn remember(&mut self, sighting: &Sighting, tape: &Tape, after: Vec<Tape>, cpu_seconds: f64) {
+        let profile = tape.profile(self.api);
+        let key = (sighting.class.clone(), sighting.operation, sighting.key.clone());
+        let better = |known: &Find| (profile, after.len()) < (known.profile, known.after.len());
+        if self.search.finds.get(&key).is_none_or(better) {
+            let (sighting, tape) = (sighting.clone(), tape.clone());
+            let earlier = self.search.finds.get(&key);
+            let (tapes, cpu_seconds) =
+                earlier.map_or((self.search.tapes, cpu_seconds), |earlier| (earlier.tapes, earlier.cpu_seconds));
+            self.search.finds.insert(key, Find { sighting, tape, after, profile, tapes, cpu_seconds });
+        }
+    }
+
+    /// A host died: its successor runs the tapes one by one, so that the one that did it is named, and goes on.
+    fn bury(&mut self, death: &Death, batches: Vec<Sent>) -> Result<(), String> {
+        self.search.deaths.push(death.to_string());
+        self.restart()?;
+        let mut named = false;
+        for (which, sent) in batches.into_iter().enumerate() {
+            if which > 0 || named {
+                // It was not begun, or was not the cause: one more try in a row.
+                match self.send(&sent).and_then(|()| self.host.receive()) {
+                    Ok(ran) => self.learn(&sent, &ran),
+                    Err(death) => {
+                        self.search.deaths.push(death.to_string());
+                        self.restart()?;
+                        self.singly(sent, &mut named)?;
+                    }
+                }
+            } else {
+                self.singly(sent, &mut named)?;
+            }
+        }
+        if !named {
+            self.search.deaths.push(format!("({death}: no single tape does that)"));
+        }
+        Ok(())
+    }
+
+    fn singly(&mut self, sent: Sent, named: &mut bool) -> Result<(), String> {
+        for tape in sent.tapes {
+            let one = Sent { number: sent.number, tapes: vec![tape] };
+            match self.send(&one).and_then(|()| self.host.receive()) {
+                Ok(ran) => self.learn(&one, &ran),
+                Err(death) => {
+                    *named = true;
+                    let operation = operations(&one.tapes[0].ops).last().copied().unwrap_or(0);
+                    let sighting = died(operation, &death);
+                    let cpu_seconds = self.cpu_seconds();
+                    self.remember(&sighting, &one.tapes[0], Vec::new(), cpu_seconds);
+                    let profile = one.tapes[0].profile(self.api);
+                    for operation in operations(&one.tapes[0].ops) {
+                        *self.killers.entry((operation, profile)).or_default() += 1;
+                    }
+                    self.restart()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.host.kill();
+        self.cpu_seconds_before += self.host.cpu_seconds();
+        let mut reason = String::new();
+        for _ in 0..STARTS_MAX {
+            match (self.start)(&self.search.seen) {
+                Ok(host) => {
+                    self.host = host;
+                    return Ok(());
+                }
+                Err(why) => reason = why,
+            }
+        }
+        Err(format!("after a death, no host starts any more: {reason}"))
+    }
+}
+
+/// What is said of a tape that killed its host.
+pub fn died(operation: u32, death: &Death) -> Sighting {
+    let key = match death {
+        Death::Time(_) => "hangs",
+        Death::Exit(_) => "ends its host",
+        Death::Memory(_) => "fills memory",
+        Death::Garbage(_) => "answers for its host",
+    };
+    Sighting { class: "time".into(), operation, key: key.into(), what: death.to_string(), ..Sighting::default() }
+}
+
+/// Operations of a tape, those in hooks included; each once, in order.
+pub fn operations(ops: &[Op]) -> Vec<u32> {
+    let mut found = Vec::new();
+    calls(ops, &mut found);
+    let mut known = BTreeSet::new();
+    found.retain(|operation| known.insert(*operation));
+    found
+}
+
+fn calls(ops: &[Op], found: &mut Vec<u32>) {
+    for op in ops {
+        match op {
+            Op::Call { operation, args, .. } => {
+                found.push(*operation);
+                args.iter().for_each(|value| calls_in(value, found));
+            }
+            Op::Assign { value, .. } => calls_in(value, found),
+            Op::Free { .. } | Op::Gc | Op::Await { .. } | Op::Grow { .. } => {}
+        }
+    }
+}
+
+fn calls_in(value: &JsVal, found: &mut Vec<u32>) {
+    match value {
+        JsVal::Array(items) | JsVal::ArrayLike { items, .. } => items.iter().for_each(|item| calls_in(item, found)),
+        JsVal::Object(fields) => fields.iter().for_each(|(_, field)| calls_in(field, found)),
+        JsVal::Getters(fields) => fields.iter().flat_map(|(_, reads)| reads).for_each(|read| calls_in(read, found)),
+        JsVal::ValueOf(Hook { ops, .. }, inner)
+        | JsVal::Proxy(Hook { ops, .. }, inner)
+        | JsVal::Callback(Hook { ops, .. }, inner)
+        | JsVal::Promise(Hook { ops, .. }, inner) => {
+            calls(ops, found);
+            calls_in(inner, found);
+        }
+        JsVal::Undefined
+        | JsVal::Null
+        | JsVal::Boolean(_)
+        | JsVal::Number(_)
+        | JsVal::BigInt(_)
+        | JsVal::Text(_)
+        | JsVal::Bytes { .. }
+        | JsVal::Ref(_)
+        | JsVal::Symbol => {}
+    }
+}
+
+/// The operation that the step at that place calls; 0 where it calls none.
+pub fn operation_at(tape: &Tape, op: usize) -> u32 {
+    match tape.ops.get(op) {
+        Some(Op::Call { operation, .. }) => *operation,
+        _ => 0,
+    }
+}
+
+/// One tape that does what several did in a row, as far as it has room; the last one whole.
+pub fn joined(after: &[Tape], tape: &Tape) -> Tape {
+    let mut ops: Vec<Op> = after.iter().flat_map(|tape| tape.ops.iter().cloned()).collect();
+    ops.extend(tape.ops.iter().cloned());
+    let surplus = ops.len().saturating_sub(OPS_MAX);
+    Tape { ops: ops.split_off(surplus) }
+}
+
+/// Processor time of this process, seconds.
+fn own_cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
