@@ -79,7 +79,7 @@ pub struct Find {
     pub cpu_seconds: f64,
 }
 
-/// What tells finds apart: class, operation, key.
+/// What tells finds apart, see [`Sighting::fault`].
 pub type FindKey = (String, u32, String);
 
 /// What came of a search.
@@ -328,7 +328,8 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Keeps a sighting, by the smallest profile and then the first tape that shows it.
     fn remember(&mut self, sighting: &Sighting, tape: &Tape, after: Vec<Tape>, cpu_seconds: f64) {
         let profile = tape.profile(self.api);
-        let key = (sighting.class.clone(), sighting.operation, sighting.key.clone());
+        let (class, operation, key) = sighting.fault();
+        let key = (class.to_owned(), operation, key.to_owned());
         let better = |known: &Find| (profile, after.len()) < (known.profile, known.after.len());
         if self.search.finds.get(&key).is_none_or(better) {
             let (sighting, tape) = (sighting.clone(), tape.clone());

@@ -209,6 +209,18 @@ pub struct Sighting {
     pub stack: String,
 }
 
+impl Sighting {
+    /// What makes two sightings the same fault: class, operation and the key up to `: `, behind which it only says how it
+    /// was shown. An instance that is used after a trap is one fault, whatever it is used for.
+    pub fn fault(&self) -> (&str, u32, &str) {
+        let key = self.key.split_once(": ").map_or(self.key.as_str(), |(key, _)| key);
+        match self.class.as_str() {
+            "poisoned" => (&self.class, 0, key),
+            class => (class, self.operation, key),
+        }
+    }
+}
+
 /// Classes of sightings: name, what it is called in reports, what was seen.
 pub const CLASSES: &[(&str, &str, &str)] = &[
     ("trap", "O1", "a trap leaves the public API as RuntimeError"),

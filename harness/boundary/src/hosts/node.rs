@@ -91,7 +91,6 @@ impl NodeHost {
         if let Some(permission) = node.permission() {
             command.arg(permission);
             for readable in [folder.path(), Path::new(&setup.config.root)] {
-                command.arg(format!("--allow-fs-read={}", readable.display()));
                 command.arg(format!("--allow-fs-read={}/*", readable.display()));
             }
         }
