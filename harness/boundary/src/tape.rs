@@ -32,15 +32,20 @@
 mod codec;
 mod edit;
 mod generate;
+mod json;
 mod mutate;
 mod profile;
 #[cfg(test)]
 mod samples;
+mod shrink;
 mod values;
+mod walk;
 
 pub use codec::TapeError;
 pub use generate::{Generator, Seeds};
+pub use json::JsonError;
 pub use mutate::Mutator;
+pub use shrink::{QUESTIONS_MAX, shrink};
 
 use serde::{Deserialize, Serialize};
 
