@@ -5,11 +5,12 @@
 //! with the reason: never an old module beside new sources.
 
 mod package;
+mod tests_on_wasm;
 
 use crate::EXIT_NOT_JUDGED;
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{self, Guest, Kind};
-use crate::process::{self, LOG_BYTES_MAX, SMALL_BYTES_MAX, read, read_text, run, say, shown, state, write_whole};
+use crate::process::{self, SMALL_BYTES_MAX, read, read_text, run, say, shown, state, write_whole};
 use crate::setup::{self, Found, Machine, Mode, Tool};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
@@ -20,9 +21,6 @@ use std::time::{Duration, Instant};
 
 /// Changes when the commands below change, so that every guest is built again.
 const RECIPE: &str = "2";
-/// Oldest Node that runs wasm-bindgen's tests, and the one that is fetched where there is none.
-const NODE_MAJOR_MIN: u32 = 20;
-const NODE_PACKAGE: &str = "node@22.23.3";
 /// A guest that takes longer to build is broken.
 const BUILD_LIMIT: Duration = Duration::from_secs(1500);
 const RUST_TARGET: &str = "wasm32-unknown-unknown";
@@ -84,15 +82,24 @@ pub fn build(root: &Path, names: &[String]) -> Result<Summary> {
     Ok(summary)
 }
 
-/// The wasm-bindgen guests' own tests, on wasm32 in Node. Returns lines worth showing.
+/// The wasm-bindgen guests' own tests, on wasm32 in Node, in a window and in a worker of Chromium. Returns lines worth
+/// showing.
 pub fn test(root: &Path) -> Result<Vec<String>> {
-    let wanted = [Tool::RustWasm, Tool::Node];
+    let wanted = [Tool::RustWasm, Tool::Node, Tool::Browser, Tool::Driver];
     let machine = setup::ready(root, &wanted.into(), Mode::Implicit)?;
     for tool in wanted {
         machine.tool(tool).map_err(|reason| anyhow!(reason))?;
     }
+    let mut guests = manifest::guests(root)?;
+    guests.retain(|guest| guest.build.kind == Kind::WasmBindgen);
+    // What their callers import is tested as well.
+    let names: Vec<String> = guests.iter().map(|guest| guest.name.clone()).collect();
+    let missing = build(root, &names)?.missing;
+    if !missing.is_empty() {
+        bail!("not built: {}", missing.join(", "));
+    }
     let mut lines = Vec::new();
-    for guest in manifest::guests(root)?.iter().filter(|guest| guest.build.kind == Kind::WasmBindgen) {
+    for guest in &guests {
         lines.extend(Site { root, machine: &machine, guest }.test()?);
     }
     Ok(lines)
@@ -287,74 +294,6 @@ impl Site<'_> {
         Ok(Made { module, commands: vec![shown(&build)], sources, package: None })
     }
 
-    /// Runs the guest's tests; a run without tests is an error. What passed is not run again until something changes.
-    fn test(&self) -> Result<Vec<String>> {
-        let rust = self.machine.tool(Tool::RustWasm).map_err(|reason| anyhow!(reason))?;
-        let node = self.machine.tool(Tool::Node).map_err(|reason| anyhow!(reason))?;
-        let runner_sources = self.targets().join("bindgen-tools");
-        let mut print = Fingerprint::new();
-        print.word(self.sources_hash()?.as_bytes());
-        print.folder(&runner_sources)?;
-        print.word(toolchain_line(&[rust, node]).as_bytes());
-        let (passed, log) = (self.log_folder().join("tests-passed"), self.log("tests"));
-        if read_text(&passed, SMALL_BYTES_MAX).is_ok_and(|known| known == print.hex()) {
-            return Ok(test_results(&read_text(&log, LOG_BYTES_MAX).unwrap_or_default()));
-        }
-        let runner = self.bindgen_tools()?;
-        let mut test = self.guest_cargo(rust);
-        test.arg("test");
-        if rust.way == "build-std" {
-            test.arg("-Zbuild-std=std,panic_abort");
-        }
-        test.args([
-            "--release",
-            "--locked",
-            "--target",
-            RUST_TARGET,
-            "--package",
-            &self.package()?.0,
-            "--manifest-path",
-        ]);
-        test.arg(self.targets().join("Cargo.toml"));
-        // Apart from the guests' folder: tests turn on features that the guests are built without.
-        test.arg("--target-dir").arg(state(self.root, &["guests", &format!("{}-tests", rust.way)]));
-        test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
-        test.env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
-        if let Some(folder) = self.recent_node(node)? {
-            let rest = std::env::var_os("PATH").unwrap_or_default();
-            test.env("PATH", std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&rest)))?);
-        }
-        run(&mut test, &log, BUILD_LIMIT)?;
-        let lines = test_results(&read_text(&log, LOG_BYTES_MAX)?);
-        if !lines.iter().any(|line| line.starts_with("test result: ok. ") && !line.starts_with("test result: ok. 0 ")) {
-            bail!("no test was run; {}", log.display());
-        }
-        write_whole(&passed, print.hex().as_bytes())?;
-        Ok(lines)
-    }
-
-    /// Folder of a Node of our own, from npm, where the machine's is too old: the engine of Node 18, which Debian 12 has,
-    /// dies of an internal check in the glue of tests.
-    fn recent_node(&self, node: &Found) -> Result<Option<PathBuf>> {
-        if node_major(&node.version).is_some_and(|major| major >= NODE_MAJOR_MIN) {
-            return Ok(None);
-        }
-        let [_, npm] = node.programs.as_slice() else { bail!("node comes with npm") };
-        let folder = state(self.root, &["tools", "node"]);
-        let bin = folder.join("node_modules/node/bin");
-        if !bin.join("node").exists() {
-            say("test", &format!("{} is too old for wasm-bindgen's tests: getting {NODE_PACKAGE}", node.version));
-            fs::create_dir_all(&folder)?;
-            let mut install = Command::new(npm);
-            install
-                .args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-                .arg(&folder)
-                .arg(NODE_PACKAGE);
-            run(&mut install, &self.log("test-node"), BUILD_LIMIT)?;
-        }
-        Ok(Some(bin))
-    }
-
     /// Cargo for guests: the user's own flags for native code must not reach them.
     fn guest_cargo(&self, rust: &Found) -> Command {
         let mut command = Command::new(rust.programs.first().map_or(Path::new("cargo"), PathBuf::as_path));
@@ -519,14 +458,6 @@ impl Site<'_> {
     }
 }
 
-/// The lines of a test log that say how a program's tests ended.
-fn test_results(log: &str) -> Vec<String> {
-    log.lines()
-        .filter(|line| line.starts_with("test result: ") && !line.contains(" 0 passed; 0 failed"))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// One line that changes when the toolchain does.
 fn toolchain_line(tools: &[&Found]) -> String {
     tools.iter().map(|tool| format!("{} {}", tool.way, tool.version)).collect::<Vec<_>>().join("; ")
@@ -579,19 +510,9 @@ fn json(text: &str) -> String {
     out
 }
 
-/// `v18.20.4` is 18.
-fn node_major(version: &str) -> Option<u32> {
-    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_of_node_are_understood() {
-        assert_eq!(["v18.20.4", "v20.1", "18", ""].map(node_major), [Some(18), Some(20), None, None]);
-    }
 
     #[test]
     fn json_strings_are_escaped() {

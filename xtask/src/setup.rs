@@ -34,8 +34,10 @@ pub enum Tool {
     Node,
     /// A C++ compiler for libFuzzer's runtime, which the `fuzz` crate links.
     Cxx,
-    /// Chromium, in which the tests open the report.
+    /// Chromium, in which the tests open the report, and tests of wasm-bindgen guests run.
     Browser,
+    /// chromedriver, through which those of the guests start it.
+    Driver,
     /// Python with venv: the tests check reports with its libraries.
     Python,
     /// cargo-deny, which reads `deny.toml`.
@@ -43,8 +45,8 @@ pub enum Tool {
 }
 
 /// In the order of the doctor's table.
-pub const ALL: [Tool; 7] =
-    [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser, Tool::Python, Tool::Deny];
+pub const ALL: [Tool; 8] =
+    [Tool::RustWasm, Tool::ClangWasm, Tool::Node, Tool::Cxx, Tool::Browser, Tool::Driver, Tool::Python, Tool::Deny];
 
 /// A tool that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +113,9 @@ pub fn command(root: &Path, mode: Mode) -> Result<u8> {
         };
         let tests = match tool {
             Tool::Cxx => Some("the fuzz crate, bench".to_owned()),
-            Tool::Node | Tool::Browser | Tool::Python | Tool::Deny => Some("cargo xtask test".to_owned()),
+            Tool::Node | Tool::Browser | Tool::Driver | Tool::Python | Tool::Deny => {
+                Some("cargo xtask test".to_owned())
+            }
             Tool::RustWasm | Tool::ClangWasm => None,
         };
         let uses: Vec<String> = targets.into_iter().chain(tests).collect();
@@ -195,6 +199,7 @@ impl Tool {
             Tool::Node => "node and npm",
             Tool::Cxx => "c++",
             Tool::Browser => "chromium",
+            Tool::Driver => "chromedriver",
             Tool::Python => "python3 with venv",
             Tool::Deny => "cargo-deny",
         }
@@ -209,6 +214,7 @@ impl Tool {
             Tool::Node => apt(&["nodejs", "npm"]),
             Tool::Cxx => apt(&["g++"]),
             Tool::Browser => apt(&["chromium"]),
+            Tool::Driver => apt(&["chromium-driver"]),
             Tool::Python => apt(&["python3", "python3-venv"]),
             Tool::Deny => "cargo install cargo-deny --locked".to_owned(),
         }
@@ -221,6 +227,7 @@ impl Tool {
             Tool::Node => find_programs(&[&["node", "nodejs"], &["npm"]], "node")?,
             Tool::Cxx => find_programs(&[&["c++", "g++", "clang++"]], "c++")?,
             Tool::Browser => find_programs(&[&["chromium", "chromium-browser", "google-chrome"]], "chromium")?,
+            Tool::Driver => find_programs(&[&["chromedriver"]], "chromedriver")?,
             Tool::Python => find_programs(&[&["python3"]], "python3")?.filter(has_venv),
             Tool::Deny => find_deny(root)?,
         })
@@ -254,6 +261,7 @@ impl Tool {
             Tool::Node => apt_install(root, &self.remedy(), &["nodejs", "npm"]),
             Tool::Cxx => apt_install(root, &self.remedy(), &["g++"]),
             Tool::Browser => apt_install(root, &self.remedy(), &["chromium"]),
+            Tool::Driver => apt_install(root, &self.remedy(), &["chromium-driver"]),
             Tool::Python => apt_install(root, &self.remedy(), &["python3", "python3-venv"]),
             Tool::Deny => install_deny(root).with_context(|| format!("by hand: {}", self.remedy())),
         }
@@ -377,14 +385,16 @@ pub fn apt_install(root: &Path, remedy: &str, packages: &[&str]) -> Result<()> {
     run(&mut install(), &log(root, "apt-install"), DOWNLOAD_LIMIT * 4).with_context(|| format!("by hand: {remedy}"))
 }
 
+/// Whether this is the machine's administrator, whom Chromium gives no sandbox.
 #[cfg(unix)]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
+/// Whether this is the machine's administrator.
 #[cfg(not(unix))]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     false
 }
 

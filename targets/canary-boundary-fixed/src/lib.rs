@@ -16,7 +16,7 @@ use std::hint::black_box;
 use wasm_bindgen::prelude::*;
 use zeroizing_alloc::ZeroAlloc;
 
-pub use formula::calc;
+pub use formula::{calc, worked_out};
 pub use hl7::{hl7, unescape};
 pub use store::Store;
 

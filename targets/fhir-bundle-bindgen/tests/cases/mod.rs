@@ -1,4 +1,4 @@
-//! The module's own tests: in Node or a browser under the wasm-bindgen test runner, and natively as plain tests.
+//! The module's own tests, the same in every host; natively they are plain tests.
 
 use fhir_bundle_bindgen::{count_or_faults, summary};
 use wasm_bindgen_test::wasm_bindgen_test;

@@ -1,0 +1,3 @@
+//! The cases in Node.
+
+mod cases;
