@@ -123,6 +123,8 @@ pub enum Role {
     Candidate,
     /// It holds readers that others are compared with.
     Peers,
+    /// It is a package for JavaScript, whose module has no entry of its own: only the boundary concerns it.
+    Package,
 }
 
 impl Manifest {
@@ -201,7 +203,7 @@ pub enum OutputKind {
 pub struct Build {
     /// Toolchain.
     pub kind: BuildKind,
-    /// `prebuilt`, `wat`: file name in the target's folder.
+    /// `prebuilt`, `wat`: file name in the target's folder; `npm`: the module in the package.
     pub file: Option<String>,
     /// `cargo`, `wasm-bindgen`: cargo features.
     pub features: Vec<String>,
@@ -214,7 +216,8 @@ pub struct Build {
     pub package: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built (with this target's flags and features).
     pub from: Option<String>,
-    /// `wasm-bindgen`: environments that glue is made for, below `pkg`: `nodejs`, `web`, `bundler`.
+    /// Environments that glue is made for, below `pkg`: `nodejs`, `web`, `bundler` by `wasm-bindgen`, `esm` by
+    /// `assemblyscript`.
     pub glue: Vec<String>,
     /// `wasm-bindgen`: more flags for the `wasm-bindgen` command.
     pub glue_flags: Vec<String>,

@@ -258,7 +258,14 @@ impl Site<'_> {
                 self.wrap_component(core)
             }
             Kind::Clang => self.make_c(tool),
-            Kind::Assemblyscript => self.make_assemblyscript(tool),
+            Kind::Assemblyscript => {
+                let mut made = self.make_assemblyscript(tool)?;
+                if self.has_package() {
+                    self.make_bindings(tool, &mut made)?;
+                }
+                Ok(made)
+            }
+            Kind::Npm => self.fetch_package(tool),
             Kind::Prebuilt | Kind::Wat => bail!("nothing is built for this kind"),
         }
     }

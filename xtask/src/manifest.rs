@@ -28,7 +28,7 @@ pub struct Guest {
 pub struct Build {
     /// Toolchain.
     pub kind: Kind,
-    /// `prebuilt`, `wat`: file name in the target's folder.
+    /// `prebuilt`, `wat`: file name in the target's folder; `npm`: the module in the package.
     pub file: Option<String>,
     /// `cargo`, `wasm-bindgen`: cargo features.
     pub features: Vec<String>,
@@ -36,11 +36,13 @@ pub struct Build {
     pub sources: Vec<String>,
     /// `clang`: more flags; `{package}` and `{folder}` become the source tree and the target's folder.
     pub flags: Vec<String>,
-    /// `clang`: crates.io package whose sources are used, `name@version`.
+    /// `clang`: crates.io package whose sources are used, `name@version`; `npm`: the package.
     pub package: Option<String>,
+    /// `npm`: hash of the package, as `package-lock.json` has it: `sha512-…`.
+    pub integrity: Option<String>,
     /// `clang`, `cargo`: another target's folder whose source is built with this target's flags and features.
     pub from: Option<String>,
-    /// `wasm-bindgen`: environments that glue is made for.
+    /// `wasm-bindgen`, `assemblyscript`: environments that glue is made for.
     pub glue: Vec<Glue>,
     /// `wasm-bindgen`: more flags for the `wasm-bindgen` command.
     pub glue_flags: Vec<String>,
@@ -48,7 +50,7 @@ pub struct Build {
     pub on_demand: bool,
 }
 
-/// Environments that wasm-bindgen makes glue for.
+/// Environments that compilers make glue for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Glue {
@@ -58,15 +60,18 @@ pub enum Glue {
     Web,
     /// An ES module that imports the module.
     Bundler,
+    /// AssemblyScript's: an ES module that fetches or reads the module.
+    Esm,
 }
 
 impl Glue {
-    /// The word for wasm-bindgen, and the folder in `pkg`.
+    /// The word for the compiler, and the folder in `pkg`.
     pub fn name(self) -> &'static str {
         match self {
             Glue::Nodejs => "nodejs",
             Glue::Web => "web",
             Glue::Bundler => "bundler",
+            Glue::Esm => "esm",
         }
     }
 }
@@ -90,6 +95,8 @@ pub enum Kind {
     Clang,
     /// AssemblyScript.
     Assemblyscript,
+    /// A package from npm, with the module that is in it.
+    Npm,
 }
 
 impl Kind {
@@ -103,6 +110,7 @@ impl Kind {
             Kind::Component => "component",
             Kind::Clang => "clang",
             Kind::Assemblyscript => "assemblyscript",
+            Kind::Npm => "npm",
         }
     }
 
@@ -151,10 +159,48 @@ fn parse(text: &str) -> Result<Manifest> {
             bail!("`{path}` leaves the target's folder; write a path below it");
         }
     }
+    for glue in &manifest.build.glue {
+        let fits = match manifest.build.kind {
+            Kind::WasmBindgen => *glue != Glue::Esm,
+            Kind::Assemblyscript => *glue == Glue::Esm,
+            _ => false,
+        };
+        if !fits {
+            bail!("glue for `{}` is not made from `{}`", glue.name(), manifest.build.kind.name());
+        }
+    }
+    if manifest.build.kind == Kind::Npm {
+        npm_package(&manifest.build)?;
+    }
     if let Some(name) = manifest.entries.iter().find(|name| name.contains([',', ' ']) || name.starts_with('-')) {
         bail!("`{name}` cannot be the name of an export");
     }
     Ok(manifest)
+}
+
+/// Name, version and hash of a package from npm, all of which are said.
+pub fn npm_package(build: &Build) -> Result<(&str, &str, &str)> {
+    let package = build.package.as_deref().unwrap_or_default();
+    let (name, version) = package.rsplit_once('@').unwrap_or_default();
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let parts: Vec<&str> = name.strip_prefix('@').unwrap_or(name).split('/').collect();
+    let is_name = parts.len() == 1 + usize::from(name.starts_with('@'))
+        && parts.iter().all(|part| is_word(part) && !part.starts_with('.'));
+    if !is_name || !is_word(version) || !version.starts_with(|c: char| c.is_ascii_digit()) {
+        bail!("package = {package:?} is not NAME@VERSION of a package of npm");
+    }
+    let integrity = build.integrity.as_deref().unwrap_or_default();
+    let hash = integrity.strip_prefix("sha512-").unwrap_or_default();
+    if hash.len() != 88 || !hash.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) {
+        bail!(
+            "integrity = {integrity:?} is not `sha512-` and 88 characters; `npm view {package} dist.integrity` says it"
+        );
+    }
+    if build.file.is_none() {
+        bail!("`file` says which module of {package} is meant");
+    }
+    Ok((name, version, integrity))
 }
 
 #[cfg(test)]
@@ -185,5 +231,41 @@ mod tests {
         check("[build]\nkind = 'clang'\nsources = ['{package}/../y.c']", Err("leaves the target's folder"));
         check("[build]\nkind = 'wat'\nfile = '/etc/passwd'", Err("leaves the target's folder"));
         check("[build", Err("TOML parse error"));
+        check("[build]\nkind = 'cargo'\nglue = ['web']", Err("not made from `cargo`"));
+        check("[build]\nkind = 'wasm-bindgen'\nglue = ['esm']", Err("not made from `wasm-bindgen`"));
+        check("[build]\nkind = 'wasm-bindgen'\nglue = ['deno']", Err("unknown variant"));
+    }
+
+    #[test]
+    fn packages_of_npm_are_named_whole() {
+        let hash = "A".repeat(88);
+        let text = |package: &str, integrity: &str, file: &str| {
+            format!("[build]\nkind = 'npm'\npackage = '{package}'\nintegrity = '{integrity}'\n{file}")
+        };
+        let good = format!("sha512-{hash}");
+        for package in ["x@1.2.3", "@a/b-c.d@1.0.0-rc.1"] {
+            let build = parse(&text(package, &good, "file = 'dist/x.wasm'")).unwrap().build;
+            let (name, version, integrity) = npm_package(&build).unwrap();
+            assert_eq!((format!("{name}@{version}"), integrity), (package.to_owned(), good.as_str()));
+        }
+        for package in [
+            "",
+            "x",
+            "@a/b",
+            "x@latest",
+            "../x@1",
+            "a/b@1",
+            "@a/../b@1",
+            "@a/..@1",
+            "x@1 --flag",
+            "file:x@1",
+            "@a/b/c@1",
+        ] {
+            check(&text(package, &good, "file = 'x'"), Err("not NAME@VERSION"));
+        }
+        check(&text("x@1", &format!("sha1-{hash}"), "file = 'x'"), Err("is not `sha512-`"));
+        check(&text("x@1", "sha512-AAAA", "file = 'x'"), Err("is not `sha512-`"));
+        check(&text("x@1", &good, ""), Err("which module"));
+        check(&text("x@1", &good, "file = '../x'"), Err("leaves the target's folder"));
     }
 }

@@ -93,7 +93,7 @@ pub fn needs(kind: Kind) -> &'static [Tool] {
         Kind::Prebuilt | Kind::Wat => &[],
         Kind::Cargo | Kind::WasmBindgen | Kind::Component => &[Tool::RustWasm],
         Kind::Clang => &[Tool::ClangWasm],
-        Kind::Assemblyscript => &[Tool::Node],
+        Kind::Assemblyscript | Kind::Npm => &[Tool::Node],
     }
 }
 
@@ -505,7 +505,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_target_names_its_tools() {
-        for kind in [Kind::Cargo, Kind::WasmBindgen, Kind::Component, Kind::Clang, Kind::Assemblyscript] {
+        for kind in [Kind::Cargo, Kind::WasmBindgen, Kind::Component, Kind::Clang, Kind::Assemblyscript, Kind::Npm] {
             assert!(kind.is_built() && !needs(kind).is_empty());
         }
         assert!(needs(Kind::Wat).is_empty() && needs(Kind::Prebuilt).is_empty());

@@ -1,9 +1,10 @@
 //! What JavaScript imports, `.autoclave/build/NAME/pkg`: made whole beside it, then put in its place.
 
-use super::{BUILD_LIMIT, Made, Site};
-use crate::manifest::Glue;
+use super::{BUILD_LIMIT, MODULE_BYTES_MAX, Made, Site};
+use crate::manifest::{Glue, Kind, npm_package};
 use crate::process::{SMALL_BYTES_MAX, read, run, say, shown, state, write_whole};
-use anyhow::{Context, Result};
+use crate::setup::Found;
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ const DECLARATION: &str = "boundary.toml";
 impl Site<'_> {
     /// Whether the target has a package besides its module.
     pub(super) fn has_package(&self) -> bool {
-        !self.guest.build.glue.is_empty()
+        !self.guest.build.glue.is_empty() || self.guest.build.kind == Kind::Npm
     }
 
     /// Where a package is made before it is put in its place; empty.
@@ -62,15 +63,80 @@ impl Site<'_> {
             run(&mut command, &self.log("glue"), BUILD_LIMIT)?;
             made.commands.push(shown(&command));
             write_whole(&folder.join("package.json"), package_json(&self.guest.name, &library, *glue).as_bytes())?;
-            let own = self.source_folder();
-            for from in [own.join(OVERLAY), own.join(OVERLAY).join(glue.name())] {
-                copy_files(&from, &folder)?;
-            }
-            copy_file(&own.join(DECLARATION), &folder)?;
+            self.overlay(&folder, glue.name())?;
         }
         made.package = Some(staged);
         Ok(())
     }
+
+    /// AssemblyScript's own bindings, by the second configuration in the target's folder.
+    pub(super) fn make_bindings(&self, node: &Found, made: &mut Made) -> Result<()> {
+        let [node, ..] = node.programs.as_slice() else { bail!("node is a program") };
+        let staged = self.staged()?;
+        let library = self.guest.name.replace('-', "_");
+        let folder = staged.join(Glue::Esm.name());
+        let mut compile = Command::new(node);
+        compile.current_dir(self.source_folder()).arg("node_modules/assemblyscript/bin/asc.js");
+        compile.args(["--config", "asconfig.package.json", "--target", "release", "--outFile"]);
+        compile.arg(folder.join(format!("{library}.wasm")));
+        run(&mut compile, &self.log("asc-package"), BUILD_LIMIT)?;
+        made.commands.push(shown(&compile));
+        write_whole(&folder.join("package.json"), package_json(&self.guest.name, &library, Glue::Esm).as_bytes())?;
+        self.overlay(&folder, Glue::Esm.name())?;
+        made.package = Some(staged);
+        Ok(())
+    }
+
+    /// A package from npm, and the module in it. npm checks the hash and unpacks; no script of the package runs.
+    pub(super) fn fetch_package(&self, node: &Found) -> Result<Made> {
+        let [_, npm] = node.programs.as_slice() else { bail!("node comes with npm") };
+        let (name, version, integrity) = npm_package(&self.guest.build)?;
+        let work = state(self.root, &["build", &self.guest.name, ".npm"]);
+        remove(&work)?;
+        let [package, lock] = npm_files(name, version, integrity);
+        write_whole(&work.join("package.json"), package.as_bytes())?;
+        write_whole(&work.join("package-lock.json"), lock.as_bytes())?;
+        let mut install = Command::new(npm);
+        install.current_dir(&work).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        run(&mut install, &self.log("npm"), BUILD_LIMIT)?;
+        let (installed, staged) = (work.join("node_modules").join(name), self.staged()?);
+        remove(&staged)?;
+        fs::rename(&installed, &staged).with_context(|| format!("{name}@{version} did not arrive"))?;
+        remove(&work)?;
+        self.overlay(&staged, "npm")?;
+        let file = self.guest.build.file.as_deref().unwrap_or_default();
+        let module = staged.join(file);
+        if !module.is_file() {
+            bail!("{name}@{version} has no file {file}; `file` in [build] says which module is meant");
+        }
+        // The package is in its place before the module is read.
+        let own = state(self.root, &["build", &self.guest.name, ".module.wasm"]);
+        write_whole(&own, &read(&module, MODULE_BYTES_MAX)?)?;
+        Ok(Made { module: own, commands: vec![shown(&install)], sources: Vec::new(), package: Some(staged) })
+    }
+
+    /// Copies what the target's own folder adds to a package.
+    fn overlay(&self, folder: &Path, glue: &str) -> Result<()> {
+        let own = self.source_folder();
+        for from in [own.join(OVERLAY), own.join(OVERLAY).join(glue)] {
+            copy_files(&from, folder)?;
+        }
+        copy_file(&own.join(DECLARATION), folder)
+    }
+}
+
+/// A project that depends on that package alone: its manifest and its lock file.
+fn npm_files(name: &str, version: &str, integrity: &str) -> [String; 2] {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    let depends = format!("\"dependencies\": {{ \"{name}\": \"{version}\" }}");
+    let package = format!("{{ \"name\": \"fetched\", \"version\": \"0.0.0\", \"private\": true, {depends} }}\n");
+    let lock = format!(
+        "{{ \"name\": \"fetched\", \"version\": \"0.0.0\", \"lockfileVersion\": 3, \"requires\": true, \"packages\": {{\n  \
+         \"\": {{ \"name\": \"fetched\", \"version\": \"0.0.0\", {depends} }},\n  \
+         \"node_modules/{name}\": {{ \"version\": \"{version}\", \"integrity\": \"{integrity}\",\n    \
+         \"resolved\": \"https://registry.npmjs.org/{name}/-/{base}-{version}.tgz\" }} }} }}\n"
+    );
+    [package, lock]
 }
 
 /// What `wasm-pack` would write beside the glue; a file of the target's own replaces it.
@@ -105,5 +171,25 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
             Err(error).with_context(|| folder.display().to_string())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_for_npm_and_bundlers_is_json() {
+        let [package, lock] = npm_files("@a/b", "1.2.3", "sha512-AAAA");
+        assert!(
+            lock.contains(r#""https://registry.npmjs.org/@a/b/-/b-1.2.3.tgz""#) && lock.contains(r#""sha512-AAAA""#)
+        );
+        let kinds = [Glue::Nodejs, Glue::Web, Glue::Esm].map(|glue| package_json("x-y", "x_y", glue));
+        assert!(kinds[0].contains(r#""type": "commonjs""#) && kinds[1].contains(r#""type": "module""#));
+        for text in [&package, &lock].into_iter().chain(&kinds) {
+            // Braces and quotes come in pairs, and no comma is left before a brace.
+            let balance = |open: char, close: char| text.matches(open).count() == text.matches(close).count();
+            assert!(balance('{', '}') && text.matches('"').count() % 2 == 0 && !text.contains(",}"), "{text}");
+        }
     }
 }
