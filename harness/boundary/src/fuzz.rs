@@ -13,8 +13,10 @@ pub const BATCH: usize = 256;
 const RECENT: usize = 48;
 /// Of sixteen tapes that many are made anew, the others from the corpus.
 const ANEW_OF_16: u64 = 4;
-/// Deaths of one operation until tapes of that kind are not sent any more: each costs seconds.
+/// Deaths by one operation until tapes with it become rare, as each costs seconds: half as many after each further one.
 const DEATHS_MAX: u32 = 2;
+/// Least of them that still are sent: one in 2 to the power of this.
+const RAREST_LOG2: u32 = 12;
 /// Starts of a host in a row without a single batch in between.
 const STARTS_MAX: u32 = 3;
 /// Largest corpus, tapes.
@@ -185,8 +187,8 @@ struct Run<'a, 'b> {
     search: Search,
     initial: std::slice::Iter<'a, Tape>,
     batches: u32,
-    /// Operation and profile of tapes that killed hosts.
-    killers: BTreeMap<(u32, Profile), u32>,
+    /// Operations that killed hosts, with the profile of each tape.
+    killers: BTreeMap<u32, Vec<Profile>>,
     scratch: Tape,
     /// Of hosts that are gone.
     cpu_seconds_before: f64,
@@ -272,11 +274,17 @@ impl<'a, 'b> Run<'a, 'b> {
         self.mutators[turn].mutate(&mut self.scratch, Some(&self.search.corpus[other]), &mut || random.u64(..));
     }
 
-    /// Whether the tape is of a kind that killed hosts.
-    fn is_held_back(&self, profile: Profile) -> bool {
-        let kills =
-            |operation: u32| self.killers.get(&(operation, profile)).is_some_and(|deaths| *deaths >= DEATHS_MAX);
-        !self.killers.is_empty() && operations(&self.scratch.ops).into_iter().any(kills)
+    /// Whether the tape is of a kind that killed hosts, and is not one of the few that are sent all the same.
+    fn is_held_back(&mut self, profile: Profile) -> bool {
+        if self.killers.is_empty() {
+            return false;
+        }
+        let deaths = |operation: &u32| {
+            let deaths = self.killers.get(operation).into_iter().flatten();
+            deaths.filter(|of| **of <= profile).count() as u32
+        };
+        let worst = operations(&self.scratch.ops).iter().map(deaths).max().unwrap_or(0);
+        worst >= DEATHS_MAX && self.random.u64(..) >> (64 - worst.min(RAREST_LOG2)) != 0
     }
 
     fn flags(&self) -> u8 {
@@ -366,25 +374,55 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
+    /// Runs tapes one by one until the one is found that kills; the others then go together again.
     fn singly(&mut self, sent: Sent, named: &mut bool) -> Result<(), String> {
-        for tape in sent.tapes {
+        let mut tapes = sent.tapes.into_iter();
+        while let Some(tape) = tapes.next() {
             let one = Sent { number: sent.number, tapes: vec![tape] };
             match self.send(&one).and_then(|()| self.host.receive()) {
                 Ok(ran) => self.learn(&one, &ran),
                 Err(death) => {
                     *named = true;
-                    let operation = operations(&one.tapes[0].ops).last().copied().unwrap_or(0);
-                    let sighting = died(operation, &death);
-                    let cpu_seconds = self.cpu_seconds();
-                    self.remember(&sighting, &one.tapes[0], Vec::new(), cpu_seconds);
-                    let profile = one.tapes[0].profile(self.api);
-                    for operation in operations(&one.tapes[0].ops) {
-                        *self.killers.entry((operation, profile)).or_default() += 1;
-                    }
                     self.restart()?;
+                    self.blame(&one.tapes[0], &death)?;
+                    let rest = Sent { number: sent.number, tapes: tapes.clone().collect() };
+                    match self.send(&rest).and_then(|()| self.host.receive()) {
+                        Ok(ran) => {
+                            self.learn(&rest, &ran);
+                            return Ok(());
+                        }
+                        Err(death) => {
+                            self.search.deaths.push(death.to_string());
+                            self.restart()?;
+                        }
+                    }
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Finds the step of a tape that kills: its beginnings are run, each one longer than the one before.
+    fn blame(&mut self, tape: &Tape, death: &Death) -> Result<(), String> {
+        let mut culprit = tape.clone();
+        let mut death = death.clone();
+        for steps in 1..tape.ops.len() {
+            let beginning = Tape { ops: tape.ops[..steps].to_vec() };
+            let one = Sent { number: 0, tapes: vec![beginning] };
+            match self.send(&one).and_then(|()| self.host.receive()) {
+                Ok(ran) => self.learn(&one, &ran),
+                Err(other) => {
+                    death = other;
+                    self.restart()?;
+                    culprit = one.tapes.into_iter().next().unwrap_or_default();
+                    break;
+                }
+            }
+        }
+        let operation = operation_at(&culprit, culprit.ops.len().saturating_sub(1));
+        let cpu_seconds = self.cpu_seconds();
+        self.killers.entry(operation).or_default().push(culprit.profile(self.api));
+        self.remember(&died(operation, &death), &culprit, Vec::new(), cpu_seconds);
         Ok(())
     }
 

@@ -6,5 +6,6 @@
 pub mod api;
 pub mod fuzz;
 pub mod hosts;
+pub mod judge;
 pub mod tape;
 pub mod wire;

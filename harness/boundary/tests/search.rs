@@ -1,10 +1,10 @@
 //! Searches in a real Node: what is found, that it is found again, and that nothing stops them.
 
 use autoclave_boundary::api::{Api, Kind, Operation, Param, Range, Type, id};
-use autoclave_boundary::fuzz::{Find, Options, Search, search};
+use autoclave_boundary::fuzz::{self, Find, Options, Search, search};
 use autoclave_boundary::hosts::node::{Node, NodeHost};
 use autoclave_boundary::hosts::{Host, HostLimits, Setup};
-use autoclave_boundary::tape::Seeds;
+use autoclave_boundary::tape::{Profile, Seeds};
 use autoclave_boundary::wire::{Config, Glue};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,4 +127,48 @@ fn glue_that_trusts_everybody_is_found_out_and_its_twin_is_not() {
     for operation in &glue_api().operations {
         assert!(twin.operations[&operation.id][0] > 100, "{}: {:?}", operation.name, twin.operations[&operation.id]);
     }
+}
+
+/// Glue that harms its host, in the calls that say so.
+const HARMFUL: &str = r"'use strict';
+const fs = require('node:fs');
+const bytes = fs.readFileSync(__dirname + '/module.wasm');
+new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
+const kept = [];
+exports.ends = (n) => { if (n > 9e9) process.kill(process.pid, 'SIGKILL'); return n; };
+exports.hangs = (n) => { if (n > 9e9) for (;;); return n; };
+exports.floods = (n) => { if (n > 9e9) for (;;) process.stdout.write('x'.repeat(65536)); return n; };
+exports.eats = (n) => { if (n > 9e9) for (;;) kept.push(new Uint8Array(1 << 24).fill(1)); return n; };
+exports.lies = (n) => { if (n > 9e9) { for (let i = 0; i < 64; i += 1) fs.writeSync(3, '\u0007'.repeat(4096)); } return n; };
+exports.harmless = (n) => n;
+";
+
+/// Whatever a package does to its host, the search goes on, and says which tape did it.
+#[test]
+fn hosts_that_die_are_replaced_and_the_tape_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = wat::parse_str(r#"(module (memory (export "memory") 1))"#).unwrap();
+    std::fs::write(folder.path().join("module.wasm"), wasm).unwrap();
+    std::fs::write(folder.path().join("glue.js"), HARMFUL).unwrap();
+    let harm = [
+        ("ends", "ends its host"),
+        ("hangs", "hangs"),
+        ("floods", "hangs"),
+        ("eats", "fills memory"),
+        ("lies", "answers for its host"),
+    ];
+    let names = harm.iter().map(|(name, _)| *name).chain(["harmless"]);
+    let api = Api {
+        operations: names.map(|name| operation(name, Kind::Function, &[("n", Type::Number)], Type::Number)).collect(),
+    };
+    let mut setup = setup(folder.path(), api);
+    setup.limits = HostLimits { batch_cpu_seconds_max: 1, memory_bytes_max: 700 << 20, ..HostLimits::default() };
+    let options = Options { seed: 3, tapes_max: 500, batch: 32, profiles: vec![Profile::Typed], ..Options::default() };
+    let search = run(&setup, &options);
+    for (name, key) in harm {
+        let find = search.finds.get(&("time".to_owned(), id(name), key.to_owned()));
+        let find = find.unwrap_or_else(|| panic!("{name} {key}: {:#?}\n{:?}", search.finds.keys(), search.deaths));
+        assert_eq!(fuzz::operation_at(&find.tape, find.tape.ops.len() - 1), id(name), "{:?}", find.tape);
+    }
+    assert!(search.tapes >= 500 && search.operations[&id("harmless")][0] > 50, "{:?}", search.operations);
 }
