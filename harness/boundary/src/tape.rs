@@ -35,8 +35,10 @@ mod generate;
 mod json;
 mod mutate;
 mod profile;
+mod repro;
 #[cfg(test)]
 mod samples;
+mod script;
 mod shrink;
 mod values;
 mod walk;
@@ -45,6 +47,7 @@ pub use codec::TapeError;
 pub use generate::{Generator, Seeds};
 pub use json::JsonError;
 pub use mutate::Mutator;
+pub use repro::{Repro, repro};
 pub use shrink::{QUESTIONS_MAX, shrink};
 
 use serde::{Deserialize, Serialize};

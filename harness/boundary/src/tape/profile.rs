@@ -76,7 +76,8 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn value(&self, value: &JsVal, ty: &Type, slots: &[&'a Type]) -> Profile {
+    /// The profile of a value where that type is declared.
+    pub(super) fn value(&self, value: &JsVal, ty: &Type, slots: &[&'a Type]) -> Profile {
         match (ty, value) {
             (Type::Union(types), _) => {
                 let all = types.iter().map(|ty| self.value(value, ty, slots));
