@@ -1,5 +1,6 @@
 //! Keeps a report readable whatever a module puts into it: long texts and long lists are cut, and say so.
 
+use crate::boundary::{Boundary, Policy};
 use crate::constant_time::ConstantTime;
 use crate::escape;
 use crate::record::{Record, Sample, TargetRecord, Verdict};
@@ -9,14 +10,15 @@ use serde_json::Value;
 pub fn clip(record: &Record) -> Record {
     let mut chosen = record.clone();
     for contract in chosen.targets.iter_mut().filter_map(|target| target.contract.as_mut()) {
-        keep_worst(&mut contract.trials, TRIALS_MAX, |trial| &trial.verdict);
-        keep_worst(&mut contract.growth, GROWTH_MAX, |growth| &growth.verdict);
+        keep_worst(&mut contract.trials, TRIALS_MAX, |trial| rank(&trial.verdict));
+        keep_worst(&mut contract.growth, GROWTH_MAX, |growth| rank(&growth.verdict));
         // Small rows become many times larger on their way through JSON: cut them before.
         contract.growth.iter_mut().for_each(|growth| growth.points.truncate(POINTS_MAX));
         contract.allowed.truncate(POINTS_MAX);
         contract.allowed_typical.truncate(POINTS_MAX);
     }
     chosen.targets.iter_mut().filter_map(|target| target.constant_time.as_mut()).for_each(clip_secrets);
+    chosen.targets.iter_mut().filter_map(|target| target.boundary.as_mut()).for_each(clip_boundary);
     let mut value = serde_json::to_value(chosen).expect("a record always serializes");
     clip_value("", &mut value);
     let mut clipped: Record = serde_json::from_value(value).expect("cutting keeps the shape");
@@ -25,6 +27,12 @@ pub fn clip(record: &Record) -> Record {
         let shapes = |target: &TargetRecord| target.contract.as_ref().map_or(0, |contract| contract.growth.len());
         let entries = |target: &TargetRecord| target.constant_time.as_ref().map_or(0, |section| section.entries.len());
         let leaks = |target: &TargetRecord| target.constant_time.as_ref().map_or(0, |section| section.leaks.len());
+        let of_boundary = |target: &TargetRecord, of: fn(&Boundary) -> usize| target.boundary.as_ref().map_or(0, of);
+        let listed = |of| (of_boundary(target, of), of_boundary(whole, of));
+        let cards = listed(|section| section.cards.len());
+        let operations = listed(|section| section.operations.len());
+        let imports = listed(|section| section.imports.len());
+        let powers = listed(|section| section.capabilities.len());
         for (what, kept, all) in [
             ("findings", target.findings.len(), whole.findings.len()),
             ("functions", target.functions.len(), whole.functions.len()),
@@ -32,6 +40,10 @@ pub fn clip(record: &Record) -> Record {
             ("shapes of growing work", shapes(target), shapes(whole)),
             ("entries with secrets", entries(target), entries(whole)),
             ("leaks of secrets", leaks(target), leaks(whole)),
+            ("findings at the boundary", cards.0, cards.1),
+            ("operations", operations.0, operations.1),
+            ("imports", imports.0, imports.1),
+            ("uses of the host's powers", powers.0, powers.1),
         ] {
             if kept < all {
                 target.notes.push(format!("This report lists {kept} of {all} {what}."));
@@ -44,8 +56,8 @@ pub fn clip(record: &Record) -> Record {
 
 /// The lists inside of leaks and entries have a bound each and, where they may be long, one for all of them together.
 fn clip_secrets(section: &mut ConstantTime) {
-    keep_worst(&mut section.entries, ENTRIES_MAX, |entry| &entry.verdict);
-    keep_worst(&mut section.leaks, LEAKS_MAX, |leak| &leak.verdict);
+    keep_worst(&mut section.entries, ENTRIES_MAX, |entry| rank(&entry.verdict));
+    keep_worst(&mut section.leaks, LEAKS_MAX, |leak| rank(&leak.verdict));
     let mut positions_left = POSITIONS_MAX;
     for leak in &mut section.leaks {
         leak.secret_bytes.truncate(positions_left.min(list_items_max("secret_bytes")));
@@ -60,6 +72,28 @@ fn clip_secrets(section: &mut ConstantTime) {
         entry.notes.truncate(LEAK_NOTES_MAX);
     }
 }
+
+/// Lists of a boundary are cut before they become JSON; lists in lists have a bound for all of them together.
+fn clip_boundary(section: &mut Boundary) {
+    // What never returned says more than what did.
+    keep_worst(&mut section.operations, OPERATIONS_MAX, |row| row.never_succeeded.is_none().into());
+    keep_worst(&mut section.imports, list_items_max("imports"), |row| (row.policy == Policy::Allowed).into());
+    keep_worst(&mut section.capabilities, list_items_max("capabilities"), |row| (row.policy == Policy::Allowed).into());
+    section.cards.truncate(CARDS_MAX);
+    section.cards.iter_mut().for_each(|card| card.hosts.truncate(HOSTS_MAX));
+    section.hosts.truncate(HOSTS_MAX);
+    for host in &mut section.hosts {
+        host.features.truncate(list_items_max("features"));
+        host.deaths.truncate(list_items_max("deaths"));
+    }
+}
+
+/// Operations of one package.
+const OPERATIONS_MAX: usize = 2_000;
+/// Findings at the boundary of one target, one for each class, operation and place.
+const CARDS_MAX: usize = 300;
+/// Hosts of one run.
+const HOSTS_MAX: usize = 16;
 
 /// Trials of one target: every family at every entry of a large module in several sizes.
 const TRIALS_MAX: usize = 5_000;
@@ -80,21 +114,25 @@ const UNREACHED_MAX: usize = 5_000;
 /// Positions in secrets of one target, all leaks together: some hundred leaks of every byte of a long key.
 const POSITIONS_MAX: usize = 100_000;
 
-/// At most `items_max` items in their order, first of all those that failed, those that do not apply last.
-fn keep_worst<T>(items: &mut Vec<T>, items_max: usize, verdict: fn(&T) -> &Verdict) {
+/// At most `items_max` items in their order, those of the lowest rank first of all.
+fn keep_worst<T>(items: &mut Vec<T>, items_max: usize, rank: fn(&T) -> u8) {
     if items.len() <= items_max {
         return;
     }
-    let rank = |item: &T| match verdict(item) {
-        Verdict::Fail(_) => 0,
-        Verdict::NotApplicable(_) => 2,
-        _ => 1,
-    };
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|at| rank(&items[*at]));
     let kept: std::collections::BTreeSet<usize> = order.into_iter().take(items_max).collect();
     let mut at = 0..;
     items.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
+}
+
+/// What failed first, what does not apply last.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Fail(_) => 0,
+        Verdict::NotApplicable(_) => 2,
+        _ => 1,
+    }
 }
 
 /// Samples kept of a run over time: more than a plot has pixels for.
@@ -141,6 +179,10 @@ fn text_chars_max(key: &str) -> usize {
         // What a reader reads: a panic message, a decoded input.
         "message" => 4_096,
         "decoded" => 16_384,
+        // A sequence of calls as JavaScript and as JSON, what came of it, and the stack of its error.
+        "tape_js" | "tape_json" => 16_384,
+        "what" => 2_048,
+        "stack" => 4_096,
         // Linux takes paths of this length; commands hold several.
         "command_line" | "repro" | "libfuzzer" | "path" | "module_path" | "manifest_path" => 4_096,
         // Hex, twice `PREVIEW_BYTES_MAX`; longer than that is not ours.
@@ -163,6 +205,12 @@ fn list_items_max(key: &str) -> usize {
         "trials" => TRIALS_MAX,
         "growth" => GROWTH_MAX,
         "leaks" => LEAKS_MAX,
+        "operations" => OPERATIONS_MAX,
+        "cards" => CARDS_MAX,
+        "hosts" => HOSTS_MAX,
+        "features" => 64,
+        "deaths" => 50,
+        "imports" | "capabilities" => 1_000,
         // Every byte of an RSA key or of a page.
         "secret_bytes" => 4_096,
         "points" | "allowed" | "allowed_typical" => POINTS_MAX,

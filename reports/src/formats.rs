@@ -1,6 +1,7 @@
 //! A format is one rendering of a record. One file each in `formats/`, one line each in [`ALL`].
 
 pub mod afl;
+pub mod boundary;
 pub mod constant_time;
 pub mod contract;
 pub mod csv;
@@ -48,6 +49,11 @@ pub static ALL: &[Format] = &[
         name: "constant-time",
         about: "entries with secrets and their leaks for spreadsheets",
         render: constant_time::render,
+    },
+    Format {
+        name: "boundary",
+        about: "classes, findings and operations of a JavaScript boundary for spreadsheets",
+        render: boundary::render,
     },
     Format { name: "table", about: "the table at a run's end", render: |r| one("summary.txt", table::render(r)) },
     Format { name: "afl", about: "afl-whatsup and afl-plot", render: afl::render },

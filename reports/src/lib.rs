@@ -4,6 +4,7 @@
 //! what it prints stands in the record. Everything in a record may come out of a hostile module (names, paths, messages,
 //! inputs): [`formats`] clips every record first, and every renderer passes text through [`escape`].
 
+mod asked;
 pub mod boundary;
 mod builds;
 mod clip;
@@ -12,6 +13,7 @@ pub mod contract;
 pub mod escape;
 pub mod formats;
 pub mod hexdump;
+mod javascript;
 mod leaks;
 mod plot;
 pub mod record;

@@ -1,8 +1,10 @@
 //! `index.html`: one page that needs nothing else: no script, no remote asset, and a policy that would stop both.
 //! It reads on a screen (light or dark), on paper and through a screen reader. `maud` escapes what goes into it.
 
+mod boundary;
 mod constant_time;
 mod contract;
+mod crossing;
 mod leak;
 mod readers;
 
@@ -57,6 +59,7 @@ fn page(record: &Record) -> Markup {
     let title = format!("{} · {} · Autoclave", record.verdict.name(), text(&record.run.command));
     let findings: usize = record.targets.iter().map(|target| target.findings.len()).sum();
     let has_secrets = record.targets.iter().any(|target| target.constant_time.is_some());
+    let has_boundary = record.targets.iter().any(|target| target.boundary.is_some());
     let has_contract = record.targets.iter().any(|target| target.contract.is_some());
     html! {
         (DOCTYPE)
@@ -70,6 +73,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.targets.is_empty() { a href="#targets" { "Targets" } }
                     @if findings > 0 { a href="#findings" { "Findings" } }
                     @if !record.peers.is_empty() { a href="#readers" { "Readers" } }
+                    @if has_boundary { a href="#boundary" { "JavaScript boundary" } }
                     @if has_contract { a href="#contract" { "Resource contract" } }
                     @if has_secrets { a href="#constant-time" { "Constant time" } }
                     @if !record.targets.is_empty() { a href="#coverage" { "Coverage" } }
@@ -82,6 +86,7 @@ fn page(record: &Record) -> Markup {
                     @if !record.targets.is_empty() { (targets(&record.targets)) }
                     @if findings > 0 { (findings_section(record)) }
                     @if !record.peers.is_empty() { (readers::section(&record.peers)) }
+                    @if has_boundary { (boundary::section(&record.targets)) }
                     @if has_contract { (contract::section(&record.targets)) }
                     @if has_secrets { (constant_time::section(&record.targets)) }
                     @if !record.targets.is_empty() { (coverage_section(&record.targets)) }
@@ -285,9 +290,12 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
                 Confirmation::NotReproduced(reason) => p.notice { b { "Not reproduced, does not count. " } (text(reason)) }
                 Confirmation::NotTried(reason) => p.notice { b { "Not replayed, so the run is not clean. " } (text(reason)) }
             }
-            p.meaning { (rule.meaning) " " span.dim { (rule.advice) } }
+            p.meaning { (prose(rule.meaning)) " " span.dim { (prose(rule.advice)) } }
             @if finding.oracle == "constant-time" && target.constant_time.is_some() {
                 p { a href={ "#" (constant_time::anchor(target_index)) } { "The leak beside the secrets that show it" } " stands in the section on constant time." }
+            }
+            @if let Some(anchor) = crossing_anchor(target_index, target, finding) {
+                p { a href={ "#" (anchor) } { "The calls, who can make them and what to do" } " stand in the section on the JavaScript boundary." }
             }
             @if let Some(rule) = &finding.rule { (readers::specified(rule)) }
             @if !finding.readings.is_empty() { h4 { "Readings" } (readers::readings(&finding.readings)) }
@@ -308,6 +316,12 @@ fn card(target_index: usize, target: &TargetRecord, finding: &Finding) -> Markup
             }
         }
     }
+}
+
+/// Where the section on the boundary tells more about a finding.
+fn crossing_anchor(target_index: usize, target: &TargetRecord, finding: &Finding) -> Option<String> {
+    let section = target.boundary.as_ref().filter(|_| finding.oracle == "boundary")?;
+    boundary::card_anchor(target_index, section, &finding.id)
 }
 
 fn frames(frames: &[Frame]) -> Markup {
@@ -662,10 +676,17 @@ fn name(text: &str) -> String {
 fn lines(text: &str) -> String {
     block(text)
 }
+
+/// A text of our own tables; what stands between backticks is code.
+fn prose(text: &str) -> Markup {
+    html! { @for (i, part) in text.split('`').enumerate() { @if i % 2 == 1 { code { (part) } } @else { (part) } } }
+}
+
 /// What a target says while it dies is its own; what is measured of it is ours.
 fn message_head(finding: &Finding) -> &'static str {
     match finding.oracle.as_str() {
         "contract" | "complexity" => "What was measured",
+        "boundary" => "What happened",
         "constant-time" => "What was compared",
         _ => "What the module said",
     }

@@ -1,9 +1,11 @@
-//! `junit.xml`: suite = target, case = oracle, family of a contract or entry with a secret, so that names stay the same from run to run. `quick-junit` writes the
-//! XML. Most dashboards show a skipped case as green, so the exit code, not this file, says whether a run was judged.
+//! `junit.xml`: suite = target, case = oracle, family of a contract, entry with a secret or class of a boundary, so that
+//! names stay the same from run to run. `quick-junit` writes the XML. Most dashboards show a skipped case as green, so the exit code, not this file, says whether a run was judged.
 
+use crate::asked;
+use crate::boundary::Boundary;
 use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
-use crate::escape::{block, line};
+use crate::escape::{block, cut, line};
 use crate::leaks::{self, Kind, driven_by, place};
 use crate::record::{Check, Confirmation, Finding, Record, TargetRecord, Verdict};
 use crate::tally;
@@ -54,6 +56,9 @@ fn target_suite(record: &Record, target: &TargetRecord) -> TestSuite {
     if let Some(section) = &target.constant_time {
         suite.add_test_cases(constant_time_cases(record, target, section));
     }
+    if let Some(section) = &target.boundary {
+        suite.add_test_cases(boundary_cases(record, target, section));
+    }
     suite
 }
 
@@ -99,6 +104,24 @@ fn constant_time_cases(record: &Record, target: &TargetRecord, section: &Constan
     };
     let entries: std::collections::BTreeSet<&str> = section.entries.iter().map(|entry| entry.entry.as_str()).collect();
     entries.into_iter().map(|entry| case(&format!("constant-time/{entry}"), &target.name, of_entry(entry))).collect()
+}
+
+/// A case for each class: its findings, or its own answer where it has none.
+fn boundary_cases(record: &Record, target: &TargetRecord, section: &Boundary) -> Vec<TestCase> {
+    let of_class = |class: &crate::boundary::ClassRow| {
+        let mut rows: Vec<Row<'_>> = asked::of_class(section, &class.class)
+            .map(|card| Row {
+                said: format!("{} ({}): {}", card.operation, card.profile.name(), cut(&card.what, 500)),
+                verdict: &class.verdict,
+                finding: &card.finding,
+            })
+            .collect();
+        if rows.is_empty() {
+            rows.push(Row { said: class.class.clone(), verdict: &class.verdict, finding: "" });
+        }
+        case(&format!("boundary/{}", class.class), &target.name, rows_status(record, target, "boundary", &rows))
+    };
+    section.classes.iter().map(of_class).collect()
 }
 
 /// A row of a contract, or a leak, as a test report needs it.

@@ -1,6 +1,8 @@
 //! `summary.md`: for job summaries (`$GITHUB_STEP_SUMMARY`, at most 1 MiB) and pull-request comments.
 //! Whatever comes from outside stands in code spans or code blocks, where neither markup, links nor mentions work.
 
+use crate::asked::{self, Classes};
+use crate::boundary::{Boundary, class_of};
 use crate::builds::{self, Builds};
 use crate::constant_time::ConstantTime;
 use crate::contract::Contract;
@@ -25,6 +27,7 @@ pub fn render(record: &Record) -> Vec<u8> {
     text.push_str(&checks(record));
     text.push_str(&contracts(record));
     text.push_str(&secrets(record));
+    text.push_str(&boundaries(record));
     text.push_str(&not_tested(record));
     let mut left_out = 0;
     for (target, finding) in record.findings() {
@@ -197,6 +200,65 @@ fn secrets(record: &Record) -> String {
     text
 }
 
+/// What happens at targets' boundaries to JavaScript: a row each, what never returned, a line for each finding.
+fn boundaries(record: &Record) -> String {
+    const TARGETS_MAX: usize = 200;
+    const LINES_MAX: usize = 100;
+    let driven = record.targets.iter().filter_map(|target| Some((target, target.boundary.as_ref()?)));
+    let driven: Vec<(&TargetRecord, &Boundary)> = driven.take(TARGETS_MAX).collect();
+    if driven.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "### JavaScript boundary\n\n| Target | Glue | Hosts | Sequences | Operations | Never returned | Classes found | Clean | Not asked |\n|---|---|---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let mut lines = Vec::new();
+    for (target, section) in driven {
+        let classes = Classes::of(section);
+        let hosts: Vec<&str> =
+            section.hosts.iter().filter(|host| host.not_tested.is_empty()).map(|host| host.name.as_str()).collect();
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(&target.name, 60),
+            code(&section.glue.kind, 60),
+            code(&hosts.join(", "), 100),
+            count(asked::sum(section, |host| host.tapes)),
+            count(section.operations.len() as u64),
+            count(section.idle().count() as u64),
+            classes.found,
+            classes.clean,
+            classes.not_asked,
+        ));
+        for row in section.idle() {
+            let why = row.never_succeeded.as_deref().unwrap_or_default();
+            let name = code(&format!("{} {}", target.name, row.name), 120);
+            lines.push(format!("- **NOT-TESTED** {name} never returned: {}\n", code(why, 200)));
+        }
+        for host in section.hosts.iter().filter(|host| !host.not_tested.is_empty()) {
+            let name = code(&format!("{} {}", target.name, host.name), 120);
+            lines.push(format!("- **NOT-TESTED** {name}: {}\n", code(&host.not_tested, 200)));
+        }
+        for card in &section.cards {
+            let oracle = class_of(&card.class).map_or("", |class| class.oracle);
+            lines.push(format!(
+                "- **{}** {}, {}, from `JSON.parse`: {}: {}\n",
+                card.severity,
+                code(&format!("{} {oracle} {} {}", target.name, card.class, card.operation), 120),
+                card.profile.name(),
+                asked::yes(card.json_reachable),
+                code(&card.what, 200),
+            ));
+        }
+    }
+    let more = lines.len().saturating_sub(LINES_MAX);
+    text.push('\n');
+    lines.iter().take(LINES_MAX).for_each(|line| text.push_str(line));
+    if more > 0 {
+        text.push_str(&format!("- {} more in report.json\n", plural(more as u64, "line")));
+    }
+    if lines.is_empty() { text } else { text + "\n" }
+}
+
 /// Entries that one source gives in several builds, where they differ.
 fn side_by_side(builds: &Builds<'_>) -> String {
     const ROWS_MAX: usize = 100;
@@ -245,6 +307,10 @@ fn describe(target: &TargetRecord, finding: &Finding) -> String {
         rule.meaning, rule.cwe, rule.cwe
     ));
     text.push_str(&markdown_block(&cut(&finding.repro, 1_000)));
+    let cards = target.boundary.iter().flat_map(|section| &section.cards);
+    if let Some(card) = cards.into_iter().find(|card| finding.oracle == "boundary" && card.finding == finding.id) {
+        text.push_str(&format!("\n{}", markdown_block(&cut(&card.tape_js, 3_000))));
+    }
     text.push_str("\n<details><summary>Frames and input</summary>\n\n");
     let mut details = String::new();
     if !finding.message.is_empty() {

@@ -152,6 +152,12 @@ fn result(target: &TargetRecord, finding: &Finding, rule: &Rule, rule_index: usi
             "reproducer": line(&finding.reproducer.path),
         },
     });
+    let mut cards = target.boundary.iter().flat_map(|section| &section.cards);
+    if let Some(card) = cards.find(|card| finding.oracle == "boundary" && card.finding == finding.id) {
+        result["properties"]["operation"] = json!(line(&card.operation));
+        result["properties"]["profile"] = json!(card.profile.name());
+        result["properties"]["json_reachable"] = json!(card.json_reachable);
+    }
     if !finding.frames.is_empty() {
         // A code flow runs from the entry to where it happened; frames come innermost first.
         let steps: Vec<Value> =

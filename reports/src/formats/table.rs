@@ -1,5 +1,7 @@
 //! The table at a run's end, for people at a terminal: plain text, columns aligned, nothing that acts on the terminal.
 
+use crate::asked::{self, Classes};
+use crate::boundary::{Boundary, HostRow, class_of};
 use crate::constant_time::{ConstantTime, Handled};
 use crate::contract::Contract;
 use crate::escape::{column, line};
@@ -23,6 +25,9 @@ pub fn render(record: &Record) -> Vec<u8> {
         }
         if let Some(section) = &target.constant_time {
             text.push_str(&secrets(&target.name, section));
+        }
+        if let Some(section) = &target.boundary {
+            text.push_str(&crossings(&target.name, section));
         }
     }
     for (target, finding) in record.findings() {
@@ -122,6 +127,67 @@ fn secrets(target: &str, section: &ConstantTime) -> String {
     aligned(&rows, 3).lines().for_each(|line| text.push_str(&format!("          {line}\n")));
     if told.len() > LINES_MAX {
         text.push_str(&format!("          and {} more in constant-time.csv\n", told.len() - LINES_MAX));
+    }
+    text
+}
+
+/// What happens at a target's boundary to JavaScript: counts, what never returned, a line for each host and finding.
+fn crossings(target: &str, section: &Boundary) -> String {
+    const LINES_MAX: usize = 40;
+    const IDLE_MAX: usize = 3;
+    let kind = column(&section.glue.kind, 48);
+    let kind = if kind.is_empty() { kind } else { format!(" ({kind})") };
+    let mut text = format!("\nBOUNDARY  {}{kind}: {}\n", column(target, 32), Classes::of(section).words());
+    let idle: Vec<String> = section.idle().map(|row| column(&row.name, 32)).collect();
+    text.push_str(&format!("          {}", plural(section.operations.len() as u64, "operation")));
+    if !idle.is_empty() {
+        let more = if idle.len() > IDLE_MAX { ", …" } else { "" };
+        let named = idle.iter().take(IDLE_MAX).cloned().collect::<Vec<_>>().join(", ");
+        text.push_str(&format!(", {} never returned, so not tested: {named}{more}", idle.len()));
+    }
+    text.push('\n');
+    let (ran, missing): (Vec<&HostRow>, Vec<&HostRow>) =
+        section.hosts.iter().take(LINES_MAX).partition(|host| host.not_tested.is_empty());
+    let hosts: Vec<[String; 4]> = ran
+        .iter()
+        .map(|host| {
+            let reached = match host.counters_total {
+                0 => "as deployed".into(),
+                total => format!("{} reached", percent(host.counters_reached, total)),
+            };
+            let deaths = host.deaths.len() as u64;
+            let died = if deaths == 0 { String::new() } else { format!(", died {}", plural(deaths, "time")) };
+            [
+                column(&host.name, 32),
+                format!("{reached}{died}"),
+                plural(host.tapes, "sequence"),
+                plural(host.calls, "call"),
+            ]
+        })
+        .collect();
+    aligned(&hosts, 2).lines().for_each(|line| text.push_str(&format!("          {line}\n")));
+    for host in missing {
+        let why = column(&host.not_tested, 100);
+        text.push_str(&format!("          NOT-TESTED  {}: {why}\n", column(&host.name, 32)));
+    }
+    let told: Vec<[String; 6]> = section
+        .cards
+        .iter()
+        .take(LINES_MAX)
+        .map(|card| {
+            [
+                card.severity.name().into(),
+                class_of(&card.class).map_or("", |class| class.oracle).into(),
+                column(&card.class, 16),
+                column(&card.operation, 28),
+                card.profile.name().into(),
+                format!("JSON {}", asked::yes(card.json_reachable)),
+            ]
+        })
+        .collect();
+    aligned(&told, 6).lines().for_each(|line| text.push_str(&format!("          {line}\n")));
+    if section.cards.len() > LINES_MAX {
+        text.push_str(&format!("          and {} more in boundary.csv\n", section.cards.len() - LINES_MAX));
     }
     text
 }

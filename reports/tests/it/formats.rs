@@ -1,6 +1,6 @@
 //! Every format: golden files (rewritten with `INSTA_UPDATE=always`), and programs of others that read it.
 
-use crate::{limits, sample, secrets, tools};
+use crate::{glue, limits, sample, secrets, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::{ALL, Format, render_all};
 use std::process::Command;
@@ -47,6 +47,14 @@ fn golden_files_of_secrets() {
 }
 
 #[test]
+fn golden_files_of_a_boundary() {
+    let record = glue::record();
+    for name in ["html", "sarif", "junit", "markdown", "table", "json", "boundary"] {
+        insta::assert_snapshot!(format!("boundary.{name}"), text(name, &record));
+    }
+}
+
+#[test]
 fn file_names_are_unique_and_stay_inside() {
     let files = render_all(&sample::record());
     let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -68,6 +76,7 @@ fn sarif_passes_the_validator_with_githubs_rules() {
         ("diff", sample::differential()),
         ("limits", limits::record()),
         ("secrets", secrets::record()),
+        ("boundary", glue::record()),
         ("hostile", crate::hostile::record()),
     ] {
         let complaints = sarif_complaints(folder.path(), name, &text("sarif", &record));
@@ -118,6 +127,7 @@ fn pages_are_correct_html() {
         ("good-selftest.html", text("html", &sample::selftest())),
         ("good-limits.html", text("html", &limits::record())),
         ("good-secrets.html", text("html", &secrets::record())),
+        ("good-boundary.html", text("html", &glue::record())),
         ("good-hostile.html", text("html", &crate::hostile::record())),
         ("good-empty.html", text("html", &Record::default())),
         ("bad-nesting.html", good.replacen("</dl>", "", 1)),
@@ -172,6 +182,16 @@ fn junit_is_read_by_others() {
         "inflate-streaming|inflate-streaming|contract/inflate/gzip|Passed",
     ] {
         assert!(limits.lines().any(|read| read == line), "{line}: {limits}");
+    }
+    let boundary = read(&glue::record());
+    for line in [
+        "glue-victim|glue-victim|boundary/stale|Failure",
+        "glue-victim|glue-victim|boundary/echo|Passed",
+        "glue-hardened|glue-hardened|boundary/stale|Passed",
+        "glue-hardened|glue-hardened|boundary/host|Skipped",
+        "dicom-codec|dicom-codec|boundary/late|Skipped",
+    ] {
+        assert!(boundary.lines().any(|read| read == line), "{line}: {boundary}");
     }
     // A finding below the severity that fails the run fails no case: the page and the exit code say the same.
     let mut lenient = limits::record();

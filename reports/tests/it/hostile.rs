@@ -1,7 +1,8 @@
 //! A record in which every text is an attack on whoever prints it, in every format.
 
-use crate::{limits, sample, secrets, tools};
+use crate::{glue, limits, sample, secrets, tools};
 use autoclave_reports::Record;
+use autoclave_reports::boundary::Profile;
 use autoclave_reports::constant_time::Unreached;
 use autoclave_reports::contract::{Contract, Point, Tile};
 use autoclave_reports::formats::{ALL, Format, html};
@@ -28,6 +29,7 @@ pub fn record() -> Record {
     let mut whole = sample::record();
     whole.targets.extend(limits::record().targets);
     whole.targets.extend(secrets::record().targets);
+    whole.targets.extend(glue::record().targets);
     let mut value = serde_json::to_value(whole).unwrap();
     let mut count = 0;
     poison("", &mut value, &mut count);
@@ -38,7 +40,9 @@ pub fn record() -> Record {
 fn poison(key: &str, value: &mut Value, count: &mut usize) {
     match value {
         // Words of the schema, not texts: anything else there would not be a record.
-        Value::String(_) if matches!(key, "status" | "severity" | "fail_on" | "scope") => {}
+        Value::String(_) if matches!(key, "status" | "severity" | "fail_on" | "scope" | "profiles" | "known") => {}
+        Value::String(text) if key == "profile" && Profile::ALL.iter().any(|profile| profile.name() == text) => {}
+        Value::String(text) if key == "policy" && ["allowed", "refused", "unknown"].contains(&text.as_str()) => {}
         Value::String(text) => {
             *count += 1;
             *text = match *count % 25 {
@@ -180,6 +184,72 @@ fn secrets_without_end_make_a_page_that_ends() {
     }
 }
 
+/// A boundary with as many findings, operations and hosts, with texts as long and numbers as large, as a file may hold.
+#[test]
+fn a_boundary_without_end_makes_a_page_that_ends() {
+    let sample = glue::record().targets.remove(0).boundary.unwrap();
+    let mut section = sample.clone();
+    let long = |text: &str| text.repeat((64 << 10) / text.len());
+    for at in 0..3_000_usize {
+        let mut card = sample.cards[at % sample.cards.len()].clone();
+        card.class = if at % 3 == 0 { card.class } else { format!("{PAYLOAD}{}", at % 40) };
+        card.tape_js = if at < 400 { long(["1 ", PAYLOAD, "'\u{202e}' ", "`"][at % 4]) } else { PAYLOAD.into() };
+        card.tape_json = PAYLOAD.into();
+        card.what = PAYLOAD.repeat(3);
+        card.stack = PAYLOAD.repeat(9);
+        (card.ops, card.ops_found) = (u64::MAX - 1, u64::MAX);
+        card.hosts = vec![card.hosts[0].clone(); 50];
+        section.cards.push(card);
+        let mut operation = sample.operations[at % sample.operations.len()].clone();
+        operation.signature = PAYLOAD.into();
+        operation.never_succeeded = (at % 2 == 0).then(|| PAYLOAD.into());
+        (operation.returned, operation.trapped) = (u64::MAX, u64::MAX);
+        section.operations.push(operation);
+        section.imports.push(sample.imports[at % 4].clone());
+        section.capabilities.push(sample.capabilities[at % 2].clone());
+        section.page.push(sample.page[at % 4].clone());
+        section.notes.push(PAYLOAD.into());
+        section.classes.push(sample.classes[at % 21].clone());
+        section.glue.files.push(sample.glue.files[0].clone());
+        section.glue.declarations.push(PAYLOAD.into());
+        let mut rate = sample.rates[0].clone();
+        (rate.per_second, rate.of_first) = (f64::NAN, f64::INFINITY);
+        section.rates.push(rate);
+        let mut host = sample.hosts[0].clone();
+        host.name = PAYLOAD.into();
+        (host.tapes, host.calls, host.counters_total) = (u64::MAX, u64::MAX, at as u64 % 2);
+        (host.cpu_seconds, host.tapes_per_cpu_second) = (f64::NAN, f64::MAX);
+        host.deaths = vec![PAYLOAD.into(); 200];
+        host.features = vec![host.features[0].clone(); 200];
+        if at < 200 {
+            section.hosts.push(host);
+        }
+    }
+    let mut target = sample::record().targets.remove(0);
+    target.boundary = Some(section);
+    let record = Record { targets: vec![target], ..Record::default() };
+    for format in ALL {
+        for file in format.files(&record) {
+            let text = String::from_utf8(file.bytes).unwrap();
+            assert_inert(&file.path, &text);
+            let bytes_max = if ["json", "boundary", "junit"].contains(&format.name) { 24 << 20 } else { 4 << 20 };
+            assert!(text.len() < bytes_max, "{}: {} bytes", file.path, text.len());
+            let odd = [">NaN", "\"NaN", ">inf", "\"inf\"", "\"-inf"].into_iter().find(|odd| text.contains(odd));
+            assert_eq!(odd, None, "{}", file.path);
+        }
+    }
+    // What is left out is counted.
+    let page = String::from_utf8(Format::find("html").unwrap().bytes(&record)).unwrap();
+    for note in [
+        "300 of 3010 findings at the boundary",
+        "2000 of 3010 operations",
+        "1000 of 3004 imports",
+        "1000 of 3002 uses of the host's powers",
+    ] {
+        assert!(page.contains(note), "{note}");
+    }
+}
+
 #[test]
 fn pages_hold_no_markup_from_outside() {
     let record = record();
@@ -201,7 +271,7 @@ fn other_formats_hold_no_commands_from_outside() {
         assert!(line.starts_with("::error ") || line.starts_with("::warning "), "{line}");
     }
     // CSV: read back by the rules of RFC 4180, no cell is a formula.
-    for csv in [text("csv"), text("contract"), text("constant-time")] {
+    for csv in [text("csv"), text("contract"), text("constant-time"), text("boundary")] {
         assert!(csv.lines().count() > 3);
         for row in csv.split("\r\n").skip(1).filter(|row| !row.is_empty()) {
             assert!(!row.contains('\n'));

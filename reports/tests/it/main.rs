@@ -1,6 +1,7 @@
 //! Tests of the record and of every rendering of it.
 
 mod formats;
+mod glue;
 mod hostile;
 mod limits;
 mod record;

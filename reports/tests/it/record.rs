@@ -1,6 +1,6 @@
 //! The record: reading, judging, merging, exit codes.
 
-use crate::{limits, sample, secrets};
+use crate::{glue, limits, sample, secrets};
 use autoclave_reports::record::*;
 use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict};
 
@@ -10,6 +10,7 @@ fn reads_what_it_writes() {
         sample::record(),
         limits::record(),
         secrets::record(),
+        glue::record(),
         sample::selftest(),
         sample::differential(),
         Record::default(),
@@ -129,6 +130,17 @@ fn the_verdict_says_why() {
     assert_eq!(sample::selftest().judge(), Verdict::NotTested("shadow-stack: did not catch its canary.".into()));
 }
 
+/// What was run of a vendor's package is clean, but little of it ever returned.
+#[test]
+fn operations_that_never_returned_are_in_the_verdict() {
+    let verdicts: Vec<Verdict> = glue::record().targets.into_iter().map(|target| target.verdict).collect();
+    assert_eq!(verdicts[0], Verdict::Fail("10 findings, the worst critical".into()));
+    assert_eq!(verdicts[1], Verdict::Pass);
+    let said = "3 of 36 operations never returned, so they count as not tested: \
+                Decoder.decode, Decoder.frame, onRuntimeInitialized";
+    assert_eq!(verdicts[2], Verdict::Warn(said.into()));
+}
+
 #[test]
 fn a_bucket_keeps_its_name() {
     let bucket = |frames: &[&str]| Bucket {
@@ -180,5 +192,14 @@ fn without_timing_two_runs_are_the_same() {
     target.findings[0].found_at.seconds = 4.0;
     assert_ne!(first, second);
     let bytes = |record: Record| autoclave_reports::formats::json::render(&record.without_timing());
+    assert_eq!(bytes(first), bytes(second));
+
+    let first = glue::record();
+    let mut second = first.clone();
+    let section = second.targets[0].boundary.as_mut().unwrap();
+    section.hosts[0].cpu_seconds = 1.0;
+    section.hosts[1].tapes_per_cpu_second = 2.0;
+    section.rates.pop();
+    assert_ne!(first, second);
     assert_eq!(bytes(first), bytes(second));
 }

@@ -1,6 +1,6 @@
 //! `schema/report.schema.json` is what the types say, and what the files obey.
 
-use crate::{limits, sample, secrets, tools};
+use crate::{glue, limits, sample, secrets, tools};
 use autoclave_reports::Record;
 use autoclave_reports::formats::json;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn a_validator_accepts_records_and_refuses_what_is_none() {
         broken.push(text.replacen(from, to, 1).into_bytes());
     }
     let mut arguments = Vec::new();
-    let records = [limits::record(), secrets::record(), sample::selftest(), Record::default()];
+    let records = [limits::record(), secrets::record(), glue::record(), sample::selftest(), Record::default()];
     let accepted = [vec![good], records.map(|record| json::render(&record)).to_vec()].concat();
     for (kind, files) in [("good", accepted), ("bad", broken)] {
         for (i, bytes) in files.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! One leak, told so that it is understood without the tool: the line, what differs and for which two secrets, which bytes
 //! of the secret drive it, and what to do about it.
 
-use super::{chip, frames, name, text, tone};
+use super::{chip, frames, name, prose, text, tone};
 use crate::constant_time::{Handled, Leak};
 use crate::escape::{self, cut};
 use crate::leaks::{Kind, driven_by, place, ranges_words, unhex};
@@ -41,7 +41,7 @@ pub fn card(leak: &Leak, entry: &Handled, first: bool, link: &dyn Fn(&str) -> Op
             (said(leak))
             (sides(leak))
             (drives(leak))
-            @if first { p.meaning { (rule.meaning) " " span.dim { (rule.advice) } } }
+            @if first { p.meaning { (prose(rule.meaning)) " " span.dim { (prose(rule.advice)) } } }
             (facts(leak, entry))
             @if leak.frames.len() > 1 {
                 details.more {
