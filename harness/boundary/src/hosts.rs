@@ -1,7 +1,12 @@
 //! Hosts that run tapes: one seam, whatever is behind it. A host may die at any time; that is an answer, not an error.
 
+mod cdp;
+pub mod chromium;
+mod group;
 pub mod node;
+pub mod page_checks;
 pub mod scripts;
+pub mod serve;
 
 use crate::wire::{Config, Hello, Ran, frame};
 use std::fmt;

@@ -7,7 +7,11 @@ export function loaders(environment, config, shim) {
   let count = 0;
   const entry = config.entry === null ? null : environment.resolve(config.root, config.entry);
   const file = environment.resolve(config.root, config.module);
-  const again = (path) => environment.importModule(path, ++count);
+  const again = (path) => {
+    shim.retire();
+    shim.kept = true;
+    return environment.importModule(path, ++count);
+  };
   const bytes = () => environment.readFile(file);
   const silent = () => {};
 
@@ -22,7 +26,8 @@ export function loaders(environment, config, shim) {
     'bindgen-nodejs': () => exportsOf(entry),
     'bindgen-web': async () => {
       const namespace = await again(entry);
-      await namespace.default({ module_or_path: await bytes() });
+      // Pages let it fetch its module itself.
+      await namespace.default(environment.fetchesItself?.() ? undefined : { module_or_path: await bytes() });
       return namespace;
     },
     'bindgen-bundler': async () => {
@@ -34,8 +39,8 @@ export function loaders(environment, config, shim) {
         imports[from] ??= /_bg\.js$/.test(from) ? glue : await environment.importModule(environment.resolve(config.root, from), 0);
       }
       const instance = new WebAssembly.Instance(module, imports);
-      glue.__wbg_set_wasm(s.instanceExports(instance));
-      s.instanceExports(instance).__wbindgen_start?.();
+      glue.__wbg_set_wasm(instance.exports);
+      instance.exports.__wbindgen_start?.();
       return glue;
     },
     emscripten: () => {
@@ -81,7 +86,7 @@ export function loaders(environment, config, shim) {
       imports[from][name] = kind === 'function' ? silentNumber : kind === 'memory' ? new WebAssembly.Memory({ initial: 1, maximum: config.pages_max })
         : kind === 'table' ? new WebAssembly.Table({ initial: 16, element: 'anyfunc' }) : 0;
     }
-    return s.instanceExports(new WebAssembly.Instance(module, imports));
+    return new WebAssembly.Instance(module, imports).exports;
   }
   function silentNumber() { silent(); return 0; }
 }

@@ -1,7 +1,7 @@
 // Around the WebAssembly API: where a package compiles the module that is meant, an instrumented build of it is compiled,
 // and what is made of it is kept. Packages see ordinary objects; their files stay as they are.
 
-import { Wasm, P, U8, apply, bytesOf, construct, isObject, instanceExports, then, E } from './safe.mjs';
+import { Wasm, P, U8, apply, bytesOf, construct, isObject, instanceExports, memoryGrow, then, E } from './safe.mjs';
 
 /** Installs the shim; `same(bytes)` says whether bytes are the module's. */
 export function installShim(same) {
@@ -21,7 +21,34 @@ export function installShim(same) {
     tables: [],
     /** Told of every instance of the module. */
     onInstance: () => {},
+    /** Whether whoever asks for an instance keeps it for ever: an ES module that was imported is never forgotten. */
+    kept: false,
+    retire,
   };
+  let lent = null; // what such a module holds instead of the exports
+
+  /** Lets go of the last instance, whatever still holds its exports: engines reserve gigabytes of addresses for each. */
+  function retire() {
+    if (lent === null) return;
+    const nothing = () => undefined; // finalizers may still call
+    for (const key of Reflect.ownKeys(lent)) {
+      const value = typeof lent[key] === 'function' ? nothing : undefined;
+      // Views that were kept hold the memory until they are detached.
+      if (lent[key] instanceof Wasm.Memory) try { memoryGrow(lent[key], 0); } catch { /* its views go on */ }
+      Reflect.defineProperty(lent, key, { value, configurable: true, enumerable: true, writable: false });
+    }
+    lent = null;
+  }
+
+  /** An instance like this one whose exports can be emptied. */
+  function lend(instance, exports) {
+    lent = Object.create(null);
+    for (const key of Reflect.ownKeys(exports)) {
+      Reflect.defineProperty(lent, key, { value: exports[key], configurable: true, enumerable: true, writable: false });
+    }
+    Object.preventExtensions(lent);
+    return Object.create(Object.getPrototypeOf(instance), { exports: { value: lent, configurable: true, enumerable: false } });
+  }
   const ours = new WeakSet();
   const isOurs = WeakSet.prototype.has.bind(ours);
   const keep = WeakSet.prototype.add.bind(ours);
@@ -59,7 +86,7 @@ export function installShim(same) {
       }
     }
     state.onInstance();
-    return instance;
+    return state.kept ? lend(instance, exports) : instance;
   }
 
   const made = (module, imports, instance) => (isOurs(module) ? captured(instance, imports) : instance);
