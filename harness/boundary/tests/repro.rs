@@ -234,7 +234,14 @@ fn every_kind_of_glue_is_loaded() {
         "const inner = (await WebAssembly.instantiate({instance}, {{}})).instance.exports; export default {{ boom: () => inner.boom(), ready: Promise.resolve() }};"
     );
     let common = "const { boom } = new WebAssembly.Instance(new WebAssembly.Module(require('fs').readFileSync(__dirname + '/m.wasm'))).exports; exports.boom = boom;";
-    let table: [(Glue, Option<&str>, &str); 8] = [
+    let inlined: Vec<String> = wat::parse_str(MODULE).unwrap().iter().map(u8::to_string).collect();
+    let inlined = format!(
+        "const bytes = new Uint8Array([{}]);\n\
+         export const {{ boom }} = (await WebAssembly.instantiate(await WebAssembly.compile(bytes), {{}})).exports;",
+        inlined.join(", ")
+    );
+    let table: [(Glue, Option<&str>, &str); 9] = [
+        (Glue::Wrapper, Some("within.mjs"), &inlined),
         (Glue::BindgenNodejs, Some("index.js"), common),
         (Glue::BindgenWeb, Some("index.mjs"), web),
         (Glue::BindgenBundler, Some("m.js"), bundler),
@@ -248,7 +255,9 @@ fn every_kind_of_glue_is_loaded() {
         let package_folder = folder.path().join(at.to_string());
         let kind = if entry == Some("m.js") { r#"{ "type": "module" }"# } else { "{}" };
         let sha256 = package(&package_folder, &[(entry.unwrap_or("unused.js"), text), ("package.json", kind)]);
-        let about = Repro { glue, entry: entry.map(str::to_owned), root: at.to_string(), ..about("trap", &sha256) };
+        let module = if entry == Some("within.mjs") { "within.mjs#1" } else { "m.wasm" }.to_owned();
+        let about =
+            Repro { glue, module, entry: entry.map(str::to_owned), root: at.to_string(), ..about("trap", &sha256) };
         // Without glue, what a program does is started.
         let ops = if glue == Glue::Wasi {
             vec![call("_start", vec![]), call("boom", vec![])]
@@ -276,7 +285,7 @@ fn what_cannot_be_tried_says_why() {
     assert!(code == Some(2) && printed.contains("does not load"), "{printed}");
     let other = Repro { root: "elsewhere".to_owned(), ..about("trap", "00") };
     let (code, printed) = run(folder.path(), &repro(&tape, &api(), &other), &[]);
-    assert!(code == Some(1) && printed.contains("Warning: m.wasm is another module"), "{printed}");
+    assert!(code == Some(1) && printed.contains("Warning: the package has another module"), "{printed}");
     for class in ["stack", "host", "counters"] {
         let about = Repro { root: "elsewhere".to_owned(), ..about(class, &sha256) };
         assert_eq!(run(folder.path(), &repro(&tape, &api(), &about), &[]).0, Some(2), "{class}");

@@ -66,16 +66,31 @@ function shown(value, depth = 0) {
 }
 const latin1 = (bytes) => Buffer.from(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength).toString('latin1');
 
-// WebAssembly, as it is, but for a look at what is instantiated.
+// WebAssembly, as it is, but for a look at what is compiled and instantiated.
 let memory = null;
 let tables = [];
 let instances = 0;
-function captured(instance, imports) {
+/** Whether the module of the finding was compiled; what stands in for it until then is looked at, too. */
+let met = false;
+const ours = new WeakSet();
+function compiled(module, source) {
+  const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : null;
+  if (bytes !== null && createHash('sha256').update(bytes).digest('hex') === facts.sha256) {
+    met = true;
+    ours.add(module);
+  }
+  return module;
+}
+function captured(instance, module, imports) {
+  if (met && !ours.has(module)) return instance;
   instances++;
   tables = [];
   memory = null;
   const all = Object.values(instance.exports);
-  for (const from of Object.values(imports ?? {})) if (typeof from === 'object' && from !== null) all.push(from.memory, ...Object.values(from).filter((value) => value instanceof WebAssembly.Table));
+  for (const from of Object.values(imports ?? {})) {
+    if (typeof from !== 'object' || from === null) continue;
+    all.push(from.memory, ...Object.values(from).filter((value) => value instanceof WebAssembly.Table));
+  }
   for (const value of all) {
     if (value instanceof WebAssembly.Memory) memory ??= value;
     else if (value instanceof WebAssembly.Table) tables.push(value);
@@ -83,11 +98,14 @@ function captured(instance, imports) {
   return instance;
 }
 function watchWebAssembly() {
-  const { Instance, instantiate } = WebAssembly;
-  WebAssembly.Instance = new Proxy(Instance, { construct: (target, args) => captured(Reflect.construct(target, args), args[1]) });
+  const { Module, Instance, compile, instantiate } = WebAssembly;
+  WebAssembly.Module = new Proxy(Module, { construct: (target, args) => compiled(Reflect.construct(target, args), args[0]) });
+  WebAssembly.Instance = new Proxy(Instance, { construct: (target, args) => captured(Reflect.construct(target, args), args[0], args[1]) });
+  WebAssembly.compile = async (source) => compiled(await compile(source), source);
   WebAssembly.instantiate = async (source, imports) => {
     const made = await instantiate(source, imports);
-    captured(made.instance ?? made, imports);
+    if (made instanceof Instance) return captured(made, source, imports);
+    captured(made.instance, compiled(made.module, source), imports);
     return made;
   };
 }
@@ -141,8 +159,11 @@ const snapshot = () => new Map(PROTOTYPES.flatMap(([name, object]) => Reflect.ow
 
 // ---- the package ----
 
+/** A module within a script is named by the script's file, `#` and a number. */
+const fileOf = (module) => module.replace(/#\d+$/, '');
+
 async function load(folder) {
-  const file = path.join(folder, facts.module);
+  const file = path.join(folder, fileOf(facts.module));
   const entry = facts.entry === null ? null : path.join(folder, facts.entry);
   const isCommonJs = (name) => {
     if (/\.cjs$/.test(name)) return true;
@@ -154,14 +175,14 @@ async function load(folder) {
     }
   };
   const exportsOf = (name) => (isCommonJs(name) ? require(name) : import(pathToFileURL(name).href));
-  const bytes = readFileSync(file);
-  const found = createHash('sha256').update(bytes).digest('hex');
-  if (found !== facts.sha256) say(`Warning: ${facts.module} is another module than the one of the finding (SHA-256 ${found}, not ${facts.sha256}).`);
+  // A module within a script is there already.
+  const inlined = facts.module.includes('#');
+  const bytes = inlined ? undefined : readFileSync(file);
   switch (facts.glue) {
     case 'bindgen-nodejs': return exportsOf(entry);
     case 'bindgen-web': {
       const namespace = await exportsOf(entry);
-      await namespace.default({ module_or_path: bytes });
+      await namespace.default(inlined ? undefined : { module_or_path: bytes });
       return namespace;
     }
     case 'bindgen-bundler': {
@@ -538,7 +559,7 @@ async function main() {
     else if (child.status === 2) exit(2);
     return verdict();
   }
-  if (!existsSync(path.join(folder, facts.module))) cannot(`there is no ${shown(facts.module)} in ${folder}. Give the folder of the package: node repro.mjs FOLDER`);
+  if (!existsSync(path.join(folder, fileOf(facts.module)))) cannot(`there is no ${shown(facts.module)} in ${folder}. Give the folder of the package: node repro.mjs FOLDER`);
   if (['stack', 'counters', 'host'].includes(facts.class)) cannot(`\`${facts.class}\` needs the instrumented module or another host`);
   v8.setFlagsFromString('--expose-gc');
   collect = vm.runInNewContext('gc');
@@ -548,6 +569,7 @@ async function main() {
   watchPrints();
   watching = true;
   try { package_ = await load(folder); } catch (error) { cannot(`the package does not load: ${error?.stack ?? error}`); }
+  if (!met) say(`Warning: the package has another module than the one of the finding, whose SHA-256 is ${facts.sha256}.`);
   await play();
   watching = false;
   const now = snapshot();
