@@ -5,7 +5,9 @@
 
 pub mod api;
 pub mod fuzz;
+pub mod glue;
 pub mod hosts;
 pub mod judge;
+pub mod package;
 pub mod tape;
 pub mod wire;

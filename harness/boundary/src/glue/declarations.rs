@@ -1,0 +1,914 @@
+//! What a package's `.d.ts` files let callers do: exports, classes, and what Emscripten's factories resolve to.
+
+mod source;
+#[cfg(test)]
+mod tests;
+
+use crate::api::{Api, Kind, Operation, Param, Range, Type, id};
+use crate::glue::ranges;
+use crate::glue::syntax::{self, SyntaxError};
+use source::{Declared, Export, Member, MemberKind, Raw, RawParam, Signature, Source};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Declaration files of a package that are read.
+const FILES_MAX: usize = 64;
+/// Names that stand for names that stand for names.
+const STEPS_MAX: usize = 32;
+/// Parts of the types of one operation; a larger type becomes [`Type::Any`] where it is cut.
+const PARTS_MAX: usize = 2_048;
+/// Members of a type, inherited ones included.
+const MEMBERS_MAX: usize = 8_192;
+/// Operations of a package that are kept.
+const OPERATIONS_MAX: usize = 4_096;
+/// Types that are looked through for all operations together: names that double at every step end here.
+const LOOKUPS_MAX: usize = 1 << 20;
+/// Passes until it is known which interfaces are objects that the package hands out.
+const PASSES_MAX: usize = 8;
+
+/// Functions that only carry glue: nobody calls them to get work done.
+const PLUMBING: &[&str] = &["initSync", "__wbg_init", "__wbg_set_wasm", "__wbg_reset_state", "instantiate"];
+/// Members that give an object back or only look at its handle; a tape has a step of its own for that.
+const HANDLE_MEMBERS: &[&str] = &["free", "delete", "deleteLater", "isAliasOf", "isDeleted", "clone"];
+/// Exports of a C or AssemblyScript runtime, which take addresses and trust them.
+const RUNTIME_MEMBERS: &[&str] = &[
+    "_malloc",
+    "_free",
+    "_realloc",
+    "_calloc",
+    "_memalign",
+    "_sbrk",
+    "_main",
+    "_setThrew",
+    "_fflush",
+    "ccall",
+    "cwrap",
+    "stackSave",
+    "stackRestore",
+    "stackAlloc",
+    "getValue",
+    "setValue",
+    "UTF8ToString",
+    "stringToUTF8",
+    "lengthBytesUTF8",
+    "addFunction",
+    "removeFunction",
+    "callMain",
+    "abort",
+];
+
+/// Where callers find what they call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The package's exports are the API.
+    Exports,
+    /// A function resolves to the object whose members are the API.
+    Factory,
+}
+
+/// What the declarations say.
+#[derive(Debug, Default)]
+pub struct Declarations {
+    /// Operations, in the order of declaration.
+    pub api: Api,
+    /// What was left out and why, for people.
+    pub notes: Vec<String>,
+    /// Files that were read.
+    pub files: Vec<String>,
+}
+
+/// Reads `entry` and what it imports; `file` gives the text of a file of the package by its path.
+pub fn read(
+    file: &mut dyn FnMut(&str) -> Option<String>,
+    entry: &str,
+    shape: Shape,
+) -> Result<Declarations, SyntaxError> {
+    let mut reader = Reader::load(file, entry)?;
+    let mut operations = Vec::new();
+    for _ in 0..PASSES_MAX {
+        let known = reader.handles.len();
+        operations = reader.operations(shape);
+        if reader.handles.len() == known {
+            break;
+        }
+    }
+    let files = reader.files.iter().map(|(name, _)| name.clone()).collect();
+    let mut notes = std::mem::take(&mut reader.notes);
+    notes.dedup();
+    Ok(Declarations { api: Api { operations }, notes, files })
+}
+
+/// Whether a name belongs to the glue itself.
+pub fn is_plumbing(name: &str) -> bool {
+    let prefixes = ["__wbg", "__wbindgen", "__new", "__pin", "__unpin", "__collect", "__rtti", "__getWasm", "__cxa"];
+    PLUMBING.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a name is the C or AssemblyScript runtime's.
+pub fn is_runtime(name: &str) -> bool {
+    let prefixes = ["__", "_emscripten_", "dynCall_", "_pthread_", "_asyncify_"];
+    RUNTIME_MEMBERS.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Adds an operation unless its name is taken; returns whether it was added.
+pub fn add(operations: &mut Vec<Operation>, operation: Operation) -> bool {
+    let free = !operations.iter().any(|other| other.id == operation.id);
+    let room = operations.len() < OPERATIONS_MAX;
+    if free && room {
+        operations.push(operation);
+    }
+    free && room
+}
+
+struct Reader {
+    files: Vec<(String, Source)>,
+    /// (file, local name) of what is exported, with the name outside.
+    outside: BTreeMap<(usize, String), String>,
+    /// Interfaces and hidden classes that results hand out, in the order of appearance.
+    handles: Vec<(usize, String)>,
+    notes: Vec<String>,
+    parts: usize,
+    /// Lookups that are left for the whole package.
+    lookups: Cell<usize>,
+}
+
+/// Where a type stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Param,
+    Result,
+}
+
+/// Of which file a type is, and what `this` means there.
+#[derive(Clone, Copy)]
+struct Scope<'s> {
+    file: usize,
+    this: &'s str,
+    place: Place,
+}
+
+impl Reader {
+    fn load(text: &mut dyn FnMut(&str) -> Option<String>, entry: &str) -> Result<Reader, SyntaxError> {
+        let mut files: Vec<(String, Source)> = Vec::new();
+        let mut waiting = vec![entry.to_owned()];
+        let mut notes = Vec::new();
+        while let Some(name) = waiting.pop() {
+            if files.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            if files.len() >= FILES_MAX {
+                notes.push(format!("{name} and what else is imported was not read: {FILES_MAX} files are"));
+                break;
+            }
+            let Some(content) = text(&name) else { continue };
+            let source = syntax::read(&name, &content, source::read)?;
+            let mut imported: Vec<&str> = source.imports.values().map(|(file, _)| file.as_str()).collect();
+            imported.extend(source.exports.iter().filter_map(|export| match export {
+                Export::From { file, .. } | Export::All { file } => Some(file.as_str()),
+                _ => None,
+            }));
+            let found = imported.iter().filter_map(|file| beside(&name, file, text)).collect::<BTreeSet<_>>();
+            waiting.extend(found);
+            files.push((name, source));
+        }
+        Ok(Reader {
+            files,
+            outside: BTreeMap::new(),
+            handles: Vec::new(),
+            notes,
+            parts: 0,
+            lookups: Cell::new(LOOKUPS_MAX),
+        })
+    }
+
+    fn source(&self, file: usize) -> &Source {
+        &self.files[file].1
+    }
+
+    /// Index of the file that `from` imports as `specifier`.
+    fn imported(&self, from: usize, specifier: &str) -> Option<usize> {
+        let candidates = candidates(&self.files[from].0, specifier);
+        candidates.iter().find_map(|name| self.files.iter().position(|(known, _)| known == name))
+    }
+
+    /// Where a name is declared, imports followed.
+    fn find(&self, file: usize, name: &str, steps: usize) -> Option<(usize, String)> {
+        if steps > STEPS_MAX {
+            return None;
+        }
+        let source = self.source(file);
+        let last = name.rsplit('.').next().unwrap_or(name);
+        if source.by_name.contains_key(name) {
+            return Some((file, name.to_owned()));
+        }
+        let (head, rest) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
+        if let Some((from, imported)) = source.imports.get(head) {
+            let other = self.imported(file, from)?;
+            return match (imported.as_str(), rest) {
+                ("*", Some(rest)) => self.find_export(other, rest, steps + 1),
+                (imported, _) => self.find_export(other, imported, steps + 1),
+            };
+        }
+        // Within a namespace, its own names come without it.
+        source.by_last.get(last).map(|at| (file, source.declared[*at].0.clone()))
+    }
+
+    fn find_export(&self, file: usize, name: &str, steps: usize) -> Option<(usize, String)> {
+        if steps > STEPS_MAX {
+            return None;
+        }
+        self.source(file).exports.iter().find_map(|export| match export {
+            Export::Local { local, exported } if exported == name => self.find(file, local, steps + 1),
+            Export::Assign { local } if name == "default" => self.find(file, local, steps + 1),
+            Export::From { file: from, imported, exported } if exported == name => {
+                self.find_export(self.imported(file, from)?, imported, steps + 1)
+            }
+            Export::All { file: from } => self.find_export(self.imported(file, from)?, name, steps + 1),
+            _ => None,
+        })
+    }
+
+    fn declared(&self, file: usize, name: &str) -> Vec<&Declared> {
+        let source = self.source(file);
+        // A name that is declared more than a few times is no library's.
+        let places = source.by_name.get(name).into_iter().flatten().take(8);
+        places.map(|at| &source.declared[*at].1).collect()
+    }
+
+    /// Everything that a file exports: name outside, file, name inside.
+    fn exports(&self, file: usize, seen: &mut BTreeSet<usize>) -> Vec<(String, usize, String)> {
+        if !seen.insert(file) {
+            return Vec::new();
+        }
+        let mut all: Vec<(String, usize, String)> = Vec::new();
+        for export in &self.source(file).exports {
+            match export {
+                Export::Local { local, exported } => {
+                    all.extend(self.find(file, local, 0).map(|(at, inside)| (exported.clone(), at, inside)));
+                }
+                Export::From { file: from, imported, exported } => {
+                    let other = self.imported(file, from);
+                    let found = other.and_then(|other| self.find_export(other, imported, 0));
+                    all.extend(found.map(|(at, inside)| (exported.clone(), at, inside)));
+                }
+                Export::All { file: from } => {
+                    let other = self.imported(file, from).map(|other| self.exports(other, seen)).unwrap_or_default();
+                    all.extend(other.into_iter().filter(|(name, ..)| name != "default"));
+                }
+                Export::Assign { local } => {
+                    let prefix = format!("{local}.");
+                    let within = self.source(file).declared.iter().filter(|(name, _)| name.starts_with(&prefix));
+                    all.extend(within.map(|(name, _)| (name[prefix.len()..].to_owned(), file, name.clone())));
+                    all.extend(self.find(file, local, 0).map(|(at, inside)| ("default".to_owned(), at, inside)));
+                }
+            }
+        }
+        all
+    }
+
+    fn operations(&mut self, shape: Shape) -> Vec<Operation> {
+        self.notes.clear();
+        let exports = self.exports(0, &mut BTreeSet::new());
+        self.outside = exports.iter().map(|(name, file, local)| ((*file, local.clone()), name.clone())).collect();
+        let mut operations = Vec::new();
+        if shape == Shape::Factory || exports.iter().any(|(name, ..)| name == "instantiate") {
+            match self.factory(&exports) {
+                Some((file, made)) => self.surface(file, &made, &mut operations),
+                None if shape == Shape::Factory => {
+                    self.notes
+                        .push("no exported function resolves to the module's object: exports are taken".to_owned());
+                    self.exported(&exports, &mut operations);
+                }
+                None => self.exported(&exports, &mut operations),
+            }
+        } else {
+            self.exported(&exports, &mut operations);
+        }
+        for at in 0..self.handles.len() {
+            let (file, name) = self.handles[at].clone();
+            let members = self.members(file, &Raw::Named(name.clone(), Vec::new()), 0);
+            let outside = self.outside.get(&(file, name.clone())).cloned().unwrap_or(name);
+            let methods = members.iter().filter(|(_, member)| !matches!(member.kind, MemberKind::Construct(_)));
+            let methods: Vec<(usize, Member)> = methods.filter(|(_, member)| !member.is_static).cloned().collect();
+            self.class(&outside, &outside, &methods, &mut operations);
+        }
+        if self.lookups.get() == 0 {
+            self.notes.push(format!("types were looked through {LOOKUPS_MAX} times, then no more: some are `any`"));
+        }
+        if operations.len() >= OPERATIONS_MAX {
+            self.notes.push(format!("the first {OPERATIONS_MAX} operations are called, the others are not"));
+        }
+        operations
+    }
+
+    fn exported(&mut self, exports: &[(String, usize, String)], operations: &mut Vec<Operation>) {
+        for (outside, file, local) in exports {
+            let is_class = self.declared(*file, local).iter().any(|declared| matches!(declared, Declared::Class(..)));
+            if is_plumbing(outside) || is_plumbing(local) {
+                continue;
+            }
+            if is_class {
+                let members = self.members(*file, &Raw::Named(local.clone(), Vec::new()), 0);
+                self.class(outside, outside, &members, operations);
+                continue;
+            }
+            let function = self.declared(*file, local).into_iter().find_map(|declared| match declared {
+                Declared::Function(signatures) => Some(signatures.clone()),
+                _ => None,
+            });
+            if let Some(signatures) = function {
+                self.function(*file, outside, &signatures, operations);
+                continue;
+            }
+            let variable = self.declared(*file, local).into_iter().find_map(|declared| match declared {
+                Declared::Variable(raw) => Some(raw.clone()),
+                _ => None,
+            });
+            let Some(raw) = variable else { continue };
+            let called = self.called(*file, &raw, 0);
+            if called.is_empty() {
+                self.value(*file, outside, &raw, operations);
+            } else {
+                self.function(*file, outside, &called, operations);
+            }
+        }
+    }
+
+    /// The type that a factory resolves to.
+    fn factory(&self, exports: &[(String, usize, String)]) -> Option<(usize, Raw)> {
+        let mut sorted: Vec<&(String, usize, String)> = exports.iter().collect();
+        sorted.sort_by_key(|(name, ..)| name != "default");
+        for (_, file, local) in sorted {
+            for declared in self.declared(*file, local) {
+                let results: Vec<Raw> = match declared {
+                    Declared::Function(signatures) => signatures.iter().map(|one| one.result.clone()).collect(),
+                    Declared::Variable(Raw::Named(name, arguments))
+                        if name.ends_with("ModuleFactory") && arguments.len() == 1 =>
+                    {
+                        vec![Raw::Named("Promise".to_owned(), arguments.clone())]
+                    }
+                    Declared::Variable(raw) => self.called(*file, raw, 0).into_iter().map(|one| one.result).collect(),
+                    _ => Vec::new(),
+                };
+                for result in results {
+                    if let Raw::Named(name, arguments) = result
+                        && name == "Promise"
+                        && let Some(made) = arguments.first()
+                        && !self.members(*file, made, 0).is_empty()
+                    {
+                        return Some((*file, made.clone()));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Members of a module's object as operations.
+    fn surface(&mut self, file: usize, made: &Raw, operations: &mut Vec<Operation>) {
+        let members = self.members(file, made, 0);
+        let high = |member: &Member| !member.name.starts_with('_') && !is_runtime(&member.name);
+        let has_high = members.iter().any(|(at, member)| {
+            high(member) && !matches!(&member.kind, MemberKind::Property(raw) if self.called(*at, raw, 0).is_empty())
+        });
+        for (at, member) in members {
+            if is_plumbing(&member.name) || is_runtime(&member.name) || member.private {
+                continue;
+            }
+            if has_high && member.name.starts_with('_') {
+                self.notes.push("raw exports (`_name`) take addresses from trusted callers: not called".to_owned());
+                continue;
+            }
+            match &member.kind {
+                MemberKind::Method(signature) => {
+                    self.function(at, &member.name, std::slice::from_ref(signature), operations);
+                }
+                MemberKind::Property(raw) => {
+                    let called = self.called(at, raw, 0);
+                    if called.is_empty() {
+                        self.value(at, &member.name, raw, operations);
+                    } else {
+                        self.function(at, &member.name, &called, operations);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An exported object: a class where it can be constructed, else its methods as static ones.
+    fn value(&mut self, file: usize, outside: &str, raw: &Raw, operations: &mut Vec<Operation>) {
+        let members = self.members(file, raw, 0);
+        let made = members.iter().find_map(|(at, member)| match &member.kind {
+            MemberKind::Construct(signature) => Some((*at, signature.result.clone())),
+            _ => None,
+        });
+        let mut all: Vec<(usize, Member)> = Vec::new();
+        for (at, member) in &members {
+            let is_static = !matches!(member.kind, MemberKind::Construct(_));
+            all.push((*at, Member { is_static, ..member.clone() }));
+        }
+        if let Some((at, instance)) = &made {
+            all.extend(self.members(*at, instance, 0));
+        } else if !members.iter().any(|(_, member)| matches!(member.kind, MemberKind::Method(_))) {
+            return;
+        }
+        self.class(outside, outside, &all, operations);
+    }
+
+    /// Whether one more step may be taken.
+    fn may_look(&self, steps: usize) -> bool {
+        self.lookups.set(self.lookups.get().saturating_sub(1));
+        steps <= STEPS_MAX && self.lookups.get() > 0
+    }
+
+    /// All members of an object type, inherited ones last, each with its file.
+    fn members(&self, file: usize, raw: &Raw, steps: usize) -> Vec<(usize, Member)> {
+        let mut all = Vec::new();
+        if !self.may_look(steps) {
+            return all;
+        }
+        match raw {
+            Raw::Literal(members) => all.extend(members.iter().map(|member| (file, member.clone()))),
+            Raw::Intersection(parts) => {
+                parts.iter().for_each(|part| all.extend(self.members(file, part, steps + 1)));
+                all.truncate(MEMBERS_MAX);
+            }
+            Raw::TypeOf(name) => {
+                let Some((file, name)) = self.find(file, name, 0) else { return all };
+                let prefix = format!("{name}.");
+                for (inside, declared) in self.source(file).declared.iter() {
+                    let Some(short) = inside.strip_prefix(&prefix) else { continue };
+                    let kind = match declared {
+                        Declared::Function(signatures) => match merged(signatures) {
+                            Some(signature) => MemberKind::Method(signature),
+                            None => continue,
+                        },
+                        Declared::Variable(raw) => MemberKind::Property(raw.clone()),
+                        _ => continue,
+                    };
+                    let name = short.to_owned();
+                    let member =
+                        Member { name, is_static: false, optional: false, readonly: false, private: false, kind };
+                    all.push((file, member));
+                }
+            }
+            Raw::Named(name, _) => {
+                let Some((file, name)) = self.find(file, name, 0) else { return all };
+                let mut parents: Vec<Raw> = Vec::new();
+                for declared in self.declared(file, &name) {
+                    match declared {
+                        Declared::Class(members, parent) => {
+                            all.extend(members.iter().map(|member| (file, member.clone())));
+                            parents.extend(parent.clone());
+                        }
+                        Declared::Interface(members, extends) => {
+                            all.extend(members.iter().map(|member| (file, member.clone())));
+                            parents.extend(extends.iter().cloned());
+                        }
+                        Declared::Alias(raw) => all.extend(self.members(file, raw, steps + 1)),
+                        _ => {}
+                    }
+                }
+                for parent in parents {
+                    let inherited = self.members(file, &parent, steps + 1);
+                    let own = |member: &Member| {
+                        let kind = std::mem::discriminant(&member.kind);
+                        all.iter()
+                            .any(|(_, other)| other.name == member.name && std::mem::discriminant(&other.kind) == kind)
+                    };
+                    let new: Vec<_> = inherited.into_iter().filter(|(_, member)| !own(member)).collect();
+                    all.extend(new);
+                    all.truncate(MEMBERS_MAX);
+                }
+            }
+            _ => {}
+        }
+        self.lookups.set(self.lookups.get().saturating_sub(all.len() / 16));
+        all
+    }
+
+    /// Signatures of a function type.
+    fn called(&self, file: usize, raw: &Raw, steps: usize) -> Vec<Signature> {
+        if !self.may_look(steps) {
+            return Vec::new();
+        }
+        match raw {
+            Raw::Function(signature) => vec![(**signature).clone()],
+            Raw::Literal(members) => members
+                .iter()
+                .filter_map(|member| match &member.kind {
+                    MemberKind::Call(signature) => Some(signature.clone()),
+                    _ => None,
+                })
+                .collect(),
+            Raw::Named(name, _) => {
+                let Some((file, name)) = self.find(file, name, 0) else { return Vec::new() };
+                let within = self.declared(file, &name).into_iter().flat_map(|declared| match declared {
+                    Declared::Alias(raw) => self.called(file, raw, steps + 1),
+                    Declared::Interface(members, _) => self.called(file, &Raw::Literal(members.clone()), steps + 1),
+                    _ => Vec::new(),
+                });
+                within.collect()
+            }
+            Raw::TypeOf(name) => {
+                let Some((file, name)) = self.find(file, name, 0) else { return Vec::new() };
+                let within = self.declared(file, &name).into_iter().flat_map(|declared| match declared {
+                    Declared::Function(signatures) => signatures.clone(),
+                    _ => Vec::new(),
+                });
+                within.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn function(&mut self, file: usize, name: &str, signatures: &[Signature], operations: &mut Vec<Operation>) {
+        let Some(signature) = merged(signatures) else { return };
+        self.parts = 0;
+        let (params, result) = self.signature(file, "", &signature);
+        add(
+            operations,
+            Operation {
+                id: id(name),
+                name: name.to_owned(),
+                kind: Kind::Function,
+                class: None,
+                member: name.to_owned(),
+                params,
+                result,
+                consumes_this: false,
+            },
+        );
+    }
+
+    fn signature(&mut self, file: usize, this: &str, signature: &Signature) -> (Vec<Param>, Type) {
+        let params = signature.params.iter().map(|param| self.param(file, this, param, signature)).collect();
+        let result = self.resolve(&signature.result, Scope { file, this, place: Place::Result }, 0);
+        (params, result)
+    }
+
+    fn param(&mut self, file: usize, this: &str, param: &RawParam, signature: &Signature) -> Param {
+        let documented = signature.documented.get(&param.name).and_then(|word| ranges::of_word(word));
+        let range = documented.or_else(|| self.enum_range(file, &param.ty, 0));
+        let ty = self.resolve(&param.ty, Scope { file, this, place: Place::Param }, 0);
+        let name = if param.rest { format!("...{}", param.name) } else { param.name.clone() };
+        Param { name, ty, optional: param.optional, range }
+    }
+
+    /// Smallest to largest value of an enum of numbers.
+    fn enum_range(&self, file: usize, raw: &Raw, steps: usize) -> Option<Range> {
+        if steps > STEPS_MAX {
+            return None;
+        }
+        match raw {
+            Raw::Union(parts) => {
+                let real: Vec<&Raw> =
+                    parts.iter().filter(|part| !matches!(part, Raw::Known(Type::Null | Type::Undefined))).collect();
+                let [one] = real[..] else { return None };
+                self.enum_range(file, one, steps + 1)
+            }
+            Raw::Named(name, _) => {
+                let (file, name) = self.find(file, name, 0)?;
+                self.declared(file, &name).into_iter().find_map(|declared| match declared {
+                    Declared::Enum(values) if !values.unknown && !values.strings && !values.numbers.is_empty() => {
+                        let min = values.numbers.iter().copied().fold(f64::INFINITY, f64::min);
+                        let max = values.numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        let integer = values.numbers.iter().all(|number| number.fract() == 0.0);
+                        let source = format!("declaration: enum {name}");
+                        Some(Range { min: min.to_string(), max: max.to_string(), integer, source })
+                    }
+                    Declared::Alias(raw) => self.enum_range(file, raw, steps + 1),
+                    _ => None,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// A class's operations: `class` as callers know it, `export` as the package does.
+    fn class(&mut self, class: &str, export: &str, members: &[(usize, Member)], operations: &mut Vec<Operation>) {
+        if operations.len() >= OPERATIONS_MAX {
+            return;
+        }
+        let declares_new = members.iter().any(|(_, member)| matches!(member.kind, MemberKind::Construct(_)));
+        let is_bindgen = members.iter().any(|(_, member)| member.name == "free");
+        let is_handle = self.handles.iter().any(|(_, name)| name == class);
+        if !declares_new && !is_bindgen && !is_handle && members.iter().any(|(_, member)| !member.is_static) {
+            // TypeScript gives a class one without parameters.
+            let none = Signature { params: Vec::new(), result: Raw::This, documented: BTreeMap::new() };
+            self.member(class, export, "new", Kind::Constructor, &[(0, none)], operations);
+        }
+        let mut done: BTreeSet<(String, Kind2)> = BTreeSet::new();
+        for (file, member) in members {
+            let hidden = member.private || HANDLE_MEMBERS.contains(&member.name.as_str());
+            if hidden || is_plumbing(&member.name) || member.name.starts_with("__") {
+                continue;
+            }
+            let getter = |raw: &Raw| Signature { params: Vec::new(), result: raw.clone(), documented: BTreeMap::new() };
+            let setter = |raw: &Raw| {
+                let param = RawParam { name: "value".to_owned(), ty: raw.clone(), optional: false, rest: false };
+                let result = Raw::Known(Type::Undefined);
+                Signature { params: vec![param], result, documented: BTreeMap::new() }
+            };
+            match &member.kind {
+                MemberKind::Construct(signature) => {
+                    let all = overloads(members, |kind| matches!(kind, MemberKind::Construct(_)), None);
+                    let all = if all.is_empty() { vec![(*file, signature.clone())] } else { all };
+                    if done.insert(("new".to_owned(), Kind2::New)) {
+                        self.member(class, export, "new", Kind::Constructor, &all, operations);
+                    }
+                }
+                MemberKind::Method(_) => {
+                    let kind = if member.is_static { Kind::Static } else { Kind::Method };
+                    let same = Some((member.name.as_str(), member.is_static));
+                    let all = overloads(members, |kind| matches!(kind, MemberKind::Method(_)), same);
+                    let which = if member.is_static { Kind2::Static } else { Kind2::Method };
+                    if done.insert((member.name.clone(), which)) {
+                        self.member(class, export, &member.name, kind, &all, operations);
+                    }
+                }
+                MemberKind::Get(raw) if !member.is_static => {
+                    self.member(class, export, &member.name, Kind::Getter, &[(*file, getter(raw))], operations);
+                }
+                MemberKind::Set(raw) if !member.is_static => {
+                    self.member(class, export, &member.name, Kind::Setter, &[(*file, setter(raw))], operations);
+                }
+                MemberKind::Property(raw) => {
+                    let called = self.called(*file, raw, 0);
+                    if let Some(signature) = called.first() {
+                        let kind = if member.is_static { Kind::Static } else { Kind::Method };
+                        self.member(class, export, &member.name, kind, &[(*file, signature.clone())], operations);
+                    } else if !member.is_static {
+                        self.member(class, export, &member.name, Kind::Getter, &[(*file, getter(raw))], operations);
+                        if !member.readonly {
+                            self.member(class, export, &member.name, Kind::Setter, &[(*file, setter(raw))], operations);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn member(
+        &mut self,
+        class: &str,
+        export: &str,
+        member: &str,
+        kind: Kind,
+        signatures: &[(usize, Signature)],
+        operations: &mut Vec<Operation>,
+    ) {
+        let Some((file, _)) = signatures.first() else { return };
+        let plain: Vec<Signature> = signatures.iter().map(|(_, signature)| signature.clone()).collect();
+        let Some(signature) = merged(&plain) else { return };
+        let name = match kind {
+            Kind::Setter => format!("{class}.{member}="),
+            _ => format!("{class}.{member}"),
+        };
+        self.parts = 0;
+        let (params, result) = self.signature(*file, class, &signature);
+        let result = if kind == Kind::Constructor { Type::Object(class.to_owned()) } else { result };
+        let member = if kind == Kind::Constructor { export } else { member }.to_owned();
+        let class = Some(class.to_owned());
+        let operation = Operation { id: id(&name), name, kind, class, member, params, result, consumes_this: false };
+        let name = operation.name.clone();
+        let is_handle =
+            operation.class.as_ref().is_some_and(|class| self.handles.iter().any(|(_, name)| name == class));
+        if !add(operations, operation) && operations.len() < OPERATIONS_MAX && !is_handle {
+            self.notes.push(format!("`{name}` is there twice: the first one is called"));
+        }
+    }
+
+    fn resolve(&mut self, raw: &Raw, scope: Scope<'_>, steps: usize) -> Type {
+        self.parts += 1;
+        if steps > STEPS_MAX || self.parts > PARTS_MAX {
+            return Type::Any;
+        }
+        match raw {
+            Raw::Known(known) => known.clone(),
+            Raw::Array(items) => Type::Array(Box::new(self.resolve(items, scope, steps + 1))),
+            Raw::Union(parts) => {
+                let parts = parts.iter().map(|part| self.resolve(part, scope, steps + 1)).collect();
+                union(parts)
+            }
+            Raw::Function(_) => Type::Function,
+            Raw::Literal(members) => {
+                self.record(members.iter().map(|m| (scope.file, m.clone())).collect(), scope, steps)
+            }
+            Raw::Intersection(_) => {
+                let members = self.members(scope.file, raw, 0);
+                if members.is_empty() { Type::Any } else { self.record(members, scope, steps) }
+            }
+            Raw::TypeOf(_) => Type::Any,
+            Raw::This if scope.this.is_empty() => Type::Any,
+            Raw::This => Type::Object(scope.this.to_owned()),
+            Raw::Named(name, arguments) => match self.find(scope.file, name, 0) {
+                Some((file, name)) => self.named(file, &name, scope, steps),
+                None => self.builtin(name, arguments, scope, steps),
+            },
+        }
+    }
+
+    fn named(&mut self, file: usize, name: &str, scope: Scope<'_>, steps: usize) -> Type {
+        let scope = Scope { file, ..scope };
+        let (mut alias, mut is_class, mut is_interface, mut values) = (None, false, false, None);
+        for declared in self.declared(file, name) {
+            match declared {
+                Declared::Alias(raw) => alias = Some(raw.clone()),
+                Declared::Class(..) => is_class = true,
+                Declared::Interface(..) => is_interface = true,
+                Declared::Enum(found) => values = Some((found.strings, !found.numbers.is_empty(), found.unknown)),
+                _ => {}
+            }
+        }
+        let outside = self.outside.get(&(file, name.to_owned())).cloned();
+        if is_class {
+            if outside.is_none() {
+                self.handle(file, name);
+            }
+            return Type::Object(outside.unwrap_or_else(|| name.to_owned()));
+        }
+        if let Some((strings, numbers, unknown)) = values {
+            let numbers = (numbers || unknown).then_some(Type::Number);
+            let strings = (strings || unknown).then_some(Type::String);
+            return union(numbers.into_iter().chain(strings).collect());
+        }
+        if is_interface {
+            let members = self.members(file, &Raw::Named(name.to_owned(), Vec::new()), 0);
+            let callable = members.iter().any(|(_, member)| matches!(member.kind, MemberKind::Call(_)));
+            if callable {
+                return Type::Function;
+            }
+            let methods = members.iter().any(|(_, member)| matches!(member.kind, MemberKind::Method(_)));
+            if methods && scope.place == Place::Result {
+                self.handle(file, name);
+            }
+            let is_handle = self.handles.iter().any(|(other, known)| *other == file && known == name);
+            if is_handle {
+                return Type::Object(outside.unwrap_or_else(|| name.to_owned()));
+            }
+            return self.record(members, scope, steps);
+        }
+        match alias {
+            Some(raw) => self.resolve(&raw, scope, steps + 1),
+            None => Type::Any,
+        }
+    }
+
+    fn handle(&mut self, file: usize, name: &str) {
+        let handle = (file, name.to_owned());
+        if !self.handles.contains(&handle) {
+            self.handles.push(handle);
+        }
+    }
+
+    fn record(&mut self, members: Vec<(usize, Member)>, scope: Scope<'_>, steps: usize) -> Type {
+        let mut fields: Vec<(String, Type, bool)> = Vec::new();
+        for (file, member) in members {
+            let scope = Scope { file, ..scope };
+            let ty = match &member.kind {
+                MemberKind::Call(_) | MemberKind::Construct(_) => return Type::Function,
+                MemberKind::Method(_) => Type::Function,
+                MemberKind::Property(raw) | MemberKind::Get(raw) => self.resolve(raw, scope, steps + 1),
+                MemberKind::Set(_) => continue,
+            };
+            if !fields.iter().any(|(name, ..)| *name == member.name) {
+                fields.push((member.name, ty, member.optional));
+            }
+        }
+        // `{}` and what only has symbols or an index says nothing.
+        if fields.is_empty() { Type::Any } else { Type::Record(fields) }
+    }
+
+    fn builtin(&mut self, name: &str, arguments: &[Raw], scope: Scope<'_>, steps: usize) -> Type {
+        let bytes = |name: &str| Type::Bytes(name.to_owned());
+        match name {
+            "Uint8Array" | "Int8Array" | "Uint8ClampedArray" | "Uint16Array" | "Int16Array" | "Uint32Array"
+            | "Int32Array" | "Float32Array" | "Float64Array" | "BigInt64Array" | "BigUint64Array" | "ArrayBuffer"
+            | "DataView" => bytes(name),
+            "Buffer" | "ArrayBufferView" => bytes("Uint8Array"),
+            "BufferSource" | "ArrayBufferLike" => Type::Union(vec![bytes("Uint8Array"), bytes("ArrayBuffer")]),
+            "String" => Type::String,
+            // AssemblyScript's word for fields that may be left out of a record that is given.
+            "TOmittable" => Type::Undefined,
+            "Number" => Type::Number,
+            "Boolean" => Type::Boolean,
+            "BigInt" => Type::Bigint,
+            "Symbol" => Type::Symbol,
+            "Function" => Type::Function,
+            "Promise" | "PromiseLike" => {
+                let inner = arguments.first().map_or(Type::Any, |inner| self.resolve(inner, scope, steps + 1));
+                Type::Promise(Box::new(inner))
+            }
+            "Array" | "ReadonlyArray" => {
+                let inner = arguments.first().map_or(Type::Any, |inner| self.resolve(inner, scope, steps + 1));
+                Type::Array(Box::new(inner))
+            }
+            "Readonly" | "NonNullable" | "Awaited" | "Required" => {
+                arguments.first().map_or(Type::Any, |inner| self.resolve(inner, scope, steps + 1))
+            }
+            "Partial" => match arguments.first().map(|inner| self.resolve(inner, scope, steps + 1)) {
+                Some(Type::Record(fields)) => {
+                    Type::Record(fields.into_iter().map(|(name, ty, _)| (name, ty, true)).collect())
+                }
+                other => other.unwrap_or(Type::Any),
+            },
+            _ => Type::Any,
+        }
+    }
+}
+
+/// What tells members of one name apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind2 {
+    New,
+    Static,
+    Method,
+}
+
+fn overloads(
+    members: &[(usize, Member)],
+    wanted: impl Fn(&MemberKind) -> bool,
+    name: Option<(&str, bool)>,
+) -> Vec<(usize, Signature)> {
+    let same = |member: &Member| {
+        !member.private && name.is_none_or(|(name, is_static)| member.name == name && member.is_static == is_static)
+    };
+    let all = members.iter().filter(|(_, member)| same(member) && wanted(&member.kind));
+    let all = all.filter_map(|(file, member)| match &member.kind {
+        MemberKind::Construct(signature) | MemberKind::Method(signature) => Some((*file, signature.clone())),
+        _ => None,
+    });
+    all.collect()
+}
+
+/// Overloads as one signature: a parameter takes what it takes in any of them.
+fn merged(signatures: &[Signature]) -> Option<Signature> {
+    let (head, more) = signatures.split_first()?;
+    let mut all = head.clone();
+    for other in more.iter().take(STEPS_MAX) {
+        for (at, param) in other.params.iter().enumerate() {
+            match all.params.get_mut(at) {
+                Some(known) => {
+                    known.optional |= param.optional;
+                    known.ty = either(known.ty.clone(), &param.ty);
+                }
+                None => all.params.push(RawParam { optional: true, ..param.clone() }),
+            }
+        }
+        for param in all.params.iter_mut().skip(other.params.len()) {
+            param.optional = true;
+        }
+        all.result = either(all.result, &other.result);
+        all.documented.extend(other.documented.clone());
+    }
+    Some(all)
+}
+
+fn either(known: Raw, more: &Raw) -> Raw {
+    let mut parts = match known {
+        Raw::Union(parts) => parts,
+        one => vec![one],
+    };
+    parts.push(more.clone());
+    Raw::Union(parts)
+}
+
+/// A union without repetitions; one part stands for itself, and with anything among them it is anything.
+fn union(parts: Vec<Type>) -> Type {
+    let mut flat: Vec<Type> = Vec::new();
+    for part in parts {
+        let inner = match part {
+            Type::Union(inner) => inner,
+            other => vec![other],
+        };
+        for one in inner {
+            if !flat.contains(&one) {
+                flat.push(one);
+            }
+        }
+    }
+    if flat.is_empty() || flat.contains(&Type::Any) {
+        return Type::Any;
+    }
+    if flat.len() == 1 { flat.remove(0) } else { Type::Union(flat) }
+}
+
+fn beside(from: &str, specifier: &str, text: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    candidates(from, specifier).into_iter().find(|name| text(name).is_some())
+}
+
+/// Files that a relative import may mean, likeliest first.
+fn candidates(from: &str, specifier: &str) -> Vec<String> {
+    let Some(path) = crate::package::join(from, specifier) else { return Vec::new() };
+    let bases = [".js", ".mjs", ".cjs", ".d.ts", ".ts"].iter().find_map(|end| path.strip_suffix(end));
+    let base = bases.unwrap_or(&path).to_owned();
+    let mut all = vec![format!("{base}.d.ts"), format!("{base}.d.mts"), format!("{base}.d.cts")];
+    if base != path {
+        all.push(format!("{path}.d.ts"));
+    }
+    all.push(format!("{path}/index.d.ts"));
+    all
+}
