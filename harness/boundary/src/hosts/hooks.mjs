@@ -3,13 +3,13 @@
 
 import * as s from './safe.mjs';
 
-export function installHooks({ environment, config, sight, text }) {
+export function installHooks({ environment, config, sight, text, later }) {
   const allowed = new Set(config.allowed ?? []);
   let loading = null; // list of sightings while the package is loaded
   let inside = false; // within a hook: what it does itself is not the package's
 
   function used(capability, key, detail) {
-    if (inside || allowed.has(capability)) return;
+    if (inside || capability === '' || allowed.has(capability)) return false;
     inside = true;
     try {
       const name = `${capability}: ${key}`;
@@ -19,15 +19,28 @@ export function installHooks({ environment, config, sight, text }) {
         loading[loading.length] = { class: 'capability', operation: 0, op: 0, key: name, what, stack: '' };
       }
     } finally { inside = false; }
+    return true;
   }
+  /** What a package is not let do: it would leave the host, or end it. */
+  const REFUSED = new Set(['network', 'process', 'worker', 'fs-write']);
+  const refusal = (key) => new s.TE(`${key} is refused here`);
 
   /** Replaces `object[name]` by a function that tells of its use first. */
   function wrap(object, name, capability, key, detail = () => undefined) {
     const was = s.read(object, name);
     if (typeof was !== 'function') return;
     const replacement = new Proxy(was, {
-      apply: (target, self, args) => { const more = detail(args); if (more !== null) used(capability, key, more); return s.apply(target, self, args); },
-      construct: (target, args, newTarget) => { const more = detail(args); if (more !== null) used(capability, key, more); return s.construct(target, args, newTarget === replacement ? target : newTarget); },
+      apply(target, self, args) {
+        const more = detail(args);
+        if (more === null || !used(capability, key, more) || !REFUSED.has(capability)) return s.apply(target, self, args);
+        if (name === 'fetch') return s.apply(s.P.reject, s.P, [refusal(key)]);
+        throw refusal(key);
+      },
+      construct(target, args, newTarget) {
+        const more = detail(args);
+        if (more === null || !used(capability, key, more) || !REFUSED.has(capability)) return s.construct(target, args, newTarget === replacement ? target : newTarget);
+        throw refusal(key);
+      },
     });
     try { s.defineProperty(object, name, { value: replacement, writable: true, configurable: true, enumerable: s.getOwnPropertyDescriptor(object, name)?.enumerable ?? false }); } catch { /* not to be replaced */ }
     return replacement;
@@ -42,7 +55,11 @@ export function installHooks({ environment, config, sight, text }) {
     wrap(s.getPrototypeOf(sample), 'constructor', 'eval', 'Function', argument);
   }
   for (const name of ['setTimeout', 'setInterval']) {
-    wrap(globalThis, name, 'eval', `${name} with a string`, (args) => (typeof args[0] === 'string' ? argument(args) : null));
+    wrap(globalThis, name, 'eval', `${name} with a string`, (args) => { later(); return typeof args[0] === 'string' ? argument(args) : null; });
+  }
+  // Work that goes on after the call: the tape is not at its end before it.
+  for (const [holder, name] of [[globalThis, 'queueMicrotask'], [globalThis, 'setImmediate'], [s.P.prototype, 'then']]) {
+    wrap(holder, name, '', '', () => { later(); return null; });
   }
   // The host.
   for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'WebTransport', 'RTCPeerConnection']) {
@@ -61,11 +78,10 @@ export function installHooks({ environment, config, sight, text }) {
     }
     if (typeof Element === 'function') wrap(Element.prototype, 'insertAdjacentHTML', 'dom', 'insertAdjacentHTML', () => undefined);
   }
-  for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) hookGetter(name, 'storage');
-  function hookGetter(name, capability) {
-    const property = s.getOwnPropertyDescriptor(globalThis, name);
-    if (property?.get === undefined || !property.configurable) return;
-    s.defineProperty(globalThis, name, { ...property, get() { used(capability, name); return s.apply(property.get, globalThis, []); } });
+  // Asking whether there is a storage is no use of it.
+  for (const [holder, names] of [['Storage', ['getItem', 'setItem', 'removeItem']], ['IDBFactory', ['open']], ['CacheStorage', ['open']]]) {
+    const prototype = globalThis[holder]?.prototype;
+    if (prototype !== undefined) for (const name of names) wrap(prototype, name, 'storage', `${holder}.${name}`, argument);
   }
   wrap(Math, 'random', 'random', 'Math.random');
   if (typeof crypto === 'object') for (const name of ['getRandomValues', 'randomUUID']) wrap(s.getPrototypeOf(crypto), name, 'random', `crypto.${name}`);

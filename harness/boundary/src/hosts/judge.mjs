@@ -46,22 +46,28 @@ export function canariesInText(text, found) {
   }
 }
 
-/** Tells `found(number, lower)` of every canary in bytes from `from` to `to`: Latin letters of either case, one or two bytes each. */
-export function canariesInBytes(bytes, from, to, found) {
-  for (let pass = 0; pass < 2; pass++) {
-    const shift = pass * 32;
-    const last = 90 + shift;
-    for (let at = s.byteIndexOf(bytes, 81 + shift, from); at >= 0 && at + CANARY_UNITS <= to; at = s.byteIndexOf(bytes, 81 + shift, at + 1)) {
-      let number = -1;
-      if (bytes[at + 1] === last) number = numberAt((index) => bytes[index] - shift, at);
-      else if (bytes[at + 1] === 0 && bytes[at + 2] === last) {
-        const base = at;
-        number = numberAt((index) => (bytes[base + 2 * (index - base) + 1] === 0 ? bytes[base + 2 * (index - base)] - shift : -1), at);
+/**
+ * Tells `found(number, lower)` of every canary in bytes from `from` to `to`: Latin letters of either case, one or two bytes
+ * each. `search(bytes, text, from)`, where the host has one, finds Latin text faster than JavaScript does.
+ */
+export function canariesInBytes(bytes, from, to, found, search) {
+  for (let pass = 0; pass < 4; pass++) {
+    const shift = (pass & 1) * 32;
+    const wide = pass >> 1;
+    const text = PREFIXES[pass];
+    let at = search === undefined ? s.byteIndexOf(bytes, 81 + shift, from) : search(bytes, text, from);
+    while (at >= 0 && at + (CANARY_UNITS << wide) <= to) {
+      const start = at;
+      if (wide === 0 ? bytes[at + 1] === 90 + shift : bytes[at + 1] === 0 && bytes[at + 2] === 90 + shift) {
+        const number = numberAt(wide === 0 ? (index) => bytes[index] - shift
+          : (index) => (bytes[2 * index - start + 1] === 0 ? bytes[2 * index - start] - shift : -1), start);
+        if (number >= 0) found(number, shift !== 0);
       }
-      if (number >= 0) found(number, pass === 1);
+      at = search === undefined ? s.byteIndexOf(bytes, 81 + shift, at + 1) : search(bytes, text, at + 1);
     }
   }
 }
+const PREFIXES = ['QZ', 'qz', 'Q\0Z', 'q\0z'];
 
 /** Texts and bytes in a value, own data properties only, at most `budget` of them. */
 export function eachText(value, visit, budget = { left: 2000 }, depth = 0) {
@@ -337,18 +343,35 @@ export function snapshotPrototypes() {
     if (typeof object === 'function') guarded.push([`${name}.prototype`, object.prototype]);
   }
   guarded.push(['TypedArray.prototype', s.getPrototypeOf(s.U8.prototype)]);
-  return guarded.map(([name, object]) => {
+  const taken = guarded.map(([name, object]) => {
     const keys = s.ownKeys(object);
-    return { name, object, keys, properties: keys.map((key) => s.getOwnPropertyDescriptor(object, key)) };
+    return { name, object, keys, open: false, properties: keys.map((key) => s.getOwnPropertyDescriptor(object, key)) };
   });
+  // Globals may be added, not changed.
+  const keys = s.ownKeys(globalThis).filter((key) => typeof key === 'string' && 'value' in s.getOwnPropertyDescriptor(globalThis, key));
+  taken.push({ name: 'globalThis', object: globalThis, keys, open: true, properties: keys.map((key) => s.getOwnPropertyDescriptor(globalThis, key)) });
+  return taken;
+}
+
+/** Whether nothing was added and no value replaced since a snapshot; cheap, and blind to what only descriptors show. */
+export function samePrototypes(snapshot) {
+  for (let at = 0; at < snapshot.length; at++) {
+    const { object, keys, properties, open } = snapshot[at];
+    if (!open && s.ownKeys(object).length !== keys.length) return false;
+    for (let i = 0; i < keys.length; i++) {
+      const { value } = properties[i];
+      if (value !== undefined && !s.is(object[keys[i]], value) && !(object === RegExp || keys[i] === 'stackTraceLimit')) return false;
+    }
+  }
+  return true;
 }
 
 /** What differs from a snapshot, as `Object.prototype.x`, put back as it was. */
 export function changedPrototypes(snapshot) {
   const changed = [];
   for (let at = 0; at < snapshot.length; at++) {
-    const { name, object, keys, properties } = snapshot[at];
-    const now = s.ownKeys(object);
+    const { name, object, keys, properties, open } = snapshot[at];
+    const now = open ? [] : s.ownKeys(object);
     for (let i = 0; i < now.length; i++) {
       if (i < keys.length && now[i] === keys[i]) continue;
       let known = false;

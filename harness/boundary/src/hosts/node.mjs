@@ -4,8 +4,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { createHash } from 'node:crypto';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import vm from 'node:vm';
 import { createRuntime } from './runtime.mjs';
 
 const FRAME = { config: 1, module: 2, evaluator: 3, batch: 4, seen: 5, hello: 16, result: 17, failed: 18 };
@@ -13,15 +14,18 @@ const FRAME_MAX = 1 << 30;
 const { readSync, writeSync, readFileSync, realpathSync } = fs;
 const { exit } = process;
 const { stringify, parse } = JSON;
-const { setImmediate: immediately } = globalThis;
+const { setImmediate: immediately, Promise: Later } = globalThis;
 const wait = Atomics.wait;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 const collect = globalThis.gc;
 const latin1Slice = Function.prototype.call.bind(Buffer.prototype.latin1Slice);
 const ucs2Slice = Function.prototype.call.bind(Buffer.prototype.ucs2Slice);
+const subarray = Function.prototype.call.bind(Buffer.prototype.subarray);
 const utf8Slice = Function.prototype.call.bind(Buffer.prototype.utf8Slice);
+const bufferIndexOf = Function.prototype.call.bind(Buffer.prototype.indexOf);
+const cutText = Function.prototype.call.bind(String.prototype.substring);
 const join = path.join;
-const { allocUnsafe, from: bufferFrom } = Buffer;
+const { allocUnsafe, from: bufferFrom, compare: compareBytes } = Buffer;
 
 // ---- frames ----
 
@@ -62,8 +66,8 @@ function writeFrame(type, text) {
 
 // ---- what is particular to Node ----
 
-const late = [];
-function remember(kind, error) { if (late.length < 64) late.push({ kind, error }); }
+let late = [];
+function remember(kind, error) { if (late.length < 64) late[late.length] = { kind, error }; }
 process.on('uncaughtException', (error) => remember('uncaught exception', error));
 process.on('unhandledRejection', (error) => remember('unhandled rejection', error));
 
@@ -72,14 +76,31 @@ let printed = () => {};
 let missing = null;
 const require = createRequire(import.meta.url);
 
+// A fresh instance evaluates the package's CommonJS files anew, but compiles them once: what V8 learnt about them stays.
+const compiled = new Map();
+const { compileFunction } = vm;
+const compile = Module.prototype._compile;
+Module.prototype._compile = function _compile(content, file, ...rest) {
+  if (!file.startsWith(root) || content.startsWith('#!') || content.includes('import(')) return compile.call(this, content, file, ...rest);
+  let known = compiled.get(file);
+  if (known === undefined || known.content !== content) {
+    const body = compileFunction(content, ['exports', 'require', 'module', '__filename', '__dirname'], { filename: file });
+    known = { content, body, require: createRequire(file) };
+    compiled.set(file, known);
+  }
+  return Reflect.apply(known.body, this.exports, [this.exports, known.require, this, file, path.dirname(file)]);
+};
+
 const environment = {
   host: `Node ${process.versions.node} (V8 ${process.versions.v8.split('.').slice(0, 2).join('.')})`,
   resolve: (folder, file) => join(folder, file),
   readFile: (file) => readFileSync(file),
   sha256: (bytes) => createHash('sha256').update(bytes).digest('hex'),
+  same: (a, b) => compareBytes(a, b) === 0,
+  search: (bytes, text, from) => bufferIndexOf(bytes, text, from, 'latin1'),
   gc: collect,
-  turn: () => new Promise((resolve) => immediately(resolve)),
-  lateErrors: () => late.splice(0),
+  turn: () => new Later((resolve) => immediately(resolve)),
+  lateErrors() { const errors = late; late = []; return errors; },
   latin1: (bytes, from, to) => latin1Slice(bytes, from, to),
   utf16: (bytes, from, to) => ucs2Slice(bytes, from, to),
   utf8: (bytes, from, to) => utf8Slice(bytes, from, to),
@@ -120,15 +141,15 @@ const environment = {
     const reads = ['readFile', 'readFileSync', 'open', 'openSync', 'createReadStream', 'readdir', 'readdirSync', 'stat', 'statSync', 'lstatSync', 'access', 'accessSync', 'existsSync', 'readlinkSync'];
     const writes = ['writeFile', 'writeFileSync', 'appendFile', 'appendFileSync', 'createWriteStream', 'mkdir', 'mkdirSync', 'rm', 'rmSync', 'unlink', 'unlinkSync', 'rename', 'renameSync', 'rmdirSync', 'symlinkSync', 'chmodSync', 'truncateSync', 'copyFile', 'copyFileSync', 'cpSync'];
     const guard = (holder, prefix) => {
-      for (const name of reads) wrap(holder, name, 'fs', `${prefix}.${name}`, (args) => (own(args[0]) ? null : argument(args)));
-      for (const name of writes) wrap(holder, name, 'fs', `${prefix}.${name}`, argument);
+      for (const name of reads) wrap(holder, name, 'fs-read', `${prefix}.${name}`, (args) => (own(args[0]) ? null : argument(args)));
+      for (const name of writes) wrap(holder, name, 'fs-write', `${prefix}.${name}`, argument);
     };
     guard(fs, 'fs');
     guard(fs.promises, 'fs.promises');
     const write = fs.writeSync;
     fs.writeSync = function (fd, data, ...rest) {
       if (fd === 1 || fd === 2) { heard(fd === 1 ? 'stdout' : 'stderr', [text(data)]); return data?.length ?? 0; }
-      used('fs', 'fs.writeSync');
+      used('fs-write', 'fs.writeSync');
       return write.call(fs, fd, data, ...rest);
     };
     for (const name of ['readFileSync', 'readFile']) {
@@ -183,7 +204,7 @@ async function main() {
       if (config === null || loaded) throw new Error('SEEN came where it must not');
       loaded = true;
       try { writeFrame(FRAME.hello, stringify(await runtime.load())); } catch (error) {
-        writeFrame(FRAME.failed, stringify(`${error?.message ?? error}`.slice(0, 2000)));
+        writeFrame(FRAME.failed, stringify(cutText(`${error?.message ?? error}`, 0, 2000)));
         exit(0);
       }
     }
@@ -193,7 +214,7 @@ async function main() {
       const count = payload.readUInt32LE(5);
       for (let index = 0, at = 9; index < count; index++) {
         const length = payload.readUInt32LE(at);
-        tapes.push(payload.subarray(at + 4, at + 4 + length));
+        tapes[index] = subarray(payload, at + 4, at + 4 + length);
         at += 4 + length;
       }
       writeFrame(FRAME.result, stringify(await runtime.run(payload.readUInt32LE(0), payload[4], tapes)));
@@ -202,6 +223,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  writeFrame(FRAME.failed, stringify(`the host broke: ${error?.stack ?? error}`.slice(0, 2000)));
+  writeFrame(FRAME.failed, stringify(cutText(`the host broke: ${error?.stack ?? error}`, 0, 2000)));
   exit(1);
 });

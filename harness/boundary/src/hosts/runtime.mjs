@@ -15,7 +15,7 @@
 import * as s from './safe.mjs';
 import { installShim } from './shim.mjs';
 import { createReader, Malformed } from './values.mjs';
-import { canary, canariesInBytes, canariesInText, canonical, changedPrototypes, compileRange, compileType, eachText, errorOf, kindOf, resultClass, snapshotPrototypes } from './judge.mjs';
+import { canary, canariesInBytes, canariesInText, canonical, changedPrototypes, compileRange, compileType, eachText, errorOf, kindOf, resultClass, samePrototypes, snapshotPrototypes } from './judge.mjs';
 import { installHooks } from './hooks.mjs';
 import { loaders } from './loading.mjs';
 
@@ -28,6 +28,9 @@ const CALLS_MAX = 1000; // of a tape, nested ones included
 const DEPTH_MAX = 8; // of hooks that run hooks
 const AFTER_TRAP = 2; // operations that an instance is asked after a trap
 const NUMBERS = 4096; // canaries of a tape
+const getUint32 = DataView.prototype.getUint32.call.bind(DataView.prototype.getUint32);
+const ROUNDS = [8, 16, 16, 16, 256, 256, 256, 256]; // repetitions of a tape; after the fourth only where something grows
+const SIZES = ['pages', 'memory', 'table'];
 const RETURNED = 0, THREW = 1, TRAPPED = 2, SKIPPED = 3;
 
 export function createRuntime(environment) {
@@ -142,7 +145,7 @@ export function createRuntime(environment) {
   function compileOperation(operation) {
     return {
       id: operation.id, name: operation.name, kind: operation.kind, className: operation.class, member: operation.member,
-      consumes: operation.consumes_this, counts: [0, 0, 0, 0], outcomeBits: [], target: undefined, holder: undefined,
+      consumes: operation.consumes_this, counts: [0, 0, 0, 0], outcomeBits: {}, target: undefined, holder: undefined,
       params: operation.params.map((param) => ({
         name: param.name, optional: param.optional, conforms: compileType(param.type, classOf), range: compileRange(param.range),
         text: param.type.kind === 'string', type: param.type,
@@ -159,6 +162,7 @@ export function createRuntime(environment) {
     if (original === null) return false;
     if (bytes.length !== original.length) return false;
     if (bytes.buffer === original.buffer && bytes.byteOffset === original.byteOffset) return true;
+    if (environment.same !== undefined) return environment.same(bytes, original);
     for (let at = 0; at < bytes.length; at++) if (bytes[at] !== original[at]) return false;
     return true;
   }
@@ -167,7 +171,7 @@ export function createRuntime(environment) {
     original = new s.U8(await environment.readFile(environment.resolve(config.root, config.module)));
     const hash = await environment.sha256(original);
     if (hash !== config.sha256) throw new s.E(`${config.module} is not the file that was opened: its SHA-256 is ${hash}`);
-    hooks = installHooks({ environment, config, sight: sightFromHook, text: heardText });
+    hooks = installHooks({ environment, config, sight: sightFromHook, text: heardText, later: () => { asyncWork = true; } });
     load = loaders(environment, config, shim)[config.glue];
     if (load === undefined) throw new s.E(`glue of kind ${config.glue} cannot be loaded by this host`);
     if (environment.stackTraceLimit !== false) Error.stackTraceLimit = 32;
@@ -352,16 +356,13 @@ export function createRuntime(environment) {
   }
   function evaluate() {
     if (evaluator !== null) {
-      let count = evaluator.evaluate();
+      const count = evaluator.evaluate();
       if (count === 0) return;
       const build = config.builds[chosen];
       const into = tell().new;
-      while (count > 0) {
-        const list = new s.DV(s.memoryBuffer(counterMemory), build.list, 8 * count);
-        for (let at = 0; at < count; at++) into[into.length] = [list.getUint32(8 * at, true), list.getUint32(8 * at + 4, true) & 255];
-        if (count < build.list_max) break;
-        count = evaluator.evaluate();
-      }
+      // More than the list holds are counted, and seen, but not told.
+      const list = new s.DV(s.memoryBuffer(counterMemory), build.list, 8 * s.min(count, build.list_max));
+      for (let at = 0; 8 * at < list.byteLength; at++) into[at] = [getUint32(list, 8 * at, true), getUint32(list, 8 * at + 4, true) & 255];
     } else if (chosen >= 0 && config.builds[chosen].layout === 'globals') {
       const found = [];
       collectGlobals(found);
@@ -381,7 +382,9 @@ export function createRuntime(environment) {
     const hash = s.hashText(`${operation.id}:${name}`) & 0xffff;
     if (outcomesSeen[hash] !== 0) return;
     outcomesSeen[hash] = 1;
-    if (!quiet) tell().outcomes_new.push(hash);
+    if (quiet) return;
+    const list = tell().outcomes_new;
+    list[list.length] = hash;
   }
 
   // ---- sightings ----
@@ -405,7 +408,7 @@ export function createRuntime(environment) {
     if (into.sightings.length < 32) into.sightings[into.sightings.length] = sighting(name, id, opIndex, key, what, stack);
     if (after >= 0 && after !== ordinal) {
       const earlier = tapeOf[after];
-      if (earlier !== undefined && !into.after.includes(earlier)) into.after[into.after.length] = earlier;
+      if (earlier !== undefined && !s.contains(into.after, earlier)) into.after[into.after.length] = earlier;
     }
   }
   const running = () => current?.operation ?? null;
@@ -425,7 +428,7 @@ export function createRuntime(environment) {
     if (number === call.number || holds(call.self, number)) return true;
     for (let at = 0; at < call.objects.length; at++) if (holds(call.objects[at], number)) return true;
     const sources = s.mapGet(flows, call.operation.id);
-    return sources !== undefined && sources.includes(s.mapGet(owners, number));
+    return sources !== undefined && s.contains(sources, s.mapGet(owners, number));
   }
   function holds(slot, number) {
     if (slot === null) return false;
@@ -464,7 +467,7 @@ export function createRuntime(environment) {
     if (!quiet) operation.counts[what]++;
   }
   function newCall(operation) {
-    return { operation, number: -1, self: null, objects: [], grownBefore: grown, forged: null };
+    return { operation, number: -1, self: null, objects: [], traps, instances: shim.instances };
   }
 
   /** Reads the call at the reader's place and makes it; returns the canonical outcome where asked for. */
@@ -517,7 +520,6 @@ export function createRuntime(environment) {
   function perform(call, operation, self, args, surrogates, outer) {
     calls++;
     const wasFreed = self !== null && self.freed;
-    const instancesBefore = shim.instances;
     const grownBefore = grown;
     const bytesBefore = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
     const pointer = outer && stackPointer !== null ? s.globalValue(stackPointer) : 0;
@@ -546,21 +548,28 @@ export function createRuntime(environment) {
     }
     for (let at = 0; at < call.objects.length; at++) participants(call, call.objects[at]);
     if (self !== null) participants(call, self);
-    if (failed) return failedCall(call, operation, self, args, error, instancesBefore);
+    if (failed) {
+      const outcome = failedCall(call, operation, self, args, error);
+      if (stackPointer !== null && outer && traps === 0) judgeStack(operation, pointer, 'threw');
+      return outcome;
+    }
 
     count(operation, RETURNED);
-    if (stackPointer !== null && outer && s.globalValue(stackPointer) !== pointer) {
-      sight('stack', operation, 'returned', `the shadow stack pointer is ${s.globalValue(stackPointer)} after ${operation.name} returned, ${pointer} before`);
-    }
+    if (stackPointer !== null && outer && traps === 0) judgeStack(operation, pointer, 'returned');
     if (operation.consumes && self !== null) self.freed = true;
     const name = operation.outcomeBits[typeof result] ?? undefined;
     if (name === undefined || typeof result === 'object') {
       noteOutcome(operation, resultClass(result));
       operation.outcomeBits[typeof result] = 1;
     }
-    judgeReturn(call, operation, self, args, result, surrogates, wasFreed, instancesBefore);
+    judgeReturn(call, operation, self, args, result, surrogates, wasFreed);
     if (s.isObject(result)) addSlot(call, operation, self, args, result);
     return outer && (batchFlags & OUTCOMES) !== 0 && !quiet ? `returned ${canonical(result, classNameOf)}` : '';
+  }
+
+  function judgeStack(operation, before, how) {
+    const after = s.globalValue(stackPointer);
+    if (after !== before) sight('stack', operation, how, `the shadow stack pointer is ${after} after ${operation.name} ${how}, ${before} before`);
   }
 
   function participants(call, slot) {
@@ -569,7 +578,7 @@ export function createRuntime(environment) {
     for (let at = 0; at < call.objects.length; at++) flowAll(slot, call.objects[at]);
   }
 
-  function failedCall(call, operation, self, args, error, instancesBefore) {
+  function failedCall(call, operation, self, args, error) {
     const about = errorOf(error);
     const echo = `${about.message}\n${about.stack}`;
     canariesInText(s.upper(echo), (number) => {
@@ -589,13 +598,19 @@ export function createRuntime(environment) {
     } else {
       sight('trap', operation, about.frames === '' ? about.trap : `${about.trap}@${about.frames}`, `${operation.name} trapped: ${about.message}`, about.stack);
     }
-    traps++;
-    if (traps === 1) { trapInstances = shim.instances; afterTrap = 0; }
+    trapped(call);
     return `trap ${about.trap}`;
   }
 
-  function judgeReturn(call, operation, self, args, result, surrogates, wasFreed, instancesBefore) {
-    if (traps > 0 && shim.instances === trapInstances && !wasFreed) {
+  /** The first trap of the tape: glue that makes a new instance then, or had, has done what it can. */
+  function trapped(call) {
+    if (traps++ > 0) return;
+    trapInstances = call.instances;
+    afterTrap = 0;
+  }
+
+  function judgeReturn(call, operation, self, args, result, surrogates, wasFreed) {
+    if (call.traps > 0 && shim.instances === trapInstances && !wasFreed) {
       sight('poisoned', operation, 'used', `${operation.name} returned from an instance that had trapped`);
     }
     if (wasFreed) sight('use-after-free', operation, 'this', `${operation.name} returned though its object was freed`);
@@ -669,17 +684,17 @@ export function createRuntime(environment) {
     eachText(result, (text) => { if (text !== undefined && s.indexOf(text, '\uFFFD') >= 0) replaced = true; });
     for (let at = 0; at < args.length; at++) {
       if (typeof args[at] !== 'string') continue;
-      const folded = args[at].replace(/\p{Surrogate}/gu, '\uFFFD');
+      const folded = s.replace(args[at], /\p{Surrogate}/gu, '\uFFFD');
       if (folded === args[at]) continue;
       if (replaced && s.indexOf(args[at], '\uFFFD') < 0) {
         sight('text', operation, `${at}`, `${operation.name} was given a lone surrogate and returned U+FFFD in its place`);
       }
       if (operation.params[at]?.text !== true) continue;
       const meaningful = typeof result === 'string' ? replaced || /^[0-9a-f]{8,}$/i.test(result) : typeof result === 'bigint' || (typeof result === 'number' && result > 65536);
-      const own = folded.split(call.number < 0 ? '\uF8FF' : canary(call.number)).join('\uF8FF');
+      const own = plain(folded, call.number);
       if (meaningful) {
         const key = `${operation.id}:${at}:${own}`;
-        const mine = typeof result === 'string' && call.number >= 0 ? result.split(canary(call.number)).join('\uF8FF') : result;
+        const mine = typeof result === 'string' ? plain(result, call.number) : result;
         const other = s.mapGet(collisions, key);
         if (other === undefined) { if (collisions.size < 1000) s.mapSet(collisions, key, { text: args[at], number: call.number, result: mine, ordinal }); }
         else if (other.result === mine && plain(other.text, other.number) !== plain(args[at], call.number)) {
@@ -693,14 +708,14 @@ export function createRuntime(environment) {
       eachText(result, (text) => { if (text !== undefined) canariesInText(text, (number) => { found[found.length] = number; }); });
       for (let i = 0; i < list.length; i++) {
         const entry = list[i];
-        if (entry.folded === folded && entry.text !== args[at] && found.includes(entry.number)) {
+        if (entry.folded === folded && entry.text !== args[at] && s.contains(found, entry.number)) {
           sight('collision', operation, `${at}`, `${operation.name} finds what was stored under another text, which differs in lone surrogates only`);
         }
       }
       if (list.length < 64) list[list.length] = { folded, text: args[at], number: call.number };
     }
   }
-  const plain = (text, number) => (number < 0 ? text : text.split(canary(number)).join('\uF8FF'));
+  const plain = (text, number) => (number < 0 ? text : s.join(s.split(text, canary(number)), '\uF8FF'));
 
   function classNameOf(value) {
     for (let at = 0; at < classes.length; at++) {
@@ -841,8 +856,7 @@ export function createRuntime(environment) {
       if (slot.forged !== null) sight('forged', null, slot.forged, `freeing an object of ${slot.className} whose ${slot.forged} was overwritten trapped: ${about.message}`, about.stack);
       else if (again) sight('use-after-free', null, 'free', `freeing an object of ${slot.className} twice trapped: ${about.message}`, about.stack);
       else sight('trap', null, `free ${slot.className}: ${about.trap}`, `freeing an object of ${slot.className} trapped: ${about.message}`, about.stack);
-      traps++;
-      if (traps === 1) { trapInstances = shim.instances; afterTrap = 0; }
+      trapped(current);
       return `trap ${about.trap}`;
     } finally { current = caller; }
   }
@@ -878,7 +892,7 @@ export function createRuntime(environment) {
       if (s.isObject(value)) addSlot(call, { ...operation, resultClass: objectClass(resultType.kind === 'promise' ? resultType.of : resultType) }, null, [], value);
       note(true, `fulfilled ${canonical(value, classNameOf)}`);
     } else {
-      const outcome = failedCall(call, operation, null, [], value, 0);
+      const outcome = failedCall(call, operation, null, [], value);
       note(true, outcome === '' ? '' : `rejected ${outcome}`);
     }
     current = null;
@@ -971,6 +985,7 @@ export function createRuntime(environment) {
     tapeOf[ordinal] = place;
     ordinal++;
     if (ordinal >= config.tapes_per_instance) needFresh = true;
+    if ((needFresh || (batchFlags & FRESH) !== 0) && !samePrototypes(prototypes)) pollution();
   }
 
   function pollution() {
@@ -980,7 +995,7 @@ export function createRuntime(environment) {
   /** The dear questions. */
   async function deep(bytes, novel) {
     const trapped = traps > 0;
-    pollution();
+    if (novel || (batchFlags & DEEP) !== 0 || !samePrototypes(prototypes)) pollution();
     residue();
     if (trapped || asyncWork || !(novel || (batchFlags & DEEP) !== 0)) return;
     await leaks(bytes);
@@ -995,46 +1010,75 @@ export function createRuntime(environment) {
       if ((number - (number % NUMBERS)) / NUMBERS !== tape || !s.mapHas(owners, number)) return;
       const operation = s.mapGet(operations, s.mapGet(owners, number)) ?? null;
       sight('residue', operation, lower ? 'memory, in lower case' : 'memory', `what ${operation?.name ?? 'a call'} was given is still in linear memory after it returned and its objects were freed`);
-    });
+    }, environment.search);
     look(0, tail === null ? bytes.length : s.min(bytes.length, tailStart(tail)));
     if (tail !== null) look(s.min(bytes.length, tail.list + 8 * tail.list_max), bytes.length);
   }
 
-  /** Repeats the tape: memory, tables must come to rest. */
+  /** Repeats the tape: memory and tables must come to rest. */
   async function leaks(bytes) {
-    const sizes = [];
     quiet = true;
     repeating = true;
+    const rounds = [];
+    let grows = null;
     try {
-      for (let round = 0; round < 4; round++) {
-        for (let times = round === 0 ? 8 : 16; times > 0; times--) {
+      for (let round = 0; round < ROUNDS.length; round++) {
+        for (let times = ROUNDS[round]; times > 0; times--) {
           const waiting = runTape(bytes);
           if (waiting !== undefined) await waiting;
           ordinal++;
           if (traps > 0) return;
         }
         environment.gc?.();
-        sizes[round] = sizesNow();
+        rounds[round] = sizesNow();
+        // Nothing that grew in every round so far: it has come to rest.
+        if (round >= 3) {
+          grows = growing(rounds);
+          if (grows === null) return;
+          if (grows[0] === 0 && round === 3) break; // whole pages in every round need no more proof
+        }
       }
     } finally {
+      pollution(); // once more, without a word
       quiet = false;
       repeating = false;
       needFresh = true;
       clearCounters();
     }
-    const names = ['memory', 'table'];
-    for (let which = 0; which < names.length; which++) {
-      const [, a, b, c] = sizes.map((size) => size[which]);
-      if (sizes[0][which] < a && a < b && b < c) {
-        const first = s.mapGet(operations, firstOperation(bytes)) ?? null;
-        sight('leak', first, names[which], `${names[which]} grows with every repetition of the tape: ${sizes.map((size) => size[which]).join(', ')} ${which === 0 ? 'pages' : 'elements'} after 8, 24, 40 and 56 times`);
-      }
-    }
+    if (grows === null) return;
+    const first = s.mapGet(operations, firstOperation(bytes)) ?? null;
+    let list = '';
+    for (let round = 0; round < rounds.length; round++) list += (round > 0 ? ', ' : '') + rounds[round][grows[0]];
+    sight('leak', first, SIZES[grows[0]], `${SIZES[grows[0]]} in use: ${list} after more and more repetitions of the same tape`);
   }
+  /** Indices of sizes that grew in every round after the first. */
+  function growing(rounds) {
+    const found = [];
+    for (let which = 0; which < SIZES.length; which++) {
+      let always = true;
+      for (let round = 1; round < rounds.length; round++) {
+        if (rounds[round][which] - rounds[round - 1][which] < (which === 1 ? 128 : 1)) always = false;
+      }
+      if (always) found[found.length] = which;
+    }
+    return found.length === 0 ? null : found;
+  }
+  /** What is in use: pages, the last byte of memory that is not zero, elements of tables. */
   function sizesNow() {
     let elements = 0;
-    for (let at = 0; at < shim.tables.length; at++) elements += s.tableLength(shim.tables[at]);
-    return [memory === null ? 0 : s.memoryBuffer(memory).byteLength / PAGE, elements];
+    for (let at = 0; at < shim.tables.length; at++) {
+      const table = shim.tables[at];
+      const length = s.tableLength(table);
+      for (let index = 0; index < length; index++) { const element = s.tableGet(table, index); if (element !== undefined && element !== null) elements++; }
+    }
+    if (memory === null) return [0, 0, elements];
+    const bytes = new s.U8(s.memoryBuffer(memory));
+    const tail = chosen >= 0 && config.builds[chosen].layout === 'tail' ? config.builds[chosen] : null;
+    const tailEnd = tail === null ? 0 : s.min(bytes.length, tail.list + 8 * tail.list_max + 64 + PAGE - 1) & -PAGE;
+    let last = bytes.length - 1;
+    while (last >= tailEnd && bytes[last] === 0) last--;
+    if (tail !== null && last < tailEnd) { last = tailStart(tail) - 1; while (last > 0 && bytes[last] === 0) last--; }
+    return [bytes.length / PAGE, last + 1, elements];
   }
   function firstOperation(bytes) {
     return bytes.length > 7 && bytes[3] === 0 ? (bytes[4] | (bytes[5] << 8) | (bytes[6] << 16) | (bytes[7] << 24)) >>> 0 : 0;
@@ -1096,7 +1140,7 @@ export function createRuntime(environment) {
     await environment.turn();
     lateSightings();
     checkSentinels();
-    pollution();
+    if (!samePrototypes(prototypes)) pollution();
   }
 
   return {

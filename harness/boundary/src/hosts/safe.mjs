@@ -17,6 +17,9 @@ export const imul = Math.imul;
 export const indexOf = of(String.prototype.indexOf);
 export const substring = of(String.prototype.substring);
 export const charCodeAt = of(String.prototype.charCodeAt);
+export const split = of(String.prototype.split);
+export const join = of(Array.prototype.join);
+export const replace = of(String.prototype.replace);
 export const upper = of(String.prototype.toUpperCase);
 export const exec = of(RegExp.prototype.exec);
 export const subarray = of(Uint8Array.prototype.subarray);
@@ -48,6 +51,7 @@ export const Wasm = {
 export const memoryBuffer = of(getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer').get);
 export const memoryGrow = of(WebAssembly.Memory.prototype.grow);
 export const tableLength = of(getOwnPropertyDescriptor(WebAssembly.Table.prototype, 'length').get);
+export const tableGet = of(WebAssembly.Table.prototype.get);
 export const globalValue = of(getOwnPropertyDescriptor(WebAssembly.Global.prototype, 'value').get);
 export const instanceExports = of(getOwnPropertyDescriptor(WebAssembly.Instance.prototype, 'exports').get);
 
@@ -70,6 +74,12 @@ export function bytesOf(value) {
 
 /** Whether `value` is an object or a function. */
 export const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+/** Whether a list holds a value. */
+export function contains(list, value) {
+  for (let at = 0; at < list.length; at++) if (list[at] === value) return true;
+  return false;
+}
 
 /** A property, or undefined where reading it throws. */
 export function read(object, key) {

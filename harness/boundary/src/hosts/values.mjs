@@ -17,7 +17,7 @@ const SURROGATE = /\p{Surrogate}/u;
 const PRIMITIVE_KEYS = ['valueOf', 'toString', Symbol.toPrimitive];
 const TRAPS = ['get', 'set', 'has', 'deleteProperty', 'ownKeys', 'getOwnPropertyDescriptor', 'defineProperty', 'getPrototypeOf',
   'setPrototypeOf', 'isExtensible', 'preventExtensions', 'apply', 'construct'];
-const REFLECT = { ...Reflect };
+const REFLECT = Object.fromEntries(TRAPS.map((name) => [name, Reflect[name]]));
 
 /**
  * `host`: `canary()` text of the call that arguments are read for, `runHook(bytes, at, flags, pages)`, `object(slot)`,

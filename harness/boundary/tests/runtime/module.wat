@@ -1,0 +1,30 @@
+;; What the packages of these tests need of a module: traps, memory, growth, a table, a shadow stack, a call back. What is
+;; in capital letters is replaced by the counters of a layout.
+(module
+  (import "env" "call" (func $call))
+  MEMORY
+  (table (export "table") 1 100000 externref)
+  (global $stack (export "stack") (mut i32) (i32.const 4096))
+  (func (export "trap") (param i32) (result i32)
+    COUNT(0)
+    (if (i32.eq (local.get 0) (i32.const 7)) (then COUNT(1) unreachable))
+    (local.get 0))
+  (func (export "put") (param i32 i32) (i32.store8 (local.get 0) (local.get 1)))
+  (func (export "sum") (param i32 i32) (result i32)
+    (local i32)
+    COUNT(2)
+    (block (loop
+      (br_if 1 (i32.eqz (local.get 1)))
+      COUNT(3)
+      (local.set 2 (i32.add (local.get 2) (i32.load8_u (local.get 0))))
+      (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+      (local.set 1 (i32.sub (local.get 1) (i32.const 1)))
+      (br 0)))
+    (local.get 2))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "keep") (param externref) (drop (table.grow (local.get 0) (i32.const 1))))
+  (func (export "frame") (param i32)
+    (global.set $stack (i32.sub (global.get $stack) (i32.const 64)))
+    (if (local.get 0) (then (call $call)))
+    (global.set $stack (i32.add (global.get $stack) (i32.const 64))))
+  EXTRA)
