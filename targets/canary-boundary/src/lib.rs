@@ -210,10 +210,16 @@ pub fn last() -> String {
     REMEMBERED.with_borrow(String::clone)
 }
 
-/// Sets what every record has unless it says otherwise. `prototype`: in `Object.prototype`.
+/// Sets what every record has unless it says otherwise: the language, or from `n` on in the alphabet the unit.
+/// `prototype`: in `Object.prototype`.
 #[wasm_bindgen]
 pub fn set_default(key: &str, value: &str) -> Result<bool, JsValue> {
-    Reflect::set(&Object::get_prototype_of(&Object::new()), &key.into(), &value.into())
+    let name = match key.as_bytes().first() {
+        Some(b'a'..=b'm') => "language",
+        Some(b'n'..=b'z') => "unit",
+        _ => return Ok(false),
+    };
+    Reflect::set(&Object::get_prototype_of(&Object::new()), &name.into(), &value.into())
 }
 
 /// The text in upper case, later.

@@ -95,7 +95,7 @@ export const documented = [
   }, ['Error', 'Error']),
   row('capability: code of the caller', (g) => g.calc('6 * 7'), 42),
   row('prototype: everybody has it', (g) => {
-    try { g.set_default('planted', SECRET); return ({}).planted; } finally { delete Object.prototype.planted; }
+    try { g.set_default('unit', SECRET); return ({}).unit; } finally { delete Object.prototype.unit; }
   }, SECRET),
   row('host: another answer everywhere', (g) => g.host_name() === globalThis.constructor.name, true),
   row('late: nothing for a year that is one', (g) => g.remind('1999') === undefined, true),
