@@ -70,19 +70,22 @@ const latin1 = (bytes) => Buffer.from(bytes.buffer ?? bytes, bytes.byteOffset ??
 let memory = null;
 let tables = [];
 let instances = 0;
-/** Whether the module of the finding was compiled; what stands in for it until then is looked at, too. */
+/** Hash of the module that is looked at: Node itself has others. One within a script is any, until the right one comes. */
+let wanted = facts.sha256;
+const inlined = facts.module.includes('#');
+const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
 let met = false;
 const ours = new WeakSet();
 function compiled(module, source) {
   const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : null;
-  if (bytes !== null && createHash('sha256').update(bytes).digest('hex') === facts.sha256) {
+  if (bytes !== null && hash(bytes) === wanted) {
     met = true;
     ours.add(module);
   }
   return module;
 }
 function captured(instance, module, imports) {
-  if (met && !ours.has(module)) return instance;
+  if (!ours.has(module) && (met || !inlined)) return instance;
   instances++;
   tables = [];
   memory = null;
@@ -176,8 +179,8 @@ async function load(folder) {
   };
   const exportsOf = (name) => (isCommonJs(name) ? require(name) : import(pathToFileURL(name).href));
   // A module within a script is there already.
-  const inlined = facts.module.includes('#');
   const bytes = inlined ? undefined : readFileSync(file);
+  if (!inlined) wanted = hash(bytes);
   switch (facts.glue) {
     case 'bindgen-nodejs': return exportsOf(entry);
     case 'bindgen-web': {
@@ -569,7 +572,7 @@ async function main() {
   watchPrints();
   watching = true;
   try { package_ = await load(folder); } catch (error) { cannot(`the package does not load: ${error?.stack ?? error}`); }
-  if (!met) say(`Warning: the package has another module than the one of the finding, whose SHA-256 is ${facts.sha256}.`);
+  if (!met || wanted !== facts.sha256) say(`Warning: the package has another module than the one of the finding, whose SHA-256 is ${facts.sha256}.`);
   await play();
   watching = false;
   const now = snapshot();
