@@ -54,18 +54,9 @@ const ROWS: &[Row] = &[
         operation: "unescape",
         profile: Profile::Hostile,
         key: "result",
-        what: "The result holds QZKWHXBRTMPA, which was given to parse() two calls earlier, and 4 KiB around it. A valueOf inside the array let the memory grow while the glue was writing; the writes were lost, and what had been there came back.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-glue.parse("{\"resourceType\":\"Patient\",\"ssn\":\"QZKWHXBRTMPA\"}");
-const value = {
-  valueOf() {
-    memory.grow(1);                        // once; 64 KiB
-    return 65;
-  },
-};
-const result = glue.unescape([value, 66, 67]);
-// result: Uint8Array(3) [123, 34, 114], not [65, 66, 67]
+        what: "The result holds QZCANARYAAAA, which was given to parse() in the call before, and 4 KiB around it. A valueOf inside the array let the memory grow while the glue was writing; the writes were lost, and what had been there came back.",
+        js: r#"g.parse("{\"resourceType\":\"Patient\",\"ssn\":\"QZCANARYAAAA\"}");
+const a0 = g.unescape([{ valueOf() { memory.grow(1); return 65; } }, 66, 67]);
 "#,
         json: r#"{"version":1,"ops":[{"call":"parse","args":[{"text":"{\"resourceType\":\"Patient\",\"ssn\":\"\uf8ff\"}"}]},{"call":"unescape","args":[{"array":[{"valueOf":{"pages":1},"value":65},66,67]}]}]}"#,
         stack: "",
@@ -77,11 +68,9 @@ const result = glue.unescape([value, 66, 67]);
         profile: Profile::Json,
         key: "__wbg_ptr",
         what: "Object.assign with parsed JSON replaced the object's pointer by 1048600. len() believed it and returned 12591220, which is what stands there in the module's memory.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-const store = new glue.Store();
-Object.assign(store, JSON.parse('{"__wbg_ptr":1048600}'));
-store.len();                               // 12591220, not 0
+        js: r#"const a0 = new g.Store();
+Object.assign(a0, { [Object.keys(a0)[0]]: 1048600 });
+a0.len();
 "#,
         json: r#"{"version":1,"ops":[{"new":"Store","args":[]},{"assign":{"slot":0,"name":"__wbg_ptr","value":1048600}},{"call":"Store.len","this":0,"args":[]}]}"#,
         stack: "",
@@ -93,13 +82,9 @@ store.len();                               // 12591220, not 0
         profile: Profile::Hostile,
         key: "normalize",
         what: "An array-like whose length reads 1 and then 64 made the glue write 63 bytes behind its allocation. Two calls later normalize() trapped, and the same instance answered again.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-let reads = 0;
-const list = { 0: 255, get length() { return reads++ === 0 ? 1 : 64; } };
-glue.unescape(list);                       // writes behind a buffer of 1 byte
-try { glue.normalize("Anna"); } catch {}   // RuntimeError: unreachable
-glue.normalize("Anna");                    // "ANNA": the instance goes on
+        js: r#"g.unescape({ 0: 255, get length() { return next(1, 64); } });
+g.normalize("Anna");
+g.normalize("Anna");
 "#,
         json: r#"{"version":1,"ops":[{"call":"unescape","args":[{"lengths":[1,64],"items":[255]}]},{"call":"normalize","args":["Anna"]},{"call":"normalize","args":["Anna"]}]}"#,
         stack: "",
@@ -111,9 +96,7 @@ glue.normalize("Anna");                    // "ANNA": the instance goes on
         profile: Profile::Json,
         key: "text",
         what: "20 bytes of JSON made linear memory grow from 1.1 to 738 MiB in one call: the length is believed before a single item is read. It never shrinks again.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-glue.unescape(JSON.parse('{"length":200000000}'));
+        js: r#"g.unescape({ length: 200000000 });
 "#,
         json: r#"{"version":1,"ops":[{"call":"unescape","args":[{"object":{"length":200000000}}]}]}"#,
         stack: "",
@@ -125,7 +108,8 @@ glue.unescape(JSON.parse('{"length":200000000}'));
         profile: Profile::Json,
         key: "memory access out of bounds",
         what: "normalize(5) ends in a trap instead of a TypeError: the glue reads .length of a number and passes undefined on.",
-        js: "import * as glue from \"./glue_victim.js\";\n\nglue.normalize(5);                         // RuntimeError: memory access out of bounds\n",
+        js: r#"g.normalize(5);
+"#,
         json: r#"{"version":1,"ops":[{"call":"normalize","args":[5]}]}"#,
         stack: "RuntimeError: memory access out of bounds\n    at glue_victim.wasm.core::str::converts::from_utf8 (wasm://wasm/glue_victim.wasm-0041b2d6:wasm-function[118]:0x8c2f)\n    at glue_victim.wasm.normalize (wasm://wasm/glue_victim.wasm-0041b2d6:wasm-function[31]:0x1d07)\n    at normalize (glue_victim.js:212:18)",
         deployed: ["RuntimeError: memory access out of bounds", "RuntimeError: memory access out of bounds"],
@@ -136,11 +120,7 @@ glue.unescape(JSON.parse('{"length":200000000}'));
         profile: Profile::Json,
         key: "pages",
         what: "Each call takes 64 KiB and gives nothing back: 48 repetitions, all objects freed and collected, 18 pages became 66. The conversion throws after it has allocated.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-for (let i = 0; i < 48; i++) {
-  try { glue.normalize(JSON.parse('{"length":65536}')); } catch {}   // TypeError: arg.charCodeAt is not a function
-}
+        js: r#"g.normalize({ length: 65536 });
 "#,
         json: r#"{"version":1,"ops":[{"call":"normalize","args":[{"object":{"length":65536}}]}]}"#,
         stack: "TypeError: arg.charCodeAt is not a function\n    at passStringToWasm0 (glue_victim.js:88:26)\n    at normalize (glue_victim.js:210:22)",
@@ -152,9 +132,7 @@ for (let i = 0; i < 48; i++) {
         profile: Profile::Hostile,
         key: "normalize",
         what: "charCodeAt answers -1, the bytes that the glue writes are no UTF-8, and to_uppercase() walks on without end. The host was ended after 1 s.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-glue.normalize({ length: 3, charCodeAt: () => -1, slice: () => "" });
+        js: r#"g.normalize({ length: 3, charCodeAt: () => { return -1; }, slice: () => { return ""; } });
 "#,
         json: r#"{"version":1,"ops":[{"call":"normalize","args":[{"object":{"length":3,"charCodeAt":{"callback":{},"value":-1},"slice":{"callback":{},"value":""}}}]}]}"#,
         stack: "",
@@ -166,12 +144,10 @@ glue.normalize({ length: 3, charCodeAt: () => -1, slice: () => "" });
         profile: Profile::Typed,
         key: "id",
         what: "Two identifiers, U+D800 and U+DFFF, are the same one for the module: both arrive as U+FFFD, and the second patient overwrites the first.",
-        js: r#"import * as glue from "./glue_victim.js";
-
-const store = new glue.Store();
-store.set("\ud800", "A");
-store.set("\udfff", "B");
-store.get("\ud800");                       // "B"
+        js: r#"const a0 = new g.Store();
+a0.set("\ud800", "A");
+a0.set("\udfff", "B");
+a0.get("\ud800"); // "B"
 "#,
         json: r#"{"version":1,"ops":[{"new":"Store","args":[]},{"call":"Store.set","this":0,"args":[{"units":[55296]},"A"]},{"call":"Store.set","this":0,"args":[{"units":[57343]},"B"]},{"call":"Store.get","this":0,"args":[{"units":[55296]}]}]}"#,
         stack: "",
@@ -183,7 +159,8 @@ store.get("\ud800");                       // "B"
         profile: Profile::Typed,
         key: "micrograms",
         what: "4294967303 was taken as 7: the parameter is u32 inside, and the glue wraps what does not fit.",
-        js: "import * as glue from \"./glue_victim.js\";\n\nglue.dose(4294967303);                     // 7, not a RangeError\n",
+        js: r#"g.dose(4294967303);
+"#,
         json: r#"{"version":1,"ops":[{"call":"dose","args":[4294967303]}]}"#,
         stack: "",
         deployed: ["returned 7", "returned 7"],
@@ -193,8 +170,9 @@ store.get("\ud800");                       // "B"
         operation: "parse",
         profile: Profile::Typed,
         key: "parse",
-        what: "After parse() had returned and everything was freed and collected, QZFDLNVUYCJE of its argument was still in linear memory at 1,118,440, and a copy in upper case at 1,131,008.",
-        js: "import * as glue from \"./glue_victim.js\";\n\nglue.parse(\"{\\\"family\\\":\\\"QZFDLNVUYCJE\\\"}\");\n",
+        what: "After parse() had returned and everything was freed and collected, QZCANARYAAAA of its argument was still in linear memory at 1,118,440, and a copy in upper case at 1,131,008.",
+        js: r#"g.parse("{\"family\":\"QZCANARYAAAA\"}");
+"#,
         json: r#"{"version":1,"ops":[{"call":"parse","args":[{"text":"{\"family\":\"\uf8ff\"}"}]}]}"#,
         stack: "",
         deployed: ["two copies in memory", "two copies in memory"],

@@ -210,7 +210,8 @@ fn hosts(section: &Boundary) -> Markup {
                 } @else {
                     td.wide { (name(&host.layout)) @if !host.layout_reason.is_empty() { div.dim { (text(&cut(&host.layout_reason, 200))) } } }
                     td { @if host.counters_total > 0 { (bar(host.counters_reached, host.counters_total)) } @else { span.dim { "–" } } }
-                    td.num { (count(host.tapes)) } td.num { (short(host.tapes_per_cpu_second)) } td.num { (short(host.calls as f64)) } td.num { (count(host.instances)) }
+                    td.num { (counted(host.tapes as f64, &count(host.tapes))) } td.num { (counted(host.tapes_per_cpu_second, &short(host.tapes_per_cpu_second))) }
+                    td.num { (counted(host.calls as f64, &short(host.calls as f64))) } td.num { (counted(host.instances as f64, &count(host.instances))) }
                     td.num { @if host.deaths.is_empty() { span.dim { "0" } } @else { b.n.warn { (host.deaths.len()) } } }
                     td.num { @if host.replayed == 0 { span.dim { "–" } } @else { (count(host.confirmed)) " of " (count(host.replayed)) } }
                 }
@@ -242,11 +243,16 @@ fn hosts(section: &Boundary) -> Markup {
     } }
 }
 
+/// A dash where a host counted nothing: it only played findings again.
+fn counted(n: f64, words: &str) -> Markup {
+    html! { @if n == 0.0 { span.dim { "–" } } @else { (words) } }
+}
+
 fn findings(index: usize, section: &Boundary, link: &dyn Fn(&str) -> Option<String>) -> Markup {
     let (cards, lines) = shown(section);
     let mut explained = BTreeSet::new();
     html! { @if !section.cards.is_empty() {
-        h4 { "Findings" span.dim { " · " (plural(section.cards.len() as u64, "finding")) ", each with the shortest calls that show it" } }
+        h4 { "Findings" span.dim { " · " (plural(section.cards.len() as u64, "finding")) ", each with the shortest calls that show it; " code { "g" } " is the package, " code { "memory" } " the module's own" } }
         @for card in cards.iter().map(|at| &section.cards[*at]) {
             (crossing::card(card, section, &anchor(index), explained.insert(card.class.as_str()), link))
         }
