@@ -1,6 +1,7 @@
 //! Glue: the JavaScript between callers and a module. What it lets callers do, which numbers it passes on, and what it
 //! asks of its host; read without running it.
 
+pub mod capabilities;
 pub mod declarations;
 pub mod exports;
 pub mod module;

@@ -253,6 +253,12 @@ impl Package {
         Ok(surface)
     }
 
+    /// Every script of the package with its text, or why that cannot be read; of a single file, those that it reaches.
+    pub fn all_scripts(&self) -> Vec<(String, Result<String, String>)> {
+        let scripts = self.files.iter().map(|file| &file.path).filter(|path| is_script(path));
+        scripts.map(|path| (path.clone(), read_text(&self.root, path).map_err(|error| error.to_string()))).collect()
+    }
+
     fn declared(&self) -> Result<Surface, PackageError> {
         if matches!(self.glue, Glue::Raw | Glue::Wasi) || self.entry.is_none() {
             let (api, notes) = self.shape.api();

@@ -1,5 +1,6 @@
 //! What a package's `.d.ts` files let callers do: exports, classes, and what Emscripten's factories resolve to.
 
+mod merge;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,7 @@ mod tests;
 use crate::api::{Api, Kind, Operation, Param, Range, Type, id};
 use crate::glue::ranges;
 use crate::glue::syntax::{self, SyntaxError};
+use merge::{beside, candidates, merged, overloads, union};
 use source::{Declared, Export, Member, MemberKind, Raw, RawParam, Signature, Source};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -826,89 +828,4 @@ enum Kind2 {
     New,
     Static,
     Method,
-}
-
-fn overloads(
-    members: &[(usize, Member)],
-    wanted: impl Fn(&MemberKind) -> bool,
-    name: Option<(&str, bool)>,
-) -> Vec<(usize, Signature)> {
-    let same = |member: &Member| {
-        !member.private && name.is_none_or(|(name, is_static)| member.name == name && member.is_static == is_static)
-    };
-    let all = members.iter().filter(|(_, member)| same(member) && wanted(&member.kind));
-    let all = all.filter_map(|(file, member)| match &member.kind {
-        MemberKind::Construct(signature) | MemberKind::Method(signature) => Some((*file, signature.clone())),
-        _ => None,
-    });
-    all.collect()
-}
-
-/// Overloads as one signature: a parameter takes what it takes in any of them.
-fn merged(signatures: &[Signature]) -> Option<Signature> {
-    let (head, more) = signatures.split_first()?;
-    let mut all = head.clone();
-    for other in more.iter().take(STEPS_MAX) {
-        for (at, param) in other.params.iter().enumerate() {
-            match all.params.get_mut(at) {
-                Some(known) => {
-                    known.optional |= param.optional;
-                    known.ty = either(known.ty.clone(), &param.ty);
-                }
-                None => all.params.push(RawParam { optional: true, ..param.clone() }),
-            }
-        }
-        for param in all.params.iter_mut().skip(other.params.len()) {
-            param.optional = true;
-        }
-        all.result = either(all.result, &other.result);
-        all.documented.extend(other.documented.clone());
-    }
-    Some(all)
-}
-
-fn either(known: Raw, more: &Raw) -> Raw {
-    let mut parts = match known {
-        Raw::Union(parts) => parts,
-        one => vec![one],
-    };
-    parts.push(more.clone());
-    Raw::Union(parts)
-}
-
-/// A union without repetitions; one part stands for itself, and with anything among them it is anything.
-fn union(parts: Vec<Type>) -> Type {
-    let mut flat: Vec<Type> = Vec::new();
-    for part in parts {
-        let inner = match part {
-            Type::Union(inner) => inner,
-            other => vec![other],
-        };
-        for one in inner {
-            if !flat.contains(&one) {
-                flat.push(one);
-            }
-        }
-    }
-    if flat.is_empty() || flat.contains(&Type::Any) {
-        return Type::Any;
-    }
-    if flat.len() == 1 { flat.remove(0) } else { Type::Union(flat) }
-}
-
-fn beside(from: &str, specifier: &str, text: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
-    candidates(from, specifier).into_iter().find(|name| text(name).is_some())
-}
-
-/// Files that a relative import may mean, likeliest first.
-fn candidates(from: &str, specifier: &str) -> Vec<String> {
-    let Some(path) = crate::package::join(from, specifier) else { return Vec::new() };
-    let bases = [".js", ".mjs", ".cjs", ".d.ts", ".ts"].iter().find_map(|end| path.strip_suffix(end));
-    let base = bases.unwrap_or(&path).to_owned();
-    let mut all = vec![format!("{base}.d.ts"), format!("{base}.d.mts"), format!("{base}.d.cts")];
-    if base != path {
-        all.push(format!("{path}.d.ts"));
-    }
-    all.push(format!("{path}/index.d.ts"));
-    all
 }
