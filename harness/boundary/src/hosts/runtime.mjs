@@ -57,6 +57,7 @@ export function createRuntime(environment) {
   let stackPointer = null;
   let evaluator = null;
   let counterMemory = null;
+  let collect = null; // of counters in globals
   let pagesNow = 0; // bytes of memory
   let owners; // canary number -> operation that was given it
   let collisions; // texts with lone surrogates and their results
@@ -248,6 +249,10 @@ export function createRuntime(environment) {
   /** The shim has seen an instance: counters get their sentinels before anything else runs. */
   function instantiated() {
     made++;
+    fillSentinels();
+    if (pkg !== null) rebind();
+  }
+  function fillSentinels() {
     if (chosen < 0) return;
     const build = config.builds[chosen];
     const counters = build.layout === 'memory' ? shim.exports.__autoclave_memory : build.layout === 'tail' ? shim.memory : null;
@@ -292,23 +297,7 @@ export function createRuntime(environment) {
     collisions = new s.M();
     tapeOf = [];
     objects = new s.WM();
-    memory = shim.memory;
-    pagesNow = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
-    stackPointer = null;
-    counterMemory = null;
-    if (chosen >= 0 && shim.exports !== null) {
-      const build = config.builds[chosen];
-      if (build.stack_pointer !== null && build.stack_pointer !== undefined) stackPointer = shim.exports[build.stack_pointer] ?? null;
-      counterMemory = build.layout === 'memory' ? shim.exports.__autoclave_memory ?? null : build.layout === 'tail' ? memory : null;
-      if (seen === null || seen.length !== build.counters) seen = new s.U8(build.counters);
-      if (counterMemory !== null) {
-        if (evaluators[chosen] !== undefined) {
-          evaluator = s.instanceExports(new s.Wasm.Instance(evaluators[chosen], { env: { memory: counterMemory } }));
-          evaluator.clear();
-        }
-        s.bytesSet(countersBytes(), seen, build.seen);
-      } else if (build.layout === 'globals') collectGlobals(null);
-    }
+    bind();
     const list = config.api.operations;
     for (let at = 0; at < list.length; at++) {
       const operation = s.mapGet(operations, list[at].id);
@@ -321,6 +310,35 @@ export function createRuntime(environment) {
         operation.target = s.isObject(operation.holder) ? s.read(operation.holder, operation.member) : undefined;
       }
     }
+  }
+  /** Memory and counters of the shim's last instance are the ones in use. */
+  function bind() {
+    memory = shim.memory;
+    pagesNow = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
+    stackPointer = null;
+    counterMemory = evaluator = collect = null;
+    if (chosen >= 0 && shim.exports !== null) {
+      const build = config.builds[chosen];
+      if (build.stack_pointer !== null && build.stack_pointer !== undefined) stackPointer = shim.exports[build.stack_pointer] ?? null;
+      counterMemory = build.layout === 'memory' ? shim.exports.__autoclave_memory ?? null : build.layout === 'tail' ? memory : null;
+      if (seen === null || seen.length !== build.counters) seen = new s.U8(build.counters);
+      if (counterMemory !== null) {
+        if (evaluators[chosen] !== undefined) {
+          evaluator = s.instanceExports(new s.Wasm.Instance(evaluators[chosen], { env: { memory: counterMemory } }));
+          evaluator.clear();
+        }
+        s.bytesSet(countersBytes(), seen, build.seen);
+      } else if (build.layout === 'globals') {
+        collect = shim.exports.__autoclave_collect;
+        collectGlobals(null);
+      }
+    }
+  }
+  /** Glue has made itself a new instance while a tape runs: what the old one counted is read first. */
+  function rebind() {
+    if ((batchFlags & EVALUATE) !== 0 && !quiet) evaluate();
+    saveSeen();
+    bind();
   }
   function saveSeen() {
     if (counterMemory === null || seen === null || chosen < 0) return;
@@ -342,7 +360,6 @@ export function createRuntime(environment) {
   /** Counters in globals: read, cleared, compared here. */
   function collectGlobals(found) {
     const build = config.builds[chosen];
-    const collect = shim.exports.__autoclave_collect;
     for (let at = 0; 4 * at < build.counters; at++) {
       let word = collect(at);
       if (word === 0 || found === null) continue;
@@ -363,7 +380,7 @@ export function createRuntime(environment) {
       // More than the list holds are counted, and seen, but not told.
       const list = new s.DV(s.memoryBuffer(counterMemory), build.list, 8 * s.min(count, build.list_max));
       for (let at = 0; 8 * at < list.byteLength; at++) into[at] = [getUint32(list, 8 * at, true), getUint32(list, 8 * at + 4, true) & 255];
-    } else if (chosen >= 0 && config.builds[chosen].layout === 'globals') {
+    } else if (collect !== null) {
       const found = [];
       collectGlobals(found);
       if (found.length > 0) tell().new = found;
@@ -371,7 +388,7 @@ export function createRuntime(environment) {
   }
   function clearCounters() {
     if (evaluator !== null) evaluator.clear();
-    else if (chosen >= 0 && config.builds[chosen].layout === 'globals') collectGlobals(null);
+    else if (collect !== null) collectGlobals(null);
   }
   function tell() {
     told ??= { tape: place, new: [], outcomes_new: [], sightings: [], outcomes: [], after: [] };
@@ -539,7 +556,7 @@ export function createRuntime(environment) {
       error = thrown;
     }
     const bytesAfter = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
-    if (bytesAfter !== bytesBefore) {
+    if (bytesAfter !== bytesBefore && shim.instances === call.instances) {
       pagesNow = bytesAfter;
       const pages = (bytesAfter - bytesBefore) / PAGE - (grown - grownBefore);
       if (pages >= 16 && pages * PAGE > 1000 * tapeBytes) {
@@ -568,6 +585,7 @@ export function createRuntime(environment) {
   }
 
   function judgeStack(operation, before, how) {
+    if (stackPointer === null || shim.instances !== current.instances) return;
     const after = s.globalValue(stackPointer);
     if (after !== before) sight('stack', operation, how, `the shadow stack pointer is ${after} after ${operation.name} ${how}, ${before} before`);
   }
