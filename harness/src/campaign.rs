@@ -10,6 +10,7 @@ mod facts;
 mod faults;
 mod findings;
 mod fuzz;
+mod glue;
 mod home;
 mod inputs;
 mod list;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Conform(flags) => conform::run(&flags, arguments),
         Command::Limits(flags) => contract::run(&flags, arguments),
         Command::Ct(flags) => secrets::run(&flags, arguments),
+        Command::Boundary(flags) => glue::run(&flags, arguments),
         Command::Replay(flags) => replay::run(&flags, arguments),
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),

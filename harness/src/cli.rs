@@ -2,6 +2,7 @@
 
 use crate::limits::{Overrides, Profile};
 use crate::target::{self, Allowed, Reading};
+use autoclave_boundary::wire::Glue;
 use autoclave_formats::rules::Policy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ pub enum Command {
     Limits(Pressed),
     /// Compare the work of targets between secrets: branches, addresses and operands that depend on one
     Ct(Ct),
+    /// Drive packages through their own JavaScript glue in Node and browsers: values that it converts wrongly, memory that it
+    /// leaks or shows, traps, powers that it uses
+    Boundary(Boundary),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
     Cmin(OneTarget),
     /// Reduce one input to the smallest that keeps its outcome
@@ -271,6 +275,77 @@ pub struct Pressed {
     pub limits: LimitFlags,
 }
 
+/// Flags of `boundary`.
+#[derive(Debug, Clone, Args)]
+pub struct Boundary {
+    /// Targets by name, folders of packages, package.tgz files, or .wasm files; none = every target with glue
+    pub targets: Vec<String>,
+    /// Hosts: the first searches, the others play its findings and its corpus again
+    #[arg(long = "host", value_enum, value_delimiter = ',', default_value = "node")]
+    pub hosts: Vec<HostName>,
+    /// Values that are given: those that the declarations allow, those that JSON.parse can give, live objects too
+    #[arg(long = "profile", value_parser = values, value_delimiter = ',', default_value = "typed,json,hostile")]
+    pub profiles: Vec<autoclave_boundary::tape::Profile>,
+    /// Processor time of the search on each package: 30s, 10m
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub time: Duration,
+    /// Search this many tapes instead: the same seed then finds the same
+    #[arg(long)]
+    pub tapes: Option<u64>,
+    /// Play one tape (a file of a report's artifacts) and say what it does, instead of searching
+    #[arg(long, value_name = "FILE")]
+    pub tape: Option<PathBuf>,
+    /// The module that is meant, where a package has several
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<String>,
+    /// Search without looking into the module: no counters, no words of it, no seeds (a control for comparison)
+    #[arg(long)]
+    pub blind: bool,
+    /// Leave out the collected corpus and the committed seeds
+    #[arg(long)]
+    pub no_seeds: bool,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-boundary)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// Where tapes run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum HostName {
+    /// Node, a child process.
+    Node,
+    /// Chromium, headless; tapes run in a dedicated worker.
+    Chromium,
+}
+
+impl HostName {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    /// Whether it loads that kind of glue.
+    pub fn loads(self, glue: Glue) -> bool {
+        match self {
+            Self::Node => true,
+            // No `require`, no files.
+            Self::Chromium => !matches!(glue, Glue::BindgenNodejs | Glue::Wasi),
+        }
+    }
+}
+
 /// Flags of `ct`.
 #[derive(Debug, Clone, Args)]
 pub struct Ct {
@@ -319,6 +394,16 @@ pub struct Ct {
     /// Limits.
     #[command(flatten)]
     pub limits: LimitFlags,
+}
+
+fn values(text: &str) -> Result<autoclave_boundary::tape::Profile, String> {
+    use autoclave_boundary::tape::Profile;
+    match text {
+        "typed" => Ok(Profile::Typed),
+        "json" => Ok(Profile::Json),
+        "hostile" => Ok(Profile::Hostile),
+        _ => Err("profiles are typed, json and hostile".to_owned()),
+    }
 }
 
 fn declared(text: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! One question each, asked of an execution; one table that lists them. Every oracle names a canary that it must catch
 //! and the repaired twin that it must pass, and `selftest` holds it to that.
 
+mod boundary;
 mod complexity;
 mod constant_time;
 mod contract;
@@ -45,6 +46,8 @@ pub enum Asked {
     OfGrowth,
     /// Of entries that handle a secret, by the room `constant_time`; what is expected is ground truth, not outcomes.
     OfSecrets,
+    /// Of a package as a whole, through its glue; what is expected of its canaries are classes, not outcomes.
+    OfGlue,
 }
 
 impl Oracle {
@@ -52,7 +55,7 @@ impl Oracle {
     pub fn judge(&self, case: &Case<'_>) -> Option<String> {
         match self.asked {
             Asked::OfExecutions(judge) => judge(case),
-            Asked::OfContracts | Asked::OfGrowth | Asked::OfSecrets => None,
+            Asked::OfContracts | Asked::OfGrowth | Asked::OfSecrets | Asked::OfGlue => None,
         }
     }
 }
@@ -65,10 +68,13 @@ pub struct Canary {
     pub manifest: &'static str,
     /// `module.wat`.
     pub wat: &'static str,
+    /// Files of its glue: name and contents.
+    pub glue: &'static [(&'static str, &'static str)],
 }
 
 /// All oracles, in the order in which they are asked.
-pub static ALL: &[Oracle] = &[crash::ORACLE, contract::ORACLE, complexity::ORACLE, constant_time::ORACLE];
+pub static ALL: &[Oracle] =
+    &[crash::ORACLE, contract::ORACLE, complexity::ORACLE, constant_time::ORACLE, boundary::ORACLE];
 
 /// The first oracle that calls the case a finding, and its title.
 pub fn ask(case: &Case<'_>) -> Option<(&'static Oracle, String)> {
@@ -92,6 +98,7 @@ macro_rules! embedded {
             name: $name,
             manifest: include_str!(concat!("../../../targets/", $name, "/target.toml")),
             wat: include_str!(concat!("../../../targets/", $name, "/module.wat")),
+            glue: &[],
         }
     };
 }

@@ -1,6 +1,7 @@
 //! What a package lets its callers do: operations with their parameters, as its `.d.ts`, its glue and its module say.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Everything that can be called.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -124,8 +125,81 @@ impl Api {
     }
 }
 
+impl Operation {
+    /// As a declaration: `parse(text: string): Patient`.
+    pub fn signature(&self) -> String {
+        let param = |param: &Param| format!("{}{}: {}", param.name, if param.optional { "?" } else { "" }, param.ty);
+        let params: Vec<String> = self.params.iter().map(param).collect();
+        match self.kind {
+            Kind::Getter => format!("get {}: {}", self.name, self.result),
+            Kind::Setter => format!("set {}({})", self.name.trim_end_matches('='), params.join(", ")),
+            Kind::Constructor => format!("new {}({})", self.member, params.join(", ")),
+            Kind::Function | Kind::Static | Kind::Method => {
+                format!("{}({}): {}", self.name, params.join(", "), self.result)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Type::Undefined => f.write_str("void"),
+            Type::Null => f.write_str("null"),
+            Type::Boolean => f.write_str("boolean"),
+            Type::Number => f.write_str("number"),
+            Type::Bigint => f.write_str("bigint"),
+            Type::String => f.write_str("string"),
+            Type::Bytes(name) | Type::Object(name) => f.write_str(name),
+            Type::Array(of) => match **of {
+                Type::Union(_) => write!(f, "({of})[]"),
+                _ => write!(f, "{of}[]"),
+            },
+            Type::Record(fields) => {
+                f.write_str("{ ")?;
+                for (name, ty, optional) in fields {
+                    write!(f, "{name}{}: {ty}; ", if *optional { "?" } else { "" })?;
+                }
+                f.write_str("}")
+            }
+            Type::Function => f.write_str("Function"),
+            Type::Promise(of) => write!(f, "Promise<{of}>"),
+            Type::Union(types) => {
+                for (at, ty) in types.iter().enumerate() {
+                    write!(f, "{}{ty}", if at > 0 { " | " } else { "" })?;
+                }
+                Ok(())
+            }
+            Type::Symbol => f.write_str("symbol"),
+            Type::Any => f.write_str("any"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_read_as_declarations() {
+        let param = |name: &str, ty, optional| Param { name: name.into(), ty, optional, range: None };
+        let text = Type::Union(vec![Type::String, Type::Undefined]);
+        let operation = Operation {
+            id: id("Store.set"),
+            name: "Store.set".into(),
+            kind: Kind::Method,
+            class: Some("Store".into()),
+            member: "set".into(),
+            params: vec![
+                param("keys", Type::Array(Box::new(text)), false),
+                param("raw", Type::Bytes("Uint8Array".into()), true),
+            ],
+            result: Type::Promise(Box::new(Type::Undefined)),
+            consumes_this: false,
+        };
+        assert_eq!(operation.signature(), "Store.set(keys: (string | void)[], raw?: Uint8Array): Promise<void>");
+    }
+
     #[test]
     fn ids_are_fnv_1a() {
         // Vectors of the algorithm's authors.

@@ -8,11 +8,15 @@ use crate::tape::{Op, Profile, Tape, shrink};
 use crate::wire::{Hello, Sighting, flags};
 
 /// Tapes that are tried to make one smaller.
-const QUESTIONS_MAX: u32 = 240;
+const QUESTIONS_MAX: u32 = 160;
 /// The same where each costs a host its life.
 const QUESTIONS_OF_DEATHS_MAX: u32 = 8;
 /// Classes that show on instrumented modules only: the plain one does not export its stack pointer, and has no counters.
 const INSTRUMENTED: &[&str] = &["stack", "counters"];
+
+/// Classes that only show when the dear questions are asked: a tape is played again and again, garbage collected, memory
+/// searched.
+const DEEP: &[&str] = &["leak", "residue", "late", "prototype"];
 
 /// What a find is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,17 +69,17 @@ impl Player {
         Self { start, host: None, number: 0 }
     }
 
-    /// Plays a tape, with all questions asked.
+    /// Plays a tape in a fresh instance; `more` are flags beside those that this takes.
     ///
     /// # Errors
     /// No host starts.
-    pub fn play(&mut self, tape: &Tape) -> Result<Played, String> {
+    pub fn play(&mut self, tape: &Tape, more: u8) -> Result<Played, String> {
         let host = match &mut self.host {
             Some(host) => host,
             none => none.insert((self.start)(&[])?),
         };
         self.number += 1;
-        let flags = flags::FRESH | flags::DEEP | flags::OUTCOMES | flags::EVALUATE;
+        let flags = flags::FRESH | more;
         let batch = Batch { number: self.number, flags, tapes: vec![tape.to_bytes()] };
         match host.send(&batch).and_then(|()| host.receive()) {
             Ok(ran) => {
@@ -101,7 +105,9 @@ impl Player {
     /// No host starts.
     pub fn shows(&mut self, tape: &Tape, wanted: &Sighting) -> Result<Option<Sighting>, String> {
         let same = |seen: &Sighting| seen.fault() == wanted.fault();
-        let (sightings, outcomes) = match self.play(tape)? {
+        let deep = if DEEP.contains(&wanted.class.as_str()) { flags::DEEP } else { 0 };
+        let forged = if wanted.class == "forged" { flags::OUTCOMES } else { 0 };
+        let (sightings, outcomes) = match self.play(tape, deep | forged)? {
             Played::Ended { sightings, outcomes } => (sightings, outcomes),
             Played::Died(death) => {
                 let sighting = died(wanted.operation, &death);
@@ -137,7 +143,7 @@ impl Player {
     fn is_believed(&mut self, tape: &Tape, with: &[String]) -> Result<bool, String> {
         let kept = |op: &Op| !matches!(op, Op::Assign { .. });
         let without = Tape { ops: tape.ops.iter().filter(|op| kept(op)).cloned().collect() };
-        let Played::Ended { outcomes, .. } = self.play(&without)? else { return Ok(true) };
+        let Played::Ended { outcomes, .. } = self.play(&without, flags::OUTCOMES)? else { return Ok(true) };
         let with: Vec<&String> =
             tape.ops.iter().zip(with).filter(|(op, _)| kept(op)).map(|(_, outcome)| outcome).collect();
         Ok(outcomes.iter().ne(with))
@@ -154,7 +160,7 @@ pub fn disagree(one: &mut Player, other: &mut Player, tape: &Tape) -> Result<Opt
         // That it dies is a finding of its own; what came before is not known.
         Played::Died(_) => Vec::new(),
     };
-    let (one, other) = (outcomes(one.play(tape)?), outcomes(other.play(tape)?));
+    let (one, other) = (outcomes(one.play(tape, flags::OUTCOMES)?), outcomes(other.play(tape, flags::OUTCOMES)?));
     if one.is_empty() || other.is_empty() {
         return Ok(None);
     }

@@ -64,6 +64,9 @@ pub fn run(flags: &cli::Selftest, arguments: &[String]) -> anyhow::Result<u8> {
 
 /// One row for each planted flaw: caught in the canary, and passed in the same entry of the twin.
 pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary) -> Result<Vec<Check>, HarnessError> {
+    if matches!(oracle.asked, Asked::OfGlue) {
+        return super::glue::qualify(oracle, canary, twin);
+    }
     let (canary, twin) = (load(canary)?, load(twin)?);
     if !matches!(oracle.asked, Asked::OfExecutions(_)) {
         let entries: Vec<(&String, &String)> = canary.manifest.expect.iter().collect();

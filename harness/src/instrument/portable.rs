@@ -111,6 +111,11 @@ pub fn build(name: &str, wasm: &[u8], place: Place) -> Result<Portable, HarnessE
     Ok(Portable { wasm: instrumented.wasm.clone(), build, evaluator, instrumented })
 }
 
+/// Pages that the module's first memory begins with; none where it has no memory, or is no module.
+pub fn initial_pages(wasm: &[u8]) -> Option<u64> {
+    Module::parse("", wasm).ok()?.memories.first().map(|memory| memory.initial)
+}
+
 /// Index of the memory with the tail, and the address of its first byte.
 pub(super) fn tail(name: &str, module: &Module) -> Result<(u32, u64), HarnessError> {
     let plain = |memory: &wasmparser::MemoryType| {

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,8 @@ impl Node {
 /// A running child.
 pub struct NodeHost {
     child: Child,
-    stdin: Option<ChildStdin>,
+    /// Frames on their way to a thread that writes them: a child that hangs does not read, and must not hold us up.
+    stdin: Option<Sender<Vec<u8>>>,
     answers: Receiver<Result<(u8, Vec<u8>), String>>,
     said: Arc<Mutex<Vec<u8>>>,
     ended: Arc<AtomicBool>,
@@ -125,7 +126,7 @@ impl NodeHost {
             let said = said.clone();
             std::thread::spawn(move || listen(pipe, &said));
         }
-        let stdin = child.stdin.take();
+        let stdin = child.stdin.take().map(writer);
         let mut host = Self {
             child,
             stdin,
@@ -158,14 +159,14 @@ impl NodeHost {
     }
 
     fn write(&mut self, kind: u8, payload: &[u8]) -> Result<(), Death> {
-        let Some(stdin) = &mut self.stdin else { return Err(Death::Exit("node has ended".to_owned())) };
-        let mut head = (payload.len() as u32).to_le_bytes().to_vec();
-        head.push(kind);
-        let written = stdin.write_all(&head).and_then(|()| stdin.write_all(payload)).and_then(|()| stdin.flush());
-        if written.is_err() {
-            return Err(self.ended("node took no more input"));
+        let mut framed = Vec::with_capacity(5 + payload.len());
+        framed.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        framed.push(kind);
+        framed.extend_from_slice(payload);
+        match &self.stdin {
+            Some(stdin) if stdin.send(framed).is_ok() => Ok(()),
+            _ => Err(self.ended("node took no more input")),
         }
-        Ok(())
     }
 
     /// Waits for a frame that long, and for that much processor time.
@@ -268,6 +269,19 @@ impl Drop for NodeHost {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A thread that writes what it is sent, until the child takes no more.
+fn writer(mut pipe: ChildStdin) -> Sender<Vec<u8>> {
+    let (sender, frames) = channel::<Vec<u8>>();
+    std::thread::spawn(move || {
+        while let Ok(frame) = frames.recv() {
+            if pipe.write_all(&frame).and_then(|()| pipe.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
 }
 
 /// One frame, or why there is none: empty where the child has closed its end.

@@ -1,0 +1,441 @@
+//! `boundary`: packages are driven through their own glue, in the hosts that they are deployed to. What is found is
+//! played again on the module as it is deployed, made small, and comes with a file that shows it without this tool.
+
+mod judging;
+mod qualify;
+mod tell;
+
+use super::facts;
+use super::home::Home;
+use super::inputs;
+use super::questions;
+use super::run_folder::RunFolder;
+use crate::cli::{self, HostName};
+use crate::corpus::Store;
+use crate::executors::Engine;
+use crate::instrument::dictionary;
+use crate::instrument::portable::{self, Allocator, Portable};
+use crate::oracles;
+use crate::target::{BuildKind, MANIFEST_FILE, Manifest, TARGETS_FOLDER};
+use autoclave_boundary::fuzz::{self, Guidance};
+use autoclave_boundary::hosts::chromium::Chromium;
+use autoclave_boundary::hosts::node::{Node, NodeHost};
+use autoclave_boundary::hosts::{Host, HostLimits, Setup};
+use autoclave_boundary::judge::Player;
+use autoclave_boundary::package::{Package, Surface};
+use autoclave_boundary::tape::{Seeds, TAPE_BYTES_MAX, Tape};
+use autoclave_boundary::wire::{Config, Glue};
+use autoclave_reports::boundary as rows;
+use autoclave_reports::record::{NotTested, Scope};
+use autoclave_reports::{TargetRecord, Verdict};
+use judging::Judging;
+pub use qualify::qualify;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The oracle's name.
+const ORACLE: &str = "boundary";
+/// Linear memory may grow to that many pages beyond its initial ones: 16 MiB tell growth from a leak.
+const PAGES_MORE: u32 = 256;
+/// Tapes until an instance is replaced: a fresh one takes as long as a hundred calls.
+const TAPES_PER_INSTANCE: u32 = 500;
+/// Seeds that flow into texts and bytes.
+const SEEDS_MAX: usize = 400;
+/// Longest of them, bytes.
+const SEED_BYTES_MAX: usize = 4096;
+/// Words of the module that flow into texts and bytes.
+const WORDS_MAX: usize = 2000;
+/// Findings that are judged; the rest is counted.
+const JUDGED_MAX: usize = 120;
+/// How often people are told how a search goes on.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// Tapes that two hosts must agree on.
+const COMPARED_MAX: usize = 400;
+
+/// One package to drive, as a name on the command line means it.
+struct Asked {
+    /// As it was written.
+    which: String,
+    name: String,
+    about: String,
+    format: Option<String>,
+    /// Where the same module lies with glue for different hosts, best first; one where only one is known.
+    flavours: Vec<Opened>,
+}
+
+/// A package and what can be called in it.
+#[derive(Debug)]
+struct Opened {
+    package: Package,
+    surface: Surface,
+}
+
+/// Drives and reports.
+pub fn run(flags: &cli::Boundary, arguments: &[String]) -> anyhow::Result<u8> {
+    let run = questions::Run {
+        command: "boundary",
+        arguments,
+        oracles: |asked| matches!(asked, oracles::Asked::OfGlue),
+        seed: flags.seed,
+        jobs: Some(1),
+        fail_on: flags.fail_on,
+        format: flags.format,
+        out: flags.out.as_deref(),
+        say,
+    };
+    questions::run(
+        &run,
+        |home| choose(home, flags),
+        |home, _: &Engine, asked, folder| drive(home, flags, asked, folder),
+    )
+}
+
+/// The packages that the words mean, and what cannot be driven.
+fn choose(home: &Home, flags: &cli::Boundary) -> anyhow::Result<(Vec<Asked>, Vec<NotTested>)> {
+    let meant = |manifest: &Manifest| manifest.oracle.is_none() && !manifest.build.on_demand && has_glue(manifest);
+    let (names, mut not_tested) = questions::names(home, &flags.targets, meant)?;
+    if names.is_empty() && not_tested.is_empty() {
+        anyhow::bail!(
+            "no target here has glue that is built (`glue` in [build] of target.toml): name a package's folder, a package.tgz, or a .wasm file"
+        );
+    }
+    let mut asked = Vec::new();
+    for which in names {
+        match open(home, &which, flags) {
+            Ok(package) => asked.push(package),
+            Err(reason) if Path::new(&which).exists() || facts::is_target(home, &which) => not_tested.push(NotTested {
+                what: which,
+                reason: format!("{reason:#}"),
+                remedy: "cargo xtask build builds glue; `--entry` and `--module` say which files are meant".into(),
+                scope: Scope::Asked,
+            }),
+            Err(reason) => return Err(reason),
+        }
+    }
+    Ok((asked, not_tested))
+}
+
+/// Opens what a word means: a package on disk, or what a target was built as.
+fn open(home: &Home, which: &str, flags: &cli::Boundary) -> anyhow::Result<Asked> {
+    let path = Path::new(which);
+    let file_name = || path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    if !facts::is_target(home, which) || path.extension().is_some() {
+        anyhow::ensure!(path.exists(), "{which}: there is no such package, file or target");
+        let opened = opened(path, flags)?;
+        let name = if path.is_dir() { opened.package.name.clone() } else { file_name() };
+        let about = format!("package {}", opened.package.name);
+        return Ok(Asked { which: which.into(), name, about, format: None, flavours: vec![opened] });
+    }
+    let folder = home.root.join(TARGETS_FOLDER).join(which);
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    let built = home.state().join("build").join(which).join("pkg");
+    let mut flavours = Vec::new();
+    for place in [built.join("nodejs"), built.join("web"), built.join("bundler"), built.clone()] {
+        let has_files = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| entry.path().is_file())
+        };
+        if has_files(&place) {
+            flavours.push(opened(&place, flags)?);
+        }
+    }
+    anyhow::ensure!(!flavours.is_empty(), "{which}: its glue is not built");
+    Ok(Asked { which: which.into(), name: which.into(), about: manifest.about, format: manifest.format, flavours })
+}
+
+fn opened(path: &Path, flags: &cli::Boundary) -> anyhow::Result<Opened> {
+    let package = Package::open_with(path, flags.module.as_deref())?;
+    let surface = package.api()?;
+    Ok(Opened { package, surface })
+}
+
+/// Whether glue is built for such a target.
+fn has_glue(manifest: &Manifest) -> bool {
+    !manifest.build.glue.is_empty() || manifest.build.kind == BuildKind::Npm
+}
+
+/// Tells people now and then how a search goes on.
+fn progress(name: &str) -> impl FnMut(&fuzz::Search) -> bool {
+    let name = cli::printable_name(name);
+    let (mut last, mut deaths) = (Instant::now(), 0);
+    move |search| {
+        for death in &search.deaths[deaths..] {
+            eprintln!("{name}: {}", cli::printable_name(death));
+        }
+        deaths = search.deaths.len();
+        if last.elapsed() >= PROGRESS {
+            last = Instant::now();
+            let (tapes, finds) = (autoclave_reports::words::count(search.tapes), search.finds.len());
+            eprintln!(
+                "{name}: {tapes} tapes, {} in the corpus, {} counters, {finds} sightings",
+                search.corpus.len(),
+                search.reached()
+            );
+        }
+        false
+    }
+}
+
+/// Tapes that were collected.
+fn tapes_of(store: &mut Store) -> anyhow::Result<Vec<Tape>> {
+    // What an older version wrote, or somebody else, is left alone.
+    Ok(store.import()?.iter().filter_map(|bytes| Tape::from_bytes(bytes).ok()).collect())
+}
+
+/// What a module's own words, the corpora and its dictionary give to texts and bytes.
+fn seeds(home: &Home, flags: &cli::Boundary, asked: &Asked, wasm: &[u8]) -> anyhow::Result<Seeds> {
+    let mut seeds = Seeds::default();
+    if flags.blind {
+        return Ok(seeds);
+    }
+    seeds.words = dictionary::tokens(wasm);
+    seeds.words.truncate(WORDS_MAX);
+    if flags.no_seeds {
+        return Ok(seeds);
+    }
+    let formats: Vec<&str> = match &asked.format {
+        Some(format) => vec![format.as_str()],
+        None => vec!["fhir-json", "hl7v2"],
+    };
+    for format in formats {
+        let mut inputs = inputs::seeds(home, Some(format), &Default::default())?;
+        inputs.retain(|input| input.len() <= SEED_BYTES_MAX);
+        inputs.truncate(SEEDS_MAX);
+        seeds.texts.extend(inputs.iter().map(|input| String::from_utf8_lossy(input).encode_utf16().collect()));
+        seeds.bytes.extend(inputs);
+        if let Ok(words) = inputs::dictionary_of(home, format) {
+            seeds.words.extend(words);
+        }
+    }
+    Ok(seeds)
+}
+
+/// What hosts are started with: `portables` are the instrumented builds, none for the module as it is deployed.
+fn setup(seed: u64, opened: &Opened, portables: &[Portable]) -> Setup {
+    let Opened { package, surface } = opened;
+    let config = Config {
+        protocol: 1,
+        glue: package.glue,
+        root: package.root.to_string_lossy().into_owned(),
+        entry: package.entry.clone(),
+        module: package.module.file.clone(),
+        sha256: package.module.sha256.clone(),
+        builds: portables.iter().map(|portable| portable.build.clone()).collect(),
+        api: surface.api.clone(),
+        pages_max: pages_max(&package.module.bytes),
+        tapes_per_instance: TAPES_PER_INSTANCE,
+        allowed: package.narrowing.allow.capabilities.clone(),
+        flows: flows(&package.narrowing.flows),
+        seed,
+    };
+    Setup {
+        config,
+        modules: portables.iter().map(|portable| portable.wasm.clone()).collect(),
+        evaluators: portables.iter().map(|portable| portable.evaluator.clone()).collect(),
+        seen: Vec::new(),
+        limits: HostLimits::default(),
+    }
+}
+
+/// Pages that memory may have: some more than it begins with.
+fn pages_max(wasm: &[u8]) -> u32 {
+    let initial = portable::initial_pages(wasm).unwrap_or(0);
+    u32::try_from(initial).unwrap_or(u32::MAX).saturating_add(PAGES_MORE).min(1 << 16)
+}
+
+/// Whether the module's allocator leaves pages alone that it did not ask for: Rust's does, with which wasm-bindgen comes.
+fn allocator(glue: Glue) -> Allocator {
+    match glue {
+        Glue::BindgenNodejs | Glue::BindgenWeb | Glue::BindgenBundler => Allocator::AsksFirst,
+        _ => Allocator::Unknown,
+    }
+}
+
+/// Starts a host of that kind with `setup`, as often as it is asked.
+fn starter(host: HostName, setup: Setup) -> Result<Box<fuzz::Start<'static>>, String> {
+    Ok(match host {
+        HostName::Node => {
+            let node = Node::find()?;
+            Box::new(move |seen| {
+                let setup = Setup { seen: seen.to_vec(), ..setup.clone() };
+                Ok(Box::new(NodeHost::start(&node, &setup)?) as Box<dyn Host>)
+            })
+        }
+        HostName::Chromium => Box::new(move |seen| {
+            let setup = Setup { seen: seen.to_vec(), ..setup.clone() };
+            Ok(Box::new(Chromium::start(&setup)?) as Box<dyn Host>)
+        }),
+    })
+}
+
+/// One package in one host.
+struct Site<'a> {
+    name: HostName,
+    instrumented: Box<fuzz::Start<'static>>,
+    deployed: Box<fuzz::Start<'static>>,
+    opened: &'a Opened,
+    portables: Vec<Portable>,
+}
+
+fn site(name: HostName, seed: u64, asked: &Asked) -> Result<Site<'_>, String> {
+    let opened = asked.flavours.iter().find(|opened| name.loads(opened.package.glue));
+    let opened = opened.ok_or_else(|| {
+        let kinds: Vec<&str> = asked.flavours.iter().map(|opened| tell::kind(opened.package.glue)).collect();
+        format!("{} does not load {}", name.name(), kinds.join(" or "))
+    })?;
+    let wasm = &opened.package.module.bytes;
+    let portables = portable::builds(&asked.name, wasm, pages_max(wasm), allocator(opened.package.glue));
+    let portables = portables.map_err(|error| error.to_string())?;
+    Ok(Site {
+        name,
+        instrumented: starter(name, setup(seed, opened, &portables))?,
+        deployed: starter(name, setup(seed, opened, &[]))?,
+        opened,
+        portables,
+    })
+}
+
+/// `A -> B` as pairs.
+fn flows(written: &[String]) -> Vec<(String, String)> {
+    let pair = |text: &String| text.split_once("->").map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
+    written.iter().filter_map(pair).collect()
+}
+
+fn drive(
+    home: &Home,
+    flags: &cli::Boundary,
+    asked: &Asked,
+    folder: &RunFolder,
+) -> anyhow::Result<(TargetRecord, Vec<NotTested>)> {
+    let mut gaps = Vec::new();
+    let mut sites = Vec::new();
+    let mut section = rows::Boundary::default();
+    for host in &flags.hosts {
+        match site(*host, flags.seed, asked) {
+            Ok(site) => sites.push(site),
+            Err(reason) => {
+                gaps.push(NotTested {
+                    what: format!("{} in {}", asked.which, host.name()),
+                    reason: reason.clone(),
+                    remedy: "install the host, or build the glue that it loads".into(),
+                    scope: Scope::Asked,
+                });
+                section.hosts.push(rows::HostRow {
+                    name: host.name().into(),
+                    not_tested: reason,
+                    ..rows::HostRow::default()
+                });
+            }
+        }
+    }
+    if sites.is_empty() {
+        let mut row = row(home, asked, None);
+        row.verdict = Verdict::NotTested(gaps.first().map(|gap| gap.reason.clone()).unwrap_or_default());
+        row.boundary = Some(section);
+        return Ok((row, gaps));
+    }
+    let mut first = sites.remove(0);
+    let opened = first.opened;
+    let api = &opened.surface.api;
+    let mut row = row(home, asked, Some(opened));
+    let seeds = seeds(home, flags, asked, &opened.package.module.bytes)?;
+    let collected = home.state().join("boundary").join(super::home::file_name(&asked.name)).join("corpus");
+    let mut store = Store::open(&collected, TAPE_BYTES_MAX as u64)?;
+    let initial = if flags.no_seeds || flags.blind { Vec::new() } else { tapes_of(&mut store)? };
+    row.corpus.seeds = initial.len() as u64;
+    let options = fuzz::Options {
+        seed: flags.seed,
+        profiles: flags.profiles.clone(),
+        tapes_max: flags.tapes.unwrap_or(u64::MAX),
+        cpu_seconds_max: if flags.tapes.is_some() { f64::INFINITY } else { flags.time.as_secs_f64() },
+        guidance: if flags.blind { Guidance::Blind } else { Guidance::Counters },
+        initial,
+        ..fuzz::Options::default()
+    };
+    eprintln!(
+        "{}: {} operations, searching in {}",
+        cli::printable_name(&asked.name),
+        api.operations.len(),
+        first.name.name()
+    );
+    let search = fuzz::search(api, &seeds, &options, &mut *first.instrumented, &mut progress(&asked.name))
+        .map_err(|reason| anyhow::anyhow!("{}: {reason}", asked.which))?;
+    for tape in &search.corpus {
+        store.add(&tape.to_bytes())?;
+    }
+    let mut judging = Judging { home, flags, asked, folder, opened, cards: Vec::new(), findings: Vec::new() };
+    let names: Vec<String> = std::iter::once(search.hello.host.clone()).collect();
+    let mut deployed = Player::new(first.deployed);
+    let mut instrumented = Player::new(first.instrumented);
+    let mut elsewhere: Vec<(HostName, Player)> =
+        sites.into_iter().map(|site| (site.name, Player::new(site.deployed))).collect();
+    let unconfirmed = judging.all(&search, &mut deployed, &mut instrumented, &mut elsewhere)?;
+    judging.hosts_agree(&search, &mut deployed, &mut elsewhere)?;
+    row.notes.extend(unconfirmed);
+    let Judging { cards, findings, .. } = judging;
+    section.hosts.insert(0, tell::host_row(&search, &first.portables, &cards, &names[0]));
+    for (at, (name, player)) in elsewhere.iter_mut().enumerate() {
+        section.hosts.insert(1 + at, tell::other_row(*name, player, &cards));
+    }
+    section.glue = tell::glue_facts(home, &flags.profiles, opened, &first.portables);
+    section.operations = tell::operations(api, &search);
+    section.notes.extend(opened.surface.notes.iter().cloned());
+    section.classes = tell::classes(&findings, &flags.hosts);
+    section.cards = cards;
+    if search.held_back > 0 {
+        section
+            .notes
+            .push(format!("{} tapes were held back because their kind had killed hosts before", search.held_back));
+    }
+    row.execs = search.tapes;
+    row.execs_per_second = search.tapes as f64 / search.cpu_seconds.max(1e-3);
+    row.edges_found = search.reached() as u64;
+    row.edges_total = first.portables.first().map_or(0, |portable| u64::from(portable.build.counters));
+    row.corpus.entries = store.len() as u64;
+    row.findings = findings;
+    row.boundary = Some(section);
+    row.sort_findings();
+    row.verdict = row.judge();
+    Ok((row, gaps))
+}
+
+/// What is known of a package before it is driven.
+fn row(home: &Home, asked: &Asked, opened: Option<&Opened>) -> TargetRecord {
+    let mut row = TargetRecord {
+        name: asked.name.clone(),
+        about: asked.about.clone(),
+        abi: "glue".into(),
+        format: asked.format.clone(),
+        oracles: vec![ORACLE.to_owned()],
+        ..TargetRecord::default()
+    };
+    if let Some(Opened { package, surface }) = opened {
+        row.entries = surface.api.operations.iter().map(|operation| operation.name.clone()).collect();
+        row.module_path = home.relative(&package.root.join(&package.module.file));
+        row.sha256.clone_from(&package.module.sha256);
+        row.bytes = package.module.bytes.len() as u64;
+        row.abi = tell::kind(package.glue).to_owned();
+    }
+    row
+}
+
+fn say(row: &TargetRecord) {
+    let Some(section) = &row.boundary else { return };
+    let found: Vec<String> = section
+        .classes
+        .iter()
+        .filter(|class| class.findings > 0)
+        .map(|class| format!("{} {}", class.class, class.findings))
+        .collect();
+    eprintln!(
+        "{}: {} tapes, {} of {} counters, {} findings{}{}; {:.1} cpu-s",
+        cli::printable_name(&row.name),
+        autoclave_reports::words::count(row.execs),
+        row.edges_found,
+        row.edges_total,
+        row.findings.len(),
+        if found.is_empty() { "" } else { ": " },
+        found.join(", "),
+        row.cpu_seconds
+    );
+}
