@@ -17,6 +17,44 @@
 use crate::api::Api;
 use serde::{Deserialize, Serialize};
 
+/// Reads what a host says. JavaScript's texts may hold half a surrogate pair, which its JSON writes as an escape that no
+/// other reader takes: U+FFFD stands in its place then.
+///
+/// # Errors
+/// It is not what is expected.
+pub fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(text).or_else(|error| match whole_escapes(text) {
+        Some(text) => serde_json::from_slice(&text),
+        None => Err(error),
+    })
+}
+
+/// The text with half surrogate pairs replaced; none where it has none.
+fn whole_escapes(text: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut whole = Vec::new();
+    let (mut at, mut copied) = (0, 0);
+    while at < text.len() {
+        let is_escape = text[at] == b'\\';
+        match (is_escape, unit(at)) {
+            (true, Some(0xd800..=0xdbff)) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at += 12,
+            (true, Some(0xd800..=0xdfff)) => {
+                whole.extend_from_slice(&text[copied..at]);
+                whole.extend_from_slice(b"\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            (true, _) => at += 2,
+            (false, _) => at += 1,
+        }
+    }
+    whole.extend_from_slice(text.get(copied..)?);
+    (copied > 0).then_some(whole)
+}
+
 /// Frame types.
 pub mod frame {
     #![allow(missing_docs)]
@@ -245,3 +283,20 @@ pub const CLASSES: &[(&str, &str, &str)] = &[
     ("growth", "O14", "a small input makes memory grow without proportion"),
     ("counters", "", "the module writes where its counters are"),
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn half_surrogate_pairs_do_not_make_an_answer_unreadable() {
+        for (text, says) in [
+            (r#""a\ud800b""#, Some("a\u{fffd}b")),
+            (r#""\udfff\ud83d\ude00\ud83d""#, Some("\u{fffd}\u{1f600}\u{fffd}")),
+            (r#""\\ud800""#, Some("\\ud800")),
+            (r#""plain \u0041""#, Some("plain A")),
+            (r#""\ud8"#, None),
+            (r#""\ud800"#, None),
+        ] {
+            assert_eq!(super::read::<String>(text.as_bytes()).ok().as_deref(), says, "{text}");
+        }
+    }
+}

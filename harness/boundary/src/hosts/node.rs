@@ -2,7 +2,7 @@
 //! with limits on processor time, memory, silence and answers.
 
 use super::{Batch, Death, Host, HostLimits, Setup, scripts};
-use crate::wire::{Hello, Ran, frame};
+use crate::wire::{self, Hello, Ran, frame};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -145,12 +145,11 @@ impl NodeHost {
         let cpu = host.limits.start_seconds_max as f64;
         match host.wait(wait, cpu) {
             Ok((frame::HELLO, payload)) => {
-                host.hello =
-                    serde_json::from_slice(&payload).map_err(|error| format!("node said hello wrongly: {error}"))?;
+                host.hello = wire::read(&payload).map_err(|error| format!("node said hello wrongly: {error}"))?;
                 Ok(host)
             }
             Ok((frame::FAILED, payload)) => {
-                let why = serde_json::from_slice::<String>(&payload).unwrap_or_else(|_| "without a reason".to_owned());
+                let why = wire::read::<String>(&payload).unwrap_or_else(|_| "without a reason".to_owned());
                 Err(format!("node cannot load the package: {why}"))
             }
             Ok((kind, _)) => Err(format!("node began with a frame of type {kind}")),
@@ -235,7 +234,7 @@ impl Host for NodeHost {
     fn receive(&mut self) -> Result<Ran, Death> {
         let silence = Duration::from_secs(self.limits.silence_seconds_max);
         match self.wait(silence, self.limits.batch_cpu_seconds_max as f64)? {
-            (frame::RESULT, payload) => serde_json::from_slice(&payload).map_err(|error| {
+            (frame::RESULT, payload) => wire::read(&payload).map_err(|error| {
                 self.kill();
                 Death::Garbage(format!("node answered what cannot be read: {error}"))
             }),
