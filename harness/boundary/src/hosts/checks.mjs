@@ -1,4 +1,6 @@
 // Does one thing with a package, in a window or a worker, and tells what came of it.
+import { importable } from './importable.mjs';
+
 const words = new URLSearchParams(location.search);
 const word = (name) => words.get(name) ?? '';
 const isWindow = typeof document === 'object';
@@ -14,7 +16,7 @@ const shown = (error) => `${error?.name ?? 'Error'}: ${error?.message ?? error}`
 async function load() {
   const module = at(word('module'));
   if (word('glue') === 'raw') return (await WebAssembly.instantiateStreaming(fetch(module), {})).instance;
-  const namespace = await import(at(word('entry')));
+  const namespace = await import(await importable(at(word('entry')), new URL('.', import.meta.url).href));
   if (word('glue') === 'bindgen-web') await namespace.default();
   if (word('glue') === 'emscripten') await namespace.default({ locateFile: (name) => new URL(name, module).href });
   if (word('glue') === 'wrapper' && namespace.ready instanceof Promise) await namespace.ready;

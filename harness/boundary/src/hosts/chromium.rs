@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const COMMAND_SECONDS_MAX: u64 = 20;
 /// Events of one batch before we call it a flood: each costs us time that no limit of the package's counts.
 const EVENTS_MAX: u32 = 20_000;
+/// Instances after which the page is made anew: what a module with a top-level `await` has made is never given back, and
+/// each reserves ten gigabytes of addresses, of which there are a thousand.
+const PAGE_INSTANCES_MAX: u64 = 48;
 /// Sightings that are kept of one batch.
 const SIGHTINGS_MAX: usize = 64;
 /// Longest text and stack of a sighting, characters, see [`Sighting`].
@@ -33,6 +36,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("page.html", include_str!("page.html")),
     ("page.mjs", include_str!("page.mjs")),
     ("worker.mjs", include_str!("worker.mjs")),
+    ("importable.mjs", include_str!("importable.mjs")),
 ];
 
 /// Where in a page tapes run.
@@ -85,10 +89,23 @@ pub struct Chromium {
     limits: HostLimits,
     /// Capabilities that the policy allows.
     allowed: Vec<String>,
-    /// Batches on their way: the command's number, theirs, their tapes.
-    waiting: VecDeque<(u64, u32, usize)>,
+    /// Batches that have no answer yet.
+    waiting: VecDeque<Waiting>,
+    /// Instances that the page has made.
+    instances: u64,
+    /// Counter bits that are known: the next page goes on where this one ends.
+    seen: Vec<u8>,
+    config: Value,
+    kind: Place,
     /// How it ended.
     death: Option<Death>,
+}
+
+/// A batch that has no answer yet.
+struct Waiting {
+    /// The command's number; none where the batch is held back for the next page.
+    id: Option<u64>,
+    batch: Batch,
 }
 
 /// The processes, what they say, and what was noticed.
@@ -138,42 +155,103 @@ impl Chromium {
         let server = Server::start(site(setup), NoMail)?;
         let mut browser = Browser::start(setup)?;
         browser.noticed = Noticed::at(server.origin());
-        let start = |death: Death| format!("while the package was loaded, {death}");
-        let page = browser.open(&server.address(Variant::Plain, &format!("page.html?place={}", place.name())));
-        let (page, place) = page.and_then(|page| Ok((page.clone(), browser.place(&page, place)?))).map_err(start)?;
-        let port = browser.port(&place).map_err(start)?;
+        let counters = setup.config.builds.iter().map(|build| build.counters as usize).max().unwrap_or(0);
+        let seen = if setup.seen.is_empty() { vec![0; counters] } else { setup.seen.clone() };
+        let config = serde_json::to_value(&setup.config).map_err(|error| error.to_string())?;
         let mut host = Self {
             browser,
             server,
-            page,
-            place,
-            port,
+            page: None,
+            place: None,
+            port: String::new(),
             hello: Hello::default(),
             limits: setup.limits,
             allowed: setup.config.allowed.clone(),
             waiting: VecDeque::new(),
+            instances: 0,
+            seen,
+            config,
+            kind: place,
             death: None,
         };
-        let seconds = setup.limits.start_seconds_max;
-        let config = serde_json::to_string(&setup.config).map_err(|error| error.to_string())?;
-        let id = host.call("start", &config);
-        let (kind, payload) = host.answer(id, seconds, seconds).map_err(start)?;
-        match kind {
+        let start = |death: Death| format!("while the package was loaded, {death}");
+        host.hello = host.load().map_err(start)??;
+        host.hello.host.clone_from(&host.browser.version);
+        let sightings = host.sightings();
+        host.hello.sightings.extend(sightings);
+        Ok(host)
+    }
+
+    /// Opens a page and lets it load the package. The inner error says why it cannot.
+    fn load(&mut self) -> Result<Result<Hello, String>, Death> {
+        let address = self.server.address(Variant::Plain, &format!("page.html?place={}", self.kind.name()));
+        self.page = self.browser.open(&address)?;
+        self.place = self.browser.place(&self.page, self.kind)?;
+        self.port = self.browser.port(&self.place)?;
+        let seconds = self.limits.start_seconds_max;
+        let text = json!({ "config": self.config, "seen": base64(&self.seen) }).to_string();
+        let id = self.call("start", &text);
+        let (kind, payload) = self.answer(id, seconds, seconds)?;
+        Ok(match kind {
             frame::HELLO => {
-                host.hello = serde_json::from_str(&payload)
-                    .map_err(|error| format!("Chromium said hello in a way that cannot be read: {error}"))?;
-                host.barrier().map_err(start)?;
-                host.hello.host.clone_from(&host.browser.version);
-                let sightings = host.sightings();
-                host.hello.sightings.extend(sightings);
-                Ok(host)
+                self.barrier()?;
+                serde_json::from_str(&payload)
+                    .map_err(|error| format!("Chromium said hello in a way that cannot be read: {error}"))
             }
             frame::FAILED => {
                 let why = serde_json::from_str::<String>(&payload).unwrap_or_else(|_| "without a reason".to_owned());
                 Err(format!("Chromium cannot load the package: {}", short(&why, WHAT_CHARS_MAX)))
             }
             kind => Err(format!("Chromium began with a frame of type {kind}")),
+        })
+    }
+
+    /// Closes the page, and everything in it, for a new one.
+    fn renew(&mut self) -> Result<(), Death> {
+        let page = self.page.clone();
+        self.browser.close(&page)?;
+        self.instances = 0;
+        self.load()?.map(|_| ()).map_err(Death::Garbage)?;
+        // Told before, when the package was loaded first.
+        self.sightings();
+        Ok(())
+    }
+
+    /// Sends a batch and waits for its answer, or waits for the answer to one that is on its way.
+    fn result(&mut self, waiting: &Waiting) -> Result<Ran, Death> {
+        let id = match waiting.id {
+            Some(id) => id,
+            None => {
+                if self.instances >= PAGE_INSTANCES_MAX {
+                    self.renew()?;
+                }
+                self.call("batch", &base64(&waiting.batch.payload()))
+            }
+        };
+        let number = waiting.batch.number;
+        let answer = self.answer(id, self.limits.silence_seconds_max, self.limits.batch_cpu_seconds_max)?;
+        let ran: Ran = match answer {
+            (frame::RESULT, payload) => serde_json::from_str(&payload)
+                .map_err(|error| Death::Garbage(format!("Chromium answered what cannot be read: {error}")))?,
+            (frame::FAILED, payload) if payload.contains("Cannot allocate Wasm memory") => {
+                return Err(Death::Memory("Chromium has no addresses left for another instance".to_owned()));
+            }
+            (frame::FAILED, payload) => {
+                return Err(Death::Garbage(format!("the runtime failed: {}", short(&payload, 200))));
+            }
+            (kind, _) => return Err(Death::Garbage(format!("Chromium answered with a frame of type {kind}"))),
+        };
+        if ran.batch != number {
+            return Err(Death::Garbage(format!("Chromium answered {} instead of {number}", ran.batch)));
         }
+        self.barrier()?;
+        self.instances += u64::from(ran.instances);
+        for (counter, bits) in ran.told.iter().flat_map(|told| &told.new) {
+            if let Some(seen) = self.seen.get_mut(*counter as usize) {
+                *seen |= bits;
+            }
+        }
+        Ok(self.with_sightings(ran, waiting.batch.tapes.len()))
     }
 
     /// Process id of the browser, which leads the group of all its processes.
@@ -251,8 +329,9 @@ impl Host for Chromium {
         if let Some(death) = &self.death {
             return Err(death.clone());
         }
-        let id = self.call("batch", &base64(&batch.payload()));
-        self.waiting.push_back((id, batch.number, batch.tapes.len()));
+        let is_held = self.instances >= PAGE_INSTANCES_MAX || self.waiting.iter().any(|waiting| waiting.id.is_none());
+        let id = (!is_held).then(|| self.call("batch", &base64(&batch.payload())));
+        self.waiting.push_back(Waiting { id, batch: batch.clone() });
         Ok(())
     }
 
@@ -260,30 +339,10 @@ impl Host for Chromium {
         if let Some(death) = &self.death {
             return Err(death.clone());
         }
-        let Some((id, number, tapes)) = self.waiting.pop_front() else {
+        let Some(waiting) = self.waiting.pop_front() else {
             return self.die(Death::Garbage("Chromium was asked nothing".to_owned()));
         };
-        let answer = self.answer(id, self.limits.silence_seconds_max, self.limits.batch_cpu_seconds_max);
-        let ran = match answer {
-            Ok((frame::RESULT, payload)) => match serde_json::from_str::<Ran>(&payload) {
-                Ok(ran) if ran.batch == number => ran,
-                Ok(ran) => {
-                    return self.die(Death::Garbage(format!("Chromium answered {} instead of {number}", ran.batch)));
-                }
-                Err(error) => {
-                    return self.die(Death::Garbage(format!("Chromium answered what cannot be read: {error}")));
-                }
-            },
-            Ok((frame::FAILED, payload)) => {
-                return self.die(Death::Garbage(format!("the runtime failed: {}", short(&payload, 200))));
-            }
-            Ok((kind, _)) => return self.die(Death::Garbage(format!("Chromium answered with a frame of type {kind}"))),
-            Err(death) => return self.die(death),
-        };
-        if let Err(death) = self.barrier() {
-            return self.die(death);
-        }
-        Ok(self.with_sightings(ran, tapes))
+        self.result(&waiting).or_else(|death| self.die(death))
     }
 
     fn kill(&mut self) {
@@ -319,9 +378,11 @@ impl Chromium {
 pub(super) fn site(setup: &Setup) -> Site {
     let files = FILES.iter().chain(SCRIPTS).map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
     let mut files = BTreeMap::from_iter(files);
-    // The configuration says where the package is, which the server knows only when it runs.
+    // The configuration and the counter bits come with the call that starts it.
     let mut frames = Vec::new();
-    for (kind, payload) in setup.frames().into_iter().filter(|(kind, _)| *kind != frame::CONFIG) {
+    for (kind, payload) in
+        setup.frames().into_iter().filter(|(kind, _)| matches!(*kind, frame::MODULE | frame::EVALUATOR))
+    {
         frames.extend_from_slice(&(payload.len() as u32).to_le_bytes());
         frames.push(kind);
         frames.extend_from_slice(&payload);

@@ -9,7 +9,7 @@ export function loaders(environment, config, shim) {
   const file = environment.resolve(config.root, config.module);
   const again = (path) => {
     shim.retire();
-    shim.kept = true;
+    shim.kept = config.glue === 'assemblyscript' ? 'apart' : 'whole';
     return environment.importModule(path, ++count);
   };
   const bytes = () => environment.readFile(file);

@@ -12,8 +12,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Files of ours.
-const FILES: &[(&str, &str)] =
-    &[("checks.html", include_str!("checks.html")), ("checks.mjs", include_str!("checks.mjs"))];
+const FILES: &[(&str, &str)] = &[
+    ("checks.html", include_str!("checks.html")),
+    ("checks.mjs", include_str!("checks.mjs")),
+    ("importable.mjs", include_str!("importable.mjs")),
+];
 
 /// A question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

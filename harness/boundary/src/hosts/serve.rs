@@ -1,8 +1,8 @@
 //! A package as it is deployed: its files and ours behind a loopback address, with the headers that a careful operator
 //! sends. Nothing else is there, and who asks for it is remembered.
 //!
-//! Addresses are `/TOKEN/VARIANT/FILE`: what cannot be guessed, how it is served ([`Variant`]), and a file of ours or
-//! `package/…`.
+//! Addresses are `/TOKEN/VARIANT/FILE`: what cannot be guessed, how it is served ([`Variant`]), and a file of ours,
+//! `package/…`, or `commonjs/…` for a script of the package within what makes an ES module of it, as bundlers do.
 
 use crate::wire::Sighting;
 use sha2::{Digest, Sha256};
@@ -30,6 +30,12 @@ const CONNECTIONS_MAX: usize = 64;
 /// What our page and worker may do, and so what the package may: compile WebAssembly, but no code from strings.
 const POLICY: &str =
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; base-uri 'none'";
+
+/// What is before and behind a CommonJS script so that a page can import it. Nothing can be required there.
+const COMMONJS: (&[u8], &[u8]) = (
+    b"const module = { exports: {} }; const exports = module.exports;\n",
+    b"\n;const whole = module.exports; export { whole as default };\n",
+);
 
 /// Names by which files are known to browsers.
 const TYPES: &[(&str, &str)] = &[
@@ -393,6 +399,10 @@ fn find(own: &str, site: &Site) -> Result<Found, Lookup> {
     let (variant, name) = own.split_once('/').ok_or(refused(404))?;
     let variant = Variant::ALL.iter().copied().find(|known| known.name() == variant).ok_or(refused(404))?;
     let name = decoded(name).ok_or(refused(400))?;
+    if let Some(script) = name.strip_prefix("commonjs/") {
+        let script = read(&site.package, script).ok_or(refused(404))?;
+        return Ok(Found { variant, kind: kind(".js"), bytes: [COMMONJS.0, &script, COMMONJS.1].concat() });
+    }
     let Some(in_package) = name.strip_prefix("package/") else {
         let bytes = site.files.get(&name).cloned().ok_or(refused(404))?;
         return Ok(Found { variant, kind: kind(&name), bytes });
@@ -469,6 +479,7 @@ mod tests {
             ("truncated/package/m.wasm", Ok(("application/wasm", b"\0asm"))),
             ("missing/package/m.wasm", Err((404, true))),
             ("missing/package/sub/a%20b.js", Ok(("text/javascript", b"js"))),
+            ("plain/commonjs/../secret", Err((404, false))),
             ("plain/package/../secret", Err((404, false))),
             ("plain/package/..%2fsecret", Err((404, false))),
             ("plain/package/%2e%2e/secret", Err((404, false))),
@@ -488,6 +499,17 @@ mod tests {
             let found = found.as_ref().map(|found| (found.kind, &found.bytes[..]));
             assert_eq!(found.map_err(|lookup| (lookup.status, lookup.is_expected)), *expected, "{address}");
         }
+    }
+
+    #[test]
+    fn scripts_are_wrapped_and_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("x.cjs"), "module.exports = 1; // no newline").unwrap();
+        let site = Site { package: fs::canonicalize(folder.path()).unwrap(), ..Site::default() };
+        let found = find("plain/commonjs/x.cjs", &site).unwrap();
+        let text = String::from_utf8(found.bytes).unwrap();
+        assert_eq!((text.lines().nth(1), found.kind), (Some("module.exports = 1; // no newline"), "text/javascript"));
+        assert_eq!(text.lines().count(), 3);
     }
 
     #[test]

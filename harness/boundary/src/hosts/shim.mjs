@@ -1,7 +1,7 @@
 // Around the WebAssembly API: where a package compiles the module that is meant, an instrumented build of it is compiled,
 // and what is made of it is kept. Packages see ordinary objects; their files stay as they are.
 
-import { Wasm, P, U8, apply, bytesOf, construct, isObject, instanceExports, memoryGrow, then, E } from './safe.mjs';
+import { AB, Wasm, P, U8, apply, bytesOf, construct, isObject, instanceExports, memoryBuffer, memoryGrow, then, E } from './safe.mjs';
 
 /** Installs the shim; `same(bytes)` says whether bytes are the module's. */
 export function installShim(same) {
@@ -22,33 +22,50 @@ export function installShim(same) {
     /** Told of every instance of the module. */
     onInstance: () => {},
     /** Whether whoever asks for an instance keeps it for ever: an ES module that was imported is never forgotten. */
-    kept: false,
+    kept: null, // 'whole', or 'apart' where it takes them apart
     retire,
   };
-  let lent = null; // what such a module holds instead of the exports
+  let lent = null; // what such a module was given: the instance's own exports, and what stands for them
 
   /** Lets go of the last instance, whatever still holds its exports: engines reserve gigabytes of addresses for each. */
   function retire() {
     if (lent === null) return;
     const nothing = () => undefined; // finalizers may still call
-    for (const key of Reflect.ownKeys(lent)) {
-      const value = typeof lent[key] === 'function' ? nothing : undefined;
-      // Views that were kept hold the memory until they are detached.
-      if (lent[key] instanceof Wasm.Memory) try { memoryGrow(lent[key], 0); } catch { /* its views go on */ }
-      Reflect.defineProperty(lent, key, { value, configurable: true, enumerable: true, writable: false });
+    for (const key of Reflect.ownKeys(lent.exports)) {
+      const value = typeof lent.exports[key] === 'function' ? nothing : undefined;
+      Reflect.defineProperty(lent.exports, key, { value, configurable: true, enumerable: true, writable: false });
     }
+    for (const key of Reflect.ownKeys(lent.own)) {
+      // Views that were kept hold the memory until they are detached.
+      if (lent.own[key] instanceof Wasm.Memory) try { memoryGrow(lent.own[key], 0); } catch { /* its views go on */ }
+    }
+    lent.own = null;
     lent = null;
   }
 
   /** An instance like this one whose exports can be emptied. */
-  function lend(instance, exports) {
-    lent = Object.create(null);
-    for (const key of Reflect.ownKeys(exports)) {
-      Reflect.defineProperty(lent, key, { value: exports[key], configurable: true, enumerable: true, writable: false });
+  function lend(instance, own) {
+    const lease = { own, exports: Object.create(null) };
+    for (const key of Reflect.ownKeys(own)) {
+      const value = state.kept === 'apart' ? borrowed(lease, key) : own[key];
+      Reflect.defineProperty(lease.exports, key, { value, configurable: true, enumerable: true, writable: false });
     }
-    Object.preventExtensions(lent);
-    return Object.create(Object.getPrototypeOf(instance), { exports: { value: lent, configurable: true, enumerable: false } });
+    Object.preventExtensions(lease.exports);
+    lent = lease;
+    return Object.create(Object.getPrototypeOf(instance), { exports: { value: lease.exports, configurable: true, enumerable: false } });
   }
+
+  /** The same for a module that takes its exports apart and holds each by itself. */
+  function borrowed(lease, key) {
+    const value = lease.own[key];
+    if (typeof value === 'function') return (...args) => (lease.own === null ? undefined : apply(lease.own[key], undefined, args));
+    if (!(value instanceof Wasm.Memory)) return value;
+    return Object.create(Wasm.Memory.prototype, {
+      buffer: { get: () => (lease.own === null ? new AB(0) : memoryBuffer(lease.own[key])), configurable: true },
+      grow: { value: (pages) => memoryGrow(lease.own[key], pages), configurable: true },
+    });
+  }
+
   const ours = new WeakSet();
   const isOurs = WeakSet.prototype.has.bind(ours);
   const keep = WeakSet.prototype.add.bind(ours);
@@ -86,7 +103,7 @@ export function installShim(same) {
       }
     }
     state.onInstance();
-    return state.kept ? lend(instance, exports) : instance;
+    return state.kept !== null ? lend(instance, exports) : instance;
   }
 
   const made = (module, imports, instance) => (isOurs(module) ? captured(instance, imports) : instance);

@@ -1,7 +1,8 @@
 // The runtime in a browser: what a page or a worker has instead of Node's ways, and how frames come and go.
 import { createRuntime } from './runtime.mjs';
+import { importable } from './importable.mjs';
 
-const FRAME = { CONFIG: 1, MODULE: 2, EVALUATOR: 3, BATCH: 4, SEEN: 5, HELLO: 16, RESULT: 17, FAILED: 18 };
+const FRAME = { MODULE: 2, EVALUATOR: 3, HELLO: 16, RESULT: 17, FAILED: 18 };
 const LATE_MAX = 64;
 const FAULT_TURN_MS = 10;
 // A package may change what is global; this is from before.
@@ -47,7 +48,7 @@ const loaded = new Map();
 
 const runtime = createRuntime({
   host: navigator.userAgent,
-  importModule: (url, count) => import(`${served(url)}${count > 0 ? `?n=${count}` : ''}`),
+  importModule: async (url, count) => import(`${served(await importable(url, own.href))}${count > 0 ? `?n=${count}` : ''}`),
   resolve: (root, file) => new URL(file, root).href,
   ownUrl: (url) => { try { return new URL(url, own).href.startsWith(base); } catch { return false; } },
   async readFile(url) {
@@ -84,8 +85,9 @@ async function answered(type, work) {
 }
 
 /** Gives the runtime all that it needs, and lets it load the package. */
-async function start(config) {
-  runtime.configure({ ...parse(config), root });
+async function start(text) {
+  const { config, seen } = parse(text);
+  runtime.configure({ ...config, root });
   const frames = await bytesOf(new URL('frames.bin', own));
   const view = new DataView(frames.buffer);
   for (let at = 0; at < frames.length;) {
@@ -94,9 +96,9 @@ async function start(config) {
     const type = frames[at + 4];
     if (type === FRAME.MODULE) runtime.module(payload[0], payload.subarray(1));
     else if (type === FRAME.EVALUATOR) runtime.evaluator(payload[0], payload.subarray(1));
-    else if (type === FRAME.SEEN) runtime.seen(payload);
     at = end;
   }
+  runtime.seen(decoded(seen));
   const hello = await runtime.load();
   isFirst = false;
   return hello;
@@ -116,7 +118,7 @@ function batch(bytes) {
 
 let tail = Promise.resolve();
 globalThis.autoclavePort = {
-  start: (config) => answered(FRAME.HELLO, () => start(config)),
+  start: (text) => answered(FRAME.HELLO, () => start(text)),
   /** One after the other, in the order in which they came. */
   batch(text) {
     tail = tail.then(() => answered(FRAME.RESULT, () => batch(decoded(text))));
