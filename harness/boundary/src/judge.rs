@@ -10,7 +10,11 @@ use crate::wire::{Hello, Sighting, flags};
 /// Tapes that are tried to make one smaller.
 const QUESTIONS_MAX: u32 = 160;
 /// The same where each costs a host its life.
-const QUESTIONS_OF_DEATHS_MAX: u32 = 8;
+const QUESTIONS_OF_DEATHS_MAX: u32 = 3;
+/// The same where each plays the tape dozens of times.
+const QUESTIONS_OF_DEEP_MAX: u32 = 24;
+/// Calls that are made to make one smaller: some tapes make a thousand each time.
+const CALLS_MAX: u64 = 20_000;
 /// Classes that show on instrumented modules only: the plain one does not export its stack pointer, and has no counters.
 const INSTRUMENTED: &[&str] = &["stack", "counters"];
 
@@ -47,6 +51,7 @@ pub struct Player {
     start: Box<Start<'static>>,
     host: Option<Box<dyn Host>>,
     number: u32,
+    calls: u64,
 }
 
 /// What a tape did.
@@ -66,7 +71,7 @@ pub enum Played {
 impl Player {
     /// A player whose hosts are started by `start`.
     pub fn new(start: Box<Start<'static>>) -> Self {
-        Self { start, host: None, number: 0 }
+        Self { start, host: None, number: 0, calls: 0 }
     }
 
     /// Plays a tape in a fresh instance; `more` are flags beside those that this takes.
@@ -83,6 +88,7 @@ impl Player {
         let batch = Batch { number: self.number, flags, tapes: vec![tape.to_bytes()] };
         match host.send(&batch).and_then(|()| host.receive()) {
             Ok(ran) => {
+                self.calls += ran.calls;
                 let (mut sightings, mut outcomes) = (Vec::new(), Vec::new());
                 for told in ran.told {
                     sightings.extend(told.sightings);
@@ -202,10 +208,15 @@ pub fn judge(
         seen = player.shows(&tape, wanted)?;
     }
     let Some(mut sighting) = seen else { return Ok(None) };
-    let max = if wanted.class == "time" { QUESTIONS_OF_DEATHS_MAX } else { QUESTIONS_MAX };
+    let max = match wanted.class.as_str() {
+        "time" => QUESTIONS_OF_DEATHS_MAX,
+        class if DEEP.contains(&class) => QUESTIONS_OF_DEEP_MAX,
+        _ => QUESTIONS_MAX,
+    };
     let (mut questions, mut failed) = (0, None);
+    let calls_max = player.calls + CALLS_MAX;
     let small = shrink(&tape, api, &mut |candidate| {
-        if questions >= max || failed.is_some() {
+        if questions >= max || player.calls >= calls_max || failed.is_some() {
             return false;
         }
         questions += 1;

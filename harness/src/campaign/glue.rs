@@ -18,13 +18,14 @@ use crate::instrument::portable::{self, Allocator, Portable};
 use crate::oracles;
 use crate::target::{BuildKind, MANIFEST_FILE, Manifest, TARGETS_FOLDER};
 use autoclave_boundary::fuzz::{self, Guidance};
+use autoclave_boundary::glue::capabilities::Policy;
 use autoclave_boundary::hosts::chromium::Chromium;
 use autoclave_boundary::hosts::node::{Node, NodeHost};
 use autoclave_boundary::hosts::{Host, HostLimits, Setup};
-use autoclave_boundary::judge::Player;
+use autoclave_boundary::judge::{Played, Player};
 use autoclave_boundary::package::{Package, Surface};
 use autoclave_boundary::tape::{Seeds, TAPE_BYTES_MAX, Tape};
-use autoclave_boundary::wire::{Config, Glue};
+use autoclave_boundary::wire::{Config, Glue, flags};
 use autoclave_reports::boundary as rows;
 use autoclave_reports::record::{NotTested, Scope};
 use autoclave_reports::{TargetRecord, Verdict};
@@ -47,6 +48,10 @@ const SEED_BYTES_MAX: usize = 4096;
 const WORDS_MAX: usize = 2000;
 /// Findings that are judged; the rest is counted.
 const JUDGED_MAX: usize = 120;
+/// Processor time that a batch of a search may take, seconds: it takes milliseconds but where one of its tapes hangs.
+const SEARCH_CPU_SECONDS_MAX: u64 = 5;
+/// Processor time that one tape may take, with all that is asked of it, seconds.
+const PLAY_CPU_SECONDS_MAX: u64 = 2;
 /// How often people are told how a search goes on.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// Tapes that two hosts must agree on.
@@ -68,10 +73,14 @@ struct Asked {
 struct Opened {
     package: Package,
     surface: Surface,
+    policy: Policy,
 }
 
 /// Drives and reports.
 pub fn run(flags: &cli::Boundary, arguments: &[String]) -> anyhow::Result<u8> {
+    if let Some(file) = &flags.tape {
+        return play(flags, file);
+    }
     let run = questions::Run {
         command: "boundary",
         arguments,
@@ -88,6 +97,45 @@ pub fn run(flags: &cli::Boundary, arguments: &[String]) -> anyhow::Result<u8> {
         |home| choose(home, flags),
         |home, _: &Engine, asked, folder| drive(home, flags, asked, folder),
     )
+}
+
+/// Plays one tape on the module as it is deployed, and says what it does; 1 where something should not have happened.
+fn play(flags: &cli::Boundary, file: &Path) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let [which] = flags.targets.as_slice() else {
+        anyhow::bail!("--tape needs the one package that it is played on");
+    };
+    let bytes = inputs::read_whole(file, TAPE_BYTES_MAX as u64)?;
+    let tape = Tape::from_bytes(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let asked = open(&home, which, flags)?;
+    let mut seen = false;
+    for host in &flags.hosts {
+        let site = site(*host, flags.seed, &asked).map_err(anyhow::Error::msg)?;
+        let api = &site.opened.surface.api;
+        eprintln!("{}", cli::printable(&tape.to_script(api)));
+        let mut player = Player::new(site.deployed);
+        let played = player.play(&tape, flags::DEEP | flags::OUTCOMES).map_err(anyhow::Error::msg)?;
+        eprintln!(
+            "in {}:",
+            cli::printable_name(&player.hello().map_or_else(|_| host.name().into(), |hello| hello.host))
+        );
+        match played {
+            Played::Ended { sightings, outcomes } => {
+                for (at, outcome) in outcomes.iter().enumerate() {
+                    eprintln!("  {at:>2}  {}", cli::printable_name(outcome));
+                }
+                for sighting in &sightings {
+                    eprintln!("{}: {}", sighting.class, cli::printable_name(&sighting.what));
+                }
+                seen |= !sightings.is_empty();
+            }
+            Played::Died(death) => {
+                eprintln!("time: {}", cli::printable_name(&death.to_string()));
+                seen = true;
+            }
+        }
+    }
+    Ok(if seen { cli::exit::FINDINGS } else { cli::exit::CLEAN })
 }
 
 /// The packages that the words mean, and what cannot be driven.
@@ -146,7 +194,8 @@ fn open(home: &Home, which: &str, flags: &cli::Boundary) -> anyhow::Result<Asked
 fn opened(path: &Path, flags: &cli::Boundary) -> anyhow::Result<Opened> {
     let package = Package::open_with(path, flags.module.as_deref())?;
     let surface = package.api()?;
-    Ok(Opened { package, surface })
+    let policy = Policy::of(&package)?;
+    Ok(Opened { package, surface, policy })
 }
 
 /// Whether glue is built for such a target.
@@ -212,7 +261,8 @@ fn seeds(home: &Home, flags: &cli::Boundary, asked: &Asked, wasm: &[u8]) -> anyh
 
 /// What hosts are started with: `portables` are the instrumented builds, none for the module as it is deployed.
 fn setup(seed: u64, opened: &Opened, portables: &[Portable]) -> Setup {
-    let Opened { package, surface } = opened;
+    let Opened { package, surface, policy } = opened;
+    let allowed = policy.capabilities.iter().flat_map(|name| tell::runtime_names(name));
     let config = Config {
         protocol: 1,
         glue: package.glue,
@@ -224,7 +274,7 @@ fn setup(seed: u64, opened: &Opened, portables: &[Portable]) -> Setup {
         api: surface.api.clone(),
         pages_max: pages_max(&package.module.bytes),
         tapes_per_instance: TAPES_PER_INSTANCE,
-        allowed: package.narrowing.allow.capabilities.clone(),
+        allowed: allowed.map(str::to_owned).collect(),
         flows: flows(&package.narrowing.flows),
         seed,
     };
@@ -233,7 +283,11 @@ fn setup(seed: u64, opened: &Opened, portables: &[Portable]) -> Setup {
         modules: portables.iter().map(|portable| portable.wasm.clone()).collect(),
         evaluators: portables.iter().map(|portable| portable.evaluator.clone()).collect(),
         seen: Vec::new(),
-        limits: HostLimits::default(),
+        limits: HostLimits {
+            // Without builds a host plays tapes one by one.
+            batch_cpu_seconds_max: if portables.is_empty() { PLAY_CPU_SECONDS_MAX } else { SEARCH_CPU_SECONDS_MAX },
+            ..HostLimits::default()
+        },
     }
 }
 
@@ -379,9 +433,11 @@ fn drive(
     }
     section.glue = tell::glue_facts(home, &flags.profiles, opened, &first.portables);
     section.operations = tell::operations(api, &search);
+    section.cards = cards;
+    section.imports = tell::imports(&opened.package, &opened.policy);
+    section.capabilities = tell::powers(&opened.package, &opened.policy, &section.cards);
     section.notes.extend(opened.surface.notes.iter().cloned());
     section.classes = tell::classes(&findings, &flags.hosts);
-    section.cards = cards;
     if search.held_back > 0 {
         section
             .notes
@@ -409,7 +465,7 @@ fn row(home: &Home, asked: &Asked, opened: Option<&Opened>) -> TargetRecord {
         oracles: vec![ORACLE.to_owned()],
         ..TargetRecord::default()
     };
-    if let Some(Opened { package, surface }) = opened {
+    if let Some(Opened { package, surface, .. }) = opened {
         row.entries = surface.api.operations.iter().map(|operation| operation.name.clone()).collect();
         row.module_path = home.relative(&package.root.join(&package.module.file));
         row.sha256.clone_from(&package.module.sha256);

@@ -7,6 +7,7 @@ use crate::instrument::portable::{self, Allocator};
 use crate::oracles::{Canary, Oracle};
 use crate::target::Manifest;
 use autoclave_boundary::fuzz::{self, Search};
+use autoclave_boundary::glue::capabilities::Policy;
 use autoclave_boundary::package::Package;
 use autoclave_boundary::tape::Seeds;
 use autoclave_reports::Verdict;
@@ -86,7 +87,8 @@ fn search(canary: &Canary) -> Result<(Search, Opened), String> {
     }
     let package = Package::open(folder.path()).map_err(|error| text(&error))?;
     let surface = package.api().map_err(|error| text(&error))?;
-    let opened = Opened { package, surface };
+    let policy = Policy::of(&package).map_err(|error| text(&error))?;
+    let opened = Opened { package, surface, policy };
     let wasm = &opened.package.module.bytes;
     let portables = portable::builds(canary.name, wasm, pages_max(wasm), Allocator::Unknown);
     let portables = portables.map_err(|error| text(&error))?;

@@ -6,9 +6,10 @@ use crate::cli::HostName;
 use crate::instrument::portable::Portable;
 use autoclave_boundary::api::{Api, Operation};
 use autoclave_boundary::fuzz::Search;
+use autoclave_boundary::glue::capabilities::{self, ImportRow, Policy, Verdict as PolicyVerdict};
 use autoclave_boundary::glue::narrow::Narrowing;
 use autoclave_boundary::judge::Player;
-use autoclave_boundary::package::FileRecord;
+use autoclave_boundary::package::{FileRecord, Package};
 use autoclave_boundary::tape::Profile;
 use autoclave_boundary::wire::{Glue, Hello, Layout};
 use autoclave_reports::boundary as rows;
@@ -121,6 +122,7 @@ pub(super) fn classes(findings: &[Finding], hosts: &[HostName]) -> Vec<rows::Cla
                     Verdict::NotTested("one host only; --host node,chromium asks two".into())
                 }
                 (0, _) => Verdict::Pass,
+                (1, _) => Verdict::Fail("1 finding".into()),
                 _ => Verdict::Fail(format!("{count} findings")),
             };
             rows::ClassRow { class: class.name.into(), verdict, findings: count }
@@ -154,7 +156,7 @@ pub(super) fn glue_facts(
     opened: &Opened,
     portables: &[Portable],
 ) -> rows::GlueFacts {
-    let Opened { package, surface } = opened;
+    let Opened { package, surface, .. } = opened;
     let file = |file: &FileRecord| rows::PackageFile {
         path: file.path.clone(),
         sha256: file.sha256.clone(),
@@ -179,5 +181,58 @@ pub(super) fn glue_facts(
         narrowed_by: narrowed.then(|| home.relative(&package.root.join(&package.narrowing_file))),
         policy: narrowed.then(|| home.relative(&package.root.join(&package.narrowing_file))),
         profiles: profiles.iter().copied().map(profile).collect(),
+    }
+}
+
+fn answer(verdict: PolicyVerdict) -> rows::Policy {
+    match verdict {
+        PolicyVerdict::Allowed => rows::Policy::Allowed,
+        PolicyVerdict::Refused => rows::Policy::Refused,
+        PolicyVerdict::Unknown => rows::Policy::Unknown,
+    }
+}
+
+/// What the module imports, and what the policy says of it.
+pub(super) fn imports(package: &Package, policy: &Policy) -> Vec<rows::ImportRow> {
+    let row = |import: ImportRow| rows::ImportRow {
+        module: import.module,
+        name: import.name,
+        category: import.category.into(),
+        policy: answer(import.verdict),
+    };
+    capabilities::inventory(package, policy).into_iter().map(row).collect()
+}
+
+/// What the scripts could do, and what of it was done.
+pub(super) fn powers(package: &Package, policy: &Policy, cards: &[rows::Card]) -> Vec<rows::CapabilityRow> {
+    let seen = |category: &str| {
+        let of_it = |card: &&rows::Card| {
+            card.class == "capability" && runtime_names(category).iter().any(|name| card.what.contains(name))
+        };
+        cards.iter().find(of_it)
+    };
+    let row = |found: capabilities::Capability| {
+        let card = seen(found.name);
+        rows::CapabilityRow {
+            category: found.name.into(),
+            file: found.file,
+            line: Some(found.line),
+            source: found.source,
+            known: if card.is_some() { rows::Known::InTextAndUse } else { rows::Known::InText },
+            policy: answer(found.verdict),
+            finding: card.map(|card| card.finding.clone()).unwrap_or_default(),
+        }
+    };
+    capabilities::scan(package, policy).into_iter().map(row).collect()
+}
+
+/// What the runtime in a host calls a category of the policy.
+pub(super) fn runtime_names(category: &str) -> Vec<&str> {
+    match category {
+        "code-generation" => vec!["eval"],
+        "files" => vec!["fs-read", "fs-write"],
+        "workers" => vec!["worker"],
+        "html" => vec!["dom"],
+        other => vec![other],
     }
 }
