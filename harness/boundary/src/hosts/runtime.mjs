@@ -22,6 +22,10 @@ import { loaders } from './loading.mjs';
 const EVALUATE = 1;
 const FRESH = 2;
 const DEEP = 4;
+// Tapes with something new are played again and again, which takes as long as dozens of others: beyond the first ones,
+// no more than one in so many tapes.
+const DEEP_ONE_IN = 12;
+const DEEP_AT_FIRST = 600;
 const OUTCOMES = 8;
 const PAGE = 65536;
 const CALLS_MAX = 1000; // of a tape, nested ones included
@@ -85,6 +89,8 @@ export function createRuntime(environment) {
   let asyncWork = false;
   let keepObjects = false; // whether objects are left to the collector
   let deepEpoch = 0;
+  let deepRuns = 0;
+  let tapesRun = 0;
   const counts = new s.M(); // class|operation|key -> times seen
 
   const reader = createReader({
@@ -1134,7 +1140,12 @@ export function createRuntime(environment) {
       if (waiting !== undefined) { await waiting; lateSightings(); }
       finishTape();
       const novel = told !== null && (told.new.length > 0 || told.outcomes_new.length > 0);
-      if (novel || (flags & DEEP) !== 0 || ((index + number) & 255) === 255) await deep(bytes, novel);
+      const dear = novel && deepRuns * DEEP_ONE_IN <= tapesRun + DEEP_AT_FIRST;
+      tapesRun += 1;
+      if (dear || (flags & DEEP) !== 0 || ((index + number) & 255) === 255) {
+        deepRuns += 1;
+        await deep(bytes, novel);
+      }
       index++;
       if (index === tapes.length) await endBatch();
       if (told !== null) all[all.length] = told;

@@ -88,9 +88,8 @@ impl Judging<'_> {
     ) -> anyhow::Result<()> {
         let wrong = |reason: String| anyhow::anyhow!("{}: {reason}", self.asked.which);
         let mut known = BTreeSet::new();
-        for at in 0..elsewhere.len() {
+        for (name, other) in elsewhere {
             for tape in search.corpus.iter().rev().take(COMPARED_MAX) {
-                let (name, other) = &mut elsewhere[at];
                 let Some((op, here, there)) = judge::disagree(deployed, other, tape).map_err(wrong)? else { continue };
                 let operation = fuzz::operation_at(tape, op);
                 if !known.insert((*name, operation, kind_of(&here).to_owned(), kind_of(&there).to_owned())) {
