@@ -12,6 +12,7 @@ pub mod component;
 mod engine;
 mod facts;
 pub mod host;
+pub mod hostile;
 pub mod imports;
 pub mod machine;
 pub mod numeric;

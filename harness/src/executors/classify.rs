@@ -27,7 +27,7 @@ pub fn outcome(result: &wasmtime::Result<Returned>, host: &HostState, shadow_sta
     }
 }
 
-fn error_outcome(error: &wasmtime::Error) -> Outcome {
+pub fn error_outcome(error: &wasmtime::Error) -> Outcome {
     if let Some(Stop(limit)) = error.downcast_ref() {
         return Outcome::Limit(*limit);
     }

@@ -301,7 +301,7 @@ pub fn raw_bits(value: &Val) -> u64 {
 }
 
 /// Whether a value of that type can come from nothing.
-fn can_make(ty: &ValType) -> bool {
+pub(super) fn can_make(ty: &ValType) -> bool {
     match ty {
         ValType::Ref(ty) => ty.is_nullable(),
         _ => true,

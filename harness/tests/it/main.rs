@@ -9,6 +9,7 @@ mod contract;
 mod coverage;
 mod differential;
 mod executors;
+mod hostile;
 mod instrument;
 mod portable;
 mod symbols;
