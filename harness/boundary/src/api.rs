@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn ids_are_fnv_1a() {
         // Vectors of the algorithm's authors.
-        assert_eq!(super::id(""), 0x811c_9dc5);
-        assert_eq!(super::id("a"), 0xe40c_292c);
-        assert_eq!(super::id("foobar"), 0xbf9c_f968);
+        assert_eq!(id(""), 0x811c_9dc5);
+        assert_eq!(id("a"), 0xe40c_292c);
+        assert_eq!(id("foobar"), 0xbf9c_f968);
     }
 }
