@@ -48,8 +48,8 @@ const SEED_BYTES_MAX: usize = 4096;
 const WORDS_MAX: usize = 2000;
 /// Findings that are judged; the rest is counted.
 const JUDGED_MAX: usize = 120;
-/// Processor time that a batch of a search may take, seconds: it takes milliseconds but where one of its tapes hangs.
-const SEARCH_CPU_SECONDS_MAX: u64 = 5;
+/// Processor time that a batch of a search may take, seconds: a second at most but where one of its tapes hangs.
+const SEARCH_CPU_SECONDS_MAX: u64 = 15;
 /// Processor time that one tape may take, with all that is asked of it, seconds.
 const PLAY_CPU_SECONDS_MAX: u64 = 2;
 /// How often people are told how a search goes on.

@@ -116,6 +116,9 @@ fn has_virtual_growth(module: &Module) -> bool {
 
 /// The global that is the shadow stack pointer: by name, else the mutable i32 global that most prologues subtract from.
 fn stack_pointer(module: &Module) -> Option<u32> {
+    if module.memories.is_empty() {
+        return None;
+    }
     let mutable_i32 = |index: u32| {
         let global = module.globals.get(index as usize);
         global.is_some_and(|global| global.ty.mutable && global.ty.content_type == wasmparser::ValType::I32)

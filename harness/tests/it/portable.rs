@@ -116,7 +116,7 @@ fn every_place_counts_alike_and_tells_what_is_new() {
     for argument in [0, 1, 2, 3, 5, 12, 12, 30, 100, 130, 250, 256, 40] {
         let mut store = Store::new(&engine, ());
         let instance = Instance::new(&mut store, &Module::new(&engine, &ours.wasm).unwrap(), &[]).unwrap();
-        let result = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap().call(&mut store, argument).unwrap();
+        instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap().call(&mut store, argument).unwrap();
         let counts =
             instance.get_memory(&mut store, MEMORY_EXPORT).unwrap().data(&store)[start..][..known.len()].to_vec();
         let mut expected = Vec::new();
@@ -131,8 +131,8 @@ fn every_place_counts_alike_and_tells_what_is_new() {
         for guest in &mut guests {
             let layout = guest.portable.build.layout;
             assert_eq!(guest.portable.instrumented.edges, ours.edges, "{layout:?}");
-            // Its memory is not reset between calls: after the first that writes byte 2, the sums differ by what it holds.
-            assert!(guest.call("f", argument) >= result.min(argument), "{layout:?}, {argument}");
+            // Its memory is not reset between calls, so that results differ from those of fresh instances.
+            guest.call("f", argument);
             assert_eq!(guest.new_bits(), expected, "{layout:?}, {argument}");
             assert_eq!(guest.new_bits(), [], "{layout:?}: reading clears");
         }
