@@ -38,6 +38,7 @@ pub const COMMANDS: &[Forwarded] = &[
     named("conform", "Run every vector of a target's format: which rules it keeps"),
     targets("limits", "Hold targets to their resource contract: bombs, oversize input, growth of work"),
     targets("ct", "Compare the work of targets between secrets: what of it depends on one"),
+    targets("boundary", "Drive packages through their own JavaScript glue in Node and browsers"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
