@@ -2,8 +2,8 @@
 //! for memory is refused, memory grows while an import runs, imports give empty, long and odd content or something that
 //! was not asked for.
 //!
-//! The host knows what wasm-bindgen's own imports mean ([`host`]) and reads from the script around the module how exports
-//! are called ([`glue`]); without a script, types and names are all that there is. It is not JavaScript: how values are
+//! The host knows what wasm-bindgen's own imports mean (`host`) and reads from the script around the module how exports
+//! are called (`glue`); without a script, types and names are all that there is. It is not JavaScript: how values are
 //! converted, decoded and collected is left to hosts that have an engine for it, and nothing is said of the script's own
 //! mistakes. What it can say, it says of the module: each fault is tried on calls that come back without it, and what
 //! differs then is the fault's doing.

@@ -57,7 +57,7 @@ pub struct Script {
     pub modules: Vec<String>,
     /// Modules that it contains.
     pub inlined: Vec<Vec<u8>>,
-    /// Which [`MARKS`] appear, and names that begin with `__wbindgen_` as that.
+    /// Which `MARKS` appear, and names that begin with `__wbindgen_` as that.
     pub marks: BTreeSet<String>,
     /// Whether it imports or exports as an ES module.
     pub is_module: bool,
