@@ -332,7 +332,13 @@ struct Site<'a> {
 }
 
 fn site(name: HostName, seed: u64, asked: &Asked) -> Result<Site<'_>, String> {
-    let opened = asked.flavours.iter().find(|opened| name.loads(opened.package.glue));
+    let mut flavours = asked.flavours.iter().filter(|opened| name.loads(opened.package.glue));
+    // Wrappers look alike whatever is inside: pages get those that were built for them.
+    let is_for_pages = |opened: &&Opened| !opened.package.root.ends_with("nodejs");
+    let opened = match name {
+        HostName::Node => flavours.next(),
+        HostName::Chromium => flavours.clone().find(is_for_pages).or_else(|| flavours.next()),
+    };
     let opened = opened.ok_or_else(|| {
         let kinds: Vec<&str> = asked.flavours.iter().map(|opened| tell::kind(opened.package.glue)).collect();
         format!("{} does not load {}", name.name(), kinds.join(" or "))
@@ -421,8 +427,24 @@ fn drive(
     let names: Vec<String> = std::iter::once(search.hello.host.clone()).collect();
     let mut deployed = Player::new(first.deployed);
     let mut instrumented = Player::new(first.instrumented);
-    let mut elsewhere: Vec<(HostName, Player)> =
-        sites.into_iter().map(|site| (site.name, Player::new(site.deployed))).collect();
+    let mut elsewhere: Vec<(HostName, Player)> = Vec::new();
+    for site in sites {
+        let mut player = Player::new(site.deployed);
+        match player.hello() {
+            Ok(_) => elsewhere.push((site.name, player)),
+            // What was found so far is not lost for it.
+            Err(reason) => {
+                gaps.push(NotTested {
+                    what: format!("{} in {}", asked.which, site.name.name()),
+                    reason: reason.clone(),
+                    remedy: "build the glue that this host loads".into(),
+                    scope: Scope::Asked,
+                });
+                let name = site.name.name().into();
+                section.hosts.push(rows::HostRow { name, not_tested: reason, ..rows::HostRow::default() });
+            }
+        }
+    }
     let unconfirmed = judging.all(&search, &mut deployed, &mut instrumented, &mut elsewhere)?;
     judging.hosts_agree(&search, &mut deployed, &mut elsewhere)?;
     row.notes.extend(unconfirmed);
