@@ -573,7 +573,7 @@ fn rows() -> Vec<Row> {
         (
             "files",
             &["f(string)"],
-            "exports.f = () => { require('node:fs').writeFileSync('/tmp/never', 'a'); };",
+            "exports.f = () => { require('node:fs').writeFileSync(join(__dirname, 'never'), 'a'); };",
             "exports.f = () => { readFileSync(join(__dirname, 'module.wasm')); };",
             json!([call("f", json!(["a"]))]),
             &["capability"],

@@ -128,7 +128,7 @@ fn pid(id: u32) -> Option<rustix::process::Pid> {
 }
 
 /// Keeps the beginning of what a program prints; the rest is read and forgotten, so that it is not held up.
-fn listen(mut pipe: impl Read, said: &Mutex<Vec<u8>>) {
+pub(super) fn listen(mut pipe: impl Read, said: &Mutex<Vec<u8>>) {
     let mut chunk = [0; 4096];
     while let Ok(read) = pipe.read(&mut chunk) {
         if read == 0 {

@@ -1,6 +1,7 @@
 //! Node as a supervised child: without files but the package's, without code from strings, without a network of its own;
 //! with limits on processor time, memory, silence and answers.
 
+use super::group::listen;
 use super::{Batch, Death, Host, HostLimits, Setup, scripts};
 use crate::wire::{self, Hello, Ran, frame};
 use std::fs;
@@ -8,7 +9,6 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,8 +18,6 @@ pub const NODE_MAJOR_MIN: u32 = 18;
 /// From here on permissions are called `--permission`; from version 20 they exist.
 const NODE_MAJOR_PERMISSION: u32 = 24;
 const NODE_MAJOR_EXPERIMENTAL_PERMISSION: u32 = 20;
-/// What is kept of what it prints, bytes.
-const SAID_BYTES_MAX: usize = 4096;
 /// How often a child that works is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// The installed Node.
@@ -68,7 +66,7 @@ pub struct NodeHost {
     stdin: Option<Sender<Vec<u8>>>,
     answers: Receiver<Result<(u8, Vec<u8>), String>>,
     said: Arc<Mutex<Vec<u8>>>,
-    ended: Arc<AtomicBool>,
+    ended: bool,
     hello: Hello,
     limits: HostLimits,
     /// Processor time when the current wait began.
@@ -132,7 +130,7 @@ impl NodeHost {
             stdin,
             answers,
             said,
-            ended: Arc::new(AtomicBool::new(false)),
+            ended: false,
             hello: Hello::default(),
             limits: setup.limits,
             cpu_at_death: 0.0,
@@ -246,7 +244,7 @@ impl Host for NodeHost {
     }
 
     fn kill(&mut self) {
-        if self.ended.swap(true, Ordering::Relaxed) {
+        if std::mem::replace(&mut self.ended, true) {
             return;
         }
         self.cpu_at_death = cpu_seconds(self.child.id()).unwrap_or(self.cpu_at_death);
@@ -297,20 +295,6 @@ fn read_frame(pipe: &mut impl Read, bytes_max: u32) -> Result<(u8, Vec<u8>), Str
     let mut payload = vec![0; len as usize];
     pipe.read_exact(&mut payload).map_err(|_| String::new())?;
     Ok((head[4], payload))
-}
-
-/// Keeps the beginning of what a child prints; the rest is read and forgotten, so that it is not held up.
-fn listen(mut pipe: impl Read, said: &Mutex<Vec<u8>>) {
-    let mut chunk = [0; 4096];
-    while let Ok(read) = pipe.read(&mut chunk) {
-        if read == 0 {
-            return;
-        }
-        if let Ok(mut said) = said.lock() {
-            let room = SAID_BYTES_MAX - said.len().min(SAID_BYTES_MAX);
-            said.extend_from_slice(&chunk[..read.min(room)]);
-        }
-    }
 }
 
 /// Processor time of a process and of its children that have ended, seconds; none where it is gone.
