@@ -10,6 +10,7 @@ mod builds;
 mod clip;
 pub mod constant_time;
 pub mod contract;
+pub mod controls;
 pub mod escape;
 pub mod formats;
 pub mod hexdump;

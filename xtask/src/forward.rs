@@ -1,4 +1,5 @@
-//! Commands of the `autoclave` binary: makes what they need, builds the binary, becomes it.
+//! Commands of the `autoclave` binary, and of `autoclave-audit`, which executes no module and is built in a minute: makes
+//! what they need, builds the binary, becomes it.
 
 use crate::{EXIT_NOT_JUDGED, guests, manifest, native, peers, process};
 use anyhow::{Context, Result};
@@ -8,12 +9,32 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A command of the binary.
+/// A binary of the house; both have the name of their package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Runs modules.
+    Autoclave,
+    /// Runs none.
+    Audit,
+}
+
+impl Program {
+    fn package(self) -> &'static str {
+        match self {
+            Program::Autoclave => "autoclave",
+            Program::Audit => "autoclave-audit",
+        }
+    }
+}
+
+/// A command of a binary.
 pub struct Forwarded {
     /// As typed.
     pub name: &'static str,
     /// One line for `--help`, the README and nobody else.
     pub about: &'static str,
+    /// Whose it is.
+    pub program: Program,
     needs: Needs,
 }
 
@@ -34,7 +55,7 @@ pub const COMMANDS: &[Forwarded] = &[
     targets("fuzz", "Fuzz all targets, the named ones or .wasm files, and write a report"),
     named("repro", "Show a finding again, with frames and source lines"),
     targets("replay", "Run every committed seed and regression, without mutation"),
-    Forwarded { name: "diff", about: "Find inputs that readers understand differently, by cause", needs: Needs::Peers },
+    forwarded("diff", "Find inputs that readers understand differently, by cause", Needs::Peers),
     named("conform", "Run every vector of a target's format: which rules it keeps"),
     targets("limits", "Hold targets to their resource contract: bombs, oversize input, growth of work"),
     targets("ct", "Compare the work of targets between secrets: what of it depends on one"),
@@ -46,20 +67,51 @@ pub const COMMANDS: &[Forwarded] = &[
     targets("bench", "Measure speed side by side in one run"),
     plain("list", "List targets with ABI, entries, corpus and findings"),
     plain("add", "Register a prebuilt module as a target"),
-    plain("explain", "Explain an outcome, an oracle or a finding"),
+    audit("controls", "List the controls of the catalogue, what answers each, and what nothing answers yet"),
+    audit("verify", "Decide offline, from its certificate, whether a module may be loaded"),
+    audit("keygen", "Make a key pair that signs certificates"),
+    plain("explain", "Explain a control, an outcome, an oracle or a finding"),
     plain("completions", "Write shell completions to standard output"),
 ];
 
 const fn targets(name: &'static str, about: &'static str) -> Forwarded {
-    Forwarded { name, about, needs: Needs::Targets }
+    forwarded(name, about, Needs::Targets)
 }
 
 const fn named(name: &'static str, about: &'static str) -> Forwarded {
-    Forwarded { name, about, needs: Needs::Named }
+    forwarded(name, about, Needs::Named)
 }
 
 const fn plain(name: &'static str, about: &'static str) -> Forwarded {
-    Forwarded { name, about, needs: Needs::Nothing }
+    forwarded(name, about, Needs::Nothing)
+}
+
+const fn forwarded(name: &'static str, about: &'static str, needs: Needs) -> Forwarded {
+    Forwarded { name, about, program: Program::Autoclave, needs }
+}
+
+const fn audit(name: &'static str, about: &'static str) -> Forwarded {
+    Forwarded { name, about, program: Program::Audit, needs: Needs::Nothing }
+}
+
+/// Commands that both binaries have; the words decide.
+pub const SHARED: &[&str] = &["explain"];
+
+/// Whose command it is. Controls are explained by the program that has the catalogue.
+fn program(name: &str, words: &[OsString]) -> Program {
+    let is_shared = SHARED.contains(&name);
+    if is_shared && words.iter().any(|word| is_control(&word.to_string_lossy())) {
+        return Program::Audit;
+    }
+    COMMANDS.iter().find(|entry| entry.name == name).map_or(Program::Autoclave, |entry| entry.program)
+}
+
+/// Whether a word is written as ids of controls are, `SBX-03d`, typing errors included. No outcome, oracle or finding is.
+fn is_control(word: &str) -> bool {
+    let Some((family, number)) = word.split_once('-') else { return false };
+    (2..=5).contains(&family.len())
+        && family.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && number.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Runs a command of the binary; on Unix it does not come back.
@@ -97,7 +149,7 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
             Selection::All | Selection::FilesOnly => {}
         }
     }
-    let Some(program) = build_harness(root)? else { return Ok(EXIT_NOT_JUDGED) };
+    let Some(program) = build_program(root, program(name, words))? else { return Ok(EXIT_NOT_JUDGED) };
     let mut command = Command::new(program);
     command.arg(name).args(words);
     if name == "bench" && !asks_for_help && !says("--native") && !says("--faults") && !says("--clock") {
@@ -133,20 +185,30 @@ fn selection(known: &BTreeSet<String>, words: &[OsString]) -> Selection {
     }
 }
 
-/// Builds the binary and says where it is; `None` if it does not compile, which cargo has told by then.
+/// The harness, as [`build_program`] has it.
 pub fn build_harness(root: &Path) -> Result<Option<PathBuf>> {
+    build_program(root, Program::Autoclave)
+}
+
+/// Builds a binary and says where it is; `None` if it does not compile, which cargo has told by then.
+fn build_program(root: &Path, program: Program) -> Result<Option<PathBuf>> {
+    let (package, what) = match program {
+        Program::Autoclave => (program.package(), "the harness"),
+        Program::Audit => (program.package(), "the program that audits"),
+    };
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["build", "--release", "--package", "autoclave", "--bin", "autoclave"]);
+    command.current_dir(root).args(["build", "--release", "--package", package, "--bin", package]);
     command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
-    if !root.join("target/release/autoclave").exists() {
-        process::say("build", "the harness (the first time takes minutes)");
+    let is_there = root.join("target/release").join(package).exists();
+    if !is_there {
+        process::say("build", &format!("{what} (the first time takes minutes)"));
     }
-    if !std::io::stderr().is_terminal() || root.join("target/release/autoclave").exists() {
+    if !std::io::stderr().is_terminal() || is_there {
         command.arg("--quiet");
     }
     let output = command.output().context("cannot start cargo")?;
     if !output.status.success() {
-        process::say("build", "the harness does not compile");
+        process::say("build", &format!("{what} does not compile"));
         return Ok(None);
     }
     let lines = String::from_utf8_lossy(&output.stdout);
@@ -200,6 +262,25 @@ mod tests {
         check(&["crash-1", "--target=zlib"], Selection::Named(vec!["zlib".into()]));
         check(&["vendor/a.wasm"], Selection::FilesOnly);
         check(&["vendor/a.wasm", "zlib"], Selection::Named(vec!["zlib".into()]));
+    }
+
+    #[test]
+    fn controls_are_explained_by_the_program_that_has_them() {
+        let check = |name: &str, words: &[&str], expected: Program| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert_eq!(program(name, &words), expected, "{name} {words:?}");
+        };
+        check("explain", &["SBX-03d"], Program::Audit);
+        check("explain", &["fhir-00"], Program::Audit);
+        check("explain", &["OPS-99"], Program::Audit);
+        check("explain", &["sxb-3d"], Program::Audit);
+        check("explain", &[], Program::Autoclave);
+        for word in ["OUT-OF-FUEL", "OOM-ABORT", "crash", "constant-time", "19272b722d8d", "D8", "--help", "TRAP-EXIT"]
+        {
+            check("explain", &[word], Program::Autoclave);
+        }
+        check("controls", &["--format", "json"], Program::Audit);
+        check("fuzz", &["SBX-03d"], Program::Autoclave);
     }
 
     #[test]

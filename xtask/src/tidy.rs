@@ -102,9 +102,14 @@ fn a_crate_with_a_room_of_its_own_is_named_there_only() {
             }
         }
     }
-    for file in
-        ["xtask/Cargo.toml", "reports/Cargo.toml", "harness/boundary/Cargo.toml", "harness/generators/Cargo.toml"]
-    {
+    for file in [
+        "xtask/Cargo.toml",
+        "reports/Cargo.toml",
+        "reports/audit/Cargo.toml",
+        "reports/certificate/Cargo.toml",
+        "harness/boundary/Cargo.toml",
+        "harness/generators/Cargo.toml",
+    ] {
         let table: toml::Table = toml::from_str(&read(file)).unwrap();
         let depends = |name: &str| table["dependencies"].get(name).is_some();
         let banned = ["wasmtime", "libafl", "libafl_bolts", "autoclave"].into_iter().filter(|name| depends(name));
@@ -157,6 +162,8 @@ fn members_share_the_workspaces_lints_and_licence() {
         "harness/formats/Cargo.toml",
         "harness/generators/Cargo.toml",
         "reports/Cargo.toml",
+        "reports/audit/Cargo.toml",
+        "reports/certificate/Cargo.toml",
         "fuzz/Cargo.toml",
         "xtask/Cargo.toml",
     ] {
@@ -248,16 +255,74 @@ fn readme_help_and_binary_name_the_same_commands() {
     let row = |line: &str| Some(line.strip_prefix("| `cargo xtask ")?.split(['`', ' ']).next()?.to_owned());
     let documented: BTreeSet<String> = readme.lines().filter_map(row).collect();
     assert_eq!(documented, help, "left: the README's table; right: `cargo xtask --help`");
-    let cli = root().join("harness/src/cli.rs");
-    if cli.exists() {
-        let forwarded: BTreeSet<String> =
-            crate::forward::COMMANDS.iter().map(|command| command.name.to_owned()).collect();
-        assert_eq!(
-            subcommands(&read("harness/src/cli.rs")),
-            forwarded,
-            "left: the binary; right: xtask/src/forward.rs"
-        );
+    use crate::forward::{COMMANDS, Program, SHARED};
+    for (file, program) in [("harness/src/cli.rs", Program::Autoclave), ("reports/audit/src/cli.rs", Program::Audit)] {
+        let mine = COMMANDS.iter().filter(|command| command.program == program || SHARED.contains(&command.name));
+        let forwarded: BTreeSet<String> = mine.map(|command| command.name.to_owned()).collect();
+        assert_eq!(subcommands(&read(file)), forwarded, "left: {file}; right: xtask/src/forward.rs");
     }
+}
+
+#[test]
+fn controls_name_oracles_and_canaries_that_exist() {
+    let names: BTreeSet<String> =
+        rust_sources("harness/src/oracles/").iter().filter_map(|file| oracle(&read(file))).collect();
+    assert!(names.contains("crash"), "harness/src/oracles: no names of oracles found");
+    // Questions of commands that have no entry in the table of oracles.
+    let commands = ["differential", "conform", "page-checks"].map(str::to_owned);
+    let page_checks = read("harness/boundary/src/hosts/page_checks.rs");
+    let rules = [read("harness/formats/src/json.rs"), read("harness/formats/src/hl7/rules.rs")]
+        .into_iter()
+        .chain(rust_sources("harness/formats/src/fhir/").iter().map(|file| read(file)))
+        .collect::<String>();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in tracked().into_iter().filter(|file| file.starts_with("reports/controls/") && file.ends_with(".toml")) {
+        let table: toml::Table = toml::from_str(&read(&file)).unwrap();
+        for control in table.get("control").and_then(toml::Value::as_array).into_iter().flatten() {
+            for answer in control.get("answers").and_then(toml::Value::as_array).into_iter().flatten() {
+                let text = |key: &str| answer.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+                let (id, oracle, canary) = (control["id"].as_str().unwrap(), text("oracle"), text("canary"));
+                seen += 1;
+                if !names.contains(oracle) && !commands.contains(&oracle.to_owned()) {
+                    wrong.push(format!("{id}: no oracle `{oracle}`"));
+                }
+                let expected = (!canary.is_empty() && canary != "peers-planted").then(|| expectations(canary));
+                for class in answer.get("classes").and_then(toml::Value::as_array).into_iter().flatten() {
+                    let class = class.as_str().unwrap_or_default();
+                    let is_there = match (&expected, oracle) {
+                        (Some(expected), _) => expected.contains(&class.to_lowercase()),
+                        (None, "page-checks") => page_checks.contains(&format!("name: \"{class}\"")),
+                        (None, "conform") => rules.contains(&format!("\"{class}\"")),
+                        (None, _) => read("reports/src/rules.rs").contains(&format!("\"{oracle}\", \"{class}\"")),
+                    };
+                    if !is_there {
+                        wrong.push(format!("{id}: nothing shows that `{oracle}` sees `{class}`"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "reports/controls: {seen} answers");
+    assert_none(&wrong, "name an oracle, and a canary whose target.toml expects the class");
+}
+
+/// The name in an oracle's table entry.
+fn oracle(source: &str) -> Option<String> {
+    let (_, rest) = source.split_once("ORACLE: Oracle = Oracle {\n    name: \"")?;
+    Some(rest.split('"').next()?.to_owned())
+}
+
+/// Words in the expectations of a canary, in lower case.
+fn expectations(canary: &str) -> BTreeSet<String> {
+    let table: toml::Table = toml::from_str(&read(&format!("targets/{canary}/target.toml"))).unwrap();
+    let expect = table["expect"].as_table().unwrap_or_else(|| panic!("targets/{canary}/target.toml: no [expect]"));
+    assert!(
+        table.get("twin").is_some() || root().join(format!("targets/{canary}-fixed")).is_dir(),
+        "{canary}: no twin"
+    );
+    let words = expect.iter().flat_map(|(key, value)| [key.as_str(), value.as_str().unwrap_or_default()]);
+    words.flat_map(str::split_whitespace).map(str::to_lowercase).collect()
 }
 
 #[test]

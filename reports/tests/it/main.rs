@@ -1,5 +1,6 @@
 //! Tests of the record and of every rendering of it.
 
+mod controls;
 mod formats;
 mod glue;
 mod hostile;

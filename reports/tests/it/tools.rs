@@ -19,6 +19,27 @@ pub fn python() -> PathBuf {
     folder.join("bin/python")
 }
 
+/// Python with compliance-trestle, which reads OSCAL.
+pub fn trestle() -> PathBuf {
+    let folder = set_up("python-compliance-trestle-5.2.0", |folder| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder), "apt-get install python3 python3-venv");
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "compliance-trestle==5.2.0"]);
+        run(&mut pip, "a network, or a mirror set with `pip config`");
+    });
+    folder.join("bin/python")
+}
+
+/// The schema of CTRF, out of its own package.
+pub fn ctrf_schema() -> PathBuf {
+    let folder = set_up("npm-ctrf-0.3.0", |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder);
+        run(npm.arg("ctrf@0.3.0"), "apt-get install nodejs npm");
+    });
+    folder.join("node_modules/ctrf/dist/ctrf-schema-0.0.json")
+}
+
 /// Microsoft's SARIF validator.
 pub fn sarif_multitool() -> Command {
     let folder = set_up("npm-sarif-multitool-5.7.0", |folder| {

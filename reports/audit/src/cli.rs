@@ -1,0 +1,157 @@
+//! The command line of `autoclave-audit`: every command and flag, in one place. `cargo xtask` passes its words on to it.
+
+use autoclave_certificate::Moment;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+pub use autoclave_reports::record::exit;
+
+/// An error that asks for a certain exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ExitWith {
+    /// One of [`exit`].
+    pub code: u8,
+    /// What to say.
+    pub message: String,
+}
+
+/// Controls, certificates and corpora of modules that read patient data; executes no module.
+#[derive(Debug, Parser)]
+#[command(name = "autoclave-audit", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 clean · 1 findings, or refused · 2 wrong usage or configuration · \
+3 could not be judged";
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Which controls there are, what answers each, and what nothing answers yet
+    Controls(Controls),
+    /// Controls in full: rule, references, oracle, canary, HIPAA safeguards, what to do
+    Explain(Explain),
+    /// Decide from its certificate, offline, whether a module may be loaded: 0 it may, 1 it may not and why
+    Verify(Verify),
+    /// Make a key pair that signs certificates
+    Keygen(Keygen),
+}
+
+/// Flags of `controls`.
+#[derive(Debug, Clone, Args)]
+pub struct Controls {
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "md")]
+    pub format: TableFormat,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Markdown.
+    Md,
+    /// JSON: the same, and every control.
+    Json,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// Ids of controls, such as SBX-03d
+    #[arg(required = true)]
+    pub ids: Vec<String>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// The module as it would be loaded
+    pub module: PathBuf,
+    /// Its certificate
+    pub bundle: PathBuf,
+    /// A public key that is trusted to certify (PEM); several may be given
+    #[arg(long = "key", required = true, value_name = "PUB")]
+    pub keys: Vec<PathBuf>,
+    /// What the certificate must say; without it: level L1, no waivers
+    #[arg(long, value_name = "admit.toml")]
+    pub policy: Option<PathBuf>,
+    /// Decide as of that day or moment, UTC: 2026-11-22 or 2026-11-22T21:04:51Z; without it: now
+    #[arg(long, value_name = "DATE")]
+    pub at: Option<Moment>,
+    /// What goes to standard output: nothing, or the decision with the certificate
+    #[arg(long, value_enum, default_value = "human", conflicts_with = "snippet")]
+    pub format: Answer,
+    /// Write configuration to standard output for a host that admits such modules, if this one is admitted
+    #[arg(long, value_enum, value_name = "HOST")]
+    pub snippet: Option<Host>,
+    /// Images that the snippet is for, as the host matches them
+    #[arg(long, requires = "snippet", default_value = "registry.example/parsers/*")]
+    pub images: String,
+    /// Where Envoy fetches the module
+    #[arg(long, requires = "snippet", default_value = "https://modules.example/module.wasm")]
+    pub url: String,
+}
+
+/// How a decision is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Answer {
+    /// To people, on standard error.
+    Human,
+    /// As JSON on standard output, too.
+    Json,
+}
+
+/// A host that admits modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// Kyverno: a ClusterPolicy.
+    Kyverno,
+    /// Sigstore's policy-controller: a ClusterImagePolicy.
+    PolicyController,
+    /// Envoy: an HTTP filter.
+    Envoy,
+}
+
+/// Flags of `keygen`.
+#[derive(Debug, Clone, Args)]
+pub struct Keygen {
+    /// Name of the files: NAME.key (private, for its owner alone) and NAME.pub; nothing is overwritten
+    pub name: PathBuf,
+    /// How the key signs
+    #[arg(long, value_enum, default_value = "p256")]
+    pub algorithm: Algorithm,
+}
+
+/// How a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Algorithm {
+    /// ECDSA on P-256, which tools of the field expect.
+    P256,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// Writes data to standard output. A reader that has seen enough (`| head`) is no failure.
+pub fn print(data: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(data).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}
