@@ -1,10 +1,11 @@
-//! The boundary to JavaScript: the only room that starts it. Node is a supervised child with a time limit and bounded
+//! A clock in JavaScript's engine: the only room that starts it beside `autoclave_boundary`. Node is a supervised child with a time limit and bounded
 //! output, without files and without code from strings; the module gets stubs for its imports and nothing else.
 
 use crate::execution::Timed;
 use crate::executors::host::Random;
 use crate::executors::stopwatch;
 use crate::target::{Argument, Core, Piece, Script, Shape, Target};
+use autoclave_boundary::hosts::node::Node;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -12,11 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use wasmparser::{Parser, Payload, TypeRef, ValType};
 
-/// Oldest major version that is used.
-const NODE_MAJOR_MIN: u32 = 18;
-/// From here on permissions are called `--permission`; from version 20 they exist.
-const NODE_MAJOR_PERMISSION: u32 = 24;
-const NODE_MAJOR_EXPERIMENTAL_PERMISSION: u32 = 20;
 /// Longest time of one child: a series takes seconds, on a machine that is busy several times as long.
 const CHILD_SECONDS_MAX: u64 = 120;
 /// Longest answer, bytes: a series of the longest has a quarter of it.
@@ -41,6 +37,11 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// `V8 11.3 (TurboFan)`.
+    pub fn engine(self, node: &Node) -> String {
+        format!("V8 {} ({})", node.v8, self.name())
+    }
+
     fn name(self) -> &'static str {
         match self {
             Tier::TurboFan => "TurboFan",
@@ -53,52 +54,6 @@ impl Tier {
         match self {
             Tier::TurboFan => &["--no-liftoff", "--no-wasm-tier-up", "--no-wasm-lazy-compilation"],
             Tier::Liftoff => &["--liftoff", "--no-wasm-tier-up", "--no-wasm-lazy-compilation"],
-        }
-    }
-}
-
-/// The installed Node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    major: u32,
-    v8: String,
-}
-
-impl Node {
-    /// Asks the one on the search path for its version.
-    ///
-    /// # Errors
-    /// There is none, or it is too old: one sentence with the remedy.
-    pub fn find() -> Result<Self, String> {
-        let remedy = format!("apt-get install nodejs, version {NODE_MAJOR_MIN} or newer");
-        let child = Command::new("node")
-            .args(["-p", "process.versions.node + ' ' + process.versions.v8"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = child.map_err(|error| format!("node is not installed ({error}): {remedy}"))?;
-        let answer = supervise(child, Vec::new(), Duration::from_secs(30)).map_err(|why| format!("node {why}"))?;
-        Self::parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| format!("node is too old or no Node: {remedy}"))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (node, v8) = text.trim().split_once(' ')?;
-        let major = node.split('.').next()?.parse().ok().filter(|major| *major >= NODE_MAJOR_MIN)?;
-        let v8: Vec<&str> = v8.split('.').take(2).collect();
-        Some(Self { major, v8: v8.join(".") })
-    }
-
-    /// `V8 11.3 (TurboFan)`.
-    pub fn name(&self, tier: Tier) -> String {
-        format!("V8 {} ({})", self.v8, tier.name())
-    }
-
-    fn permissions(&self) -> Option<&'static str> {
-        match self.major {
-            NODE_MAJOR_PERMISSION.. => Some("--permission"),
-            NODE_MAJOR_EXPERIMENTAL_PERMISSION.. => Some("--experimental-permission"),
-            _ => None,
         }
     }
 }
@@ -129,9 +84,9 @@ pub fn series(
     stdin.push(b'\n');
     stdin.extend_from_slice(&target.wasm);
     let pages_max = (target.limits.memory_bytes_max >> 16).max(1) + 1;
-    let mut command = Command::new("node");
+    let mut command = Command::new(&node.program);
     command
-        .args(node.permissions())
+        .args(node.permission())
         .args(["--disallow-code-generation-from-strings", "--no-warnings", "--max-old-space-size=512"])
         .arg(format!("--wasm-max-mem-pages={pages_max}"))
         .args(tier.flags())
@@ -363,16 +318,6 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read() {
-        let node = Node::parse("20.20.2 11.3.244.8-node.38\n").unwrap();
-        assert_eq!((node.name(Tier::TurboFan).as_str(), node.major), ("V8 11.3 (TurboFan)", 20));
-        assert_eq!(node.permissions(), Some("--experimental-permission"));
-        assert_eq!(Node::parse("24.1.0 13.6.1").unwrap().permissions(), Some("--permission"));
-        assert_eq!(Node::parse("16.1.0 9.4.1"), None);
-        assert_eq!(Node::parse(""), None);
-    }
-
-    #[test]
     fn answers_are_times_or_a_reason() {
         let timed = read(br#"{"calls":7,"steps":[[1,2,3,4.5]]}"#).unwrap();
         assert_eq!(timed, Timed { calls: 7, steps: vec![[1.0, 2.0, 3.0, 4.5]] });
@@ -428,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_javascript_cannot_be_given_has_a_reason() {
-        let node = Node { major: 20, v8: "11.3".to_owned() };
+        let node = Node { program: "node".into(), major: 20, version: "20.20.2".to_owned(), v8: "11.3".to_owned() };
         let plain = r#"(module (memory (export "memory") 1) (func (export "f") (param i32 i32)))"#;
         let two = target(plain, "f(secret[1..4])");
         let why = series(&node, Tier::TurboFan, &two, "f", [b"a", b"abc"], 20, 1).unwrap_err();

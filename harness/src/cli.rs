@@ -278,10 +278,12 @@ pub struct Pressed {
 /// Flags of `boundary`.
 #[derive(Debug, Clone, Args)]
 pub struct Boundary {
-    /// Targets by name, folders of packages, package.tgz files, or .wasm files; none = every target with glue
+    /// Targets by name (or NAME::OPERATION), folders of packages, package.tgz files, or .wasm files; none = every target
+    /// with glue
     pub targets: Vec<String>,
-    /// Hosts: the first searches, the others play its findings and its corpus again
-    #[arg(long = "host", value_enum, value_delimiter = ',', default_value = "node")]
+    /// Hosts: of node and chromium the first searches, the other plays its findings and its corpus again; wasmtime is the
+    /// hostile one, whose imports throw and lie and which refuses memory
+    #[arg(long = "host", value_enum, value_delimiter = ',', default_value = "node,wasmtime")]
     pub hosts: Vec<HostName>,
     /// Values that are given: those that the declarations allow, those that JSON.parse can give, live objects too
     #[arg(long = "profile", value_parser = values, value_delimiter = ',', default_value = "typed,json,hostile")]
@@ -304,6 +306,9 @@ pub struct Boundary {
     /// Leave out the collected corpus and the committed seeds
     #[arg(long)]
     pub no_seeds: bool,
+    /// Leave out the words of the module and of the formats' dictionaries
+    #[arg(long)]
+    pub no_dictionary: bool,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -325,6 +330,8 @@ pub enum HostName {
     Node,
     /// Chromium, headless; tapes run in a dedicated worker.
     Chromium,
+    /// wasmtime, in process, with a model of the glue: for what a host does to a module, not for conversions.
+    Wasmtime,
 }
 
 impl HostName {
@@ -333,13 +340,14 @@ impl HostName {
         match self {
             Self::Node => "node",
             Self::Chromium => "chromium",
+            Self::Wasmtime => "wasmtime",
         }
     }
 
     /// Whether it loads that kind of glue.
     pub fn loads(self, glue: Glue) -> bool {
         match self {
-            Self::Node => true,
+            Self::Node | Self::Wasmtime => true,
             // No `require`, no files.
             Self::Chromium => !matches!(glue, Glue::BindgenNodejs | Glue::Wasi),
         }
@@ -592,6 +600,10 @@ pub struct Bench {
     /// anything
     #[arg(long, value_name = "RUNS", conflicts_with_all = ["targets", "native", "faults"])]
     pub clock: Option<u64>,
+    /// Measure calls through glue instead: a plain loop, instrumented, evaluated, as tapes, through the pipe, in Chromium;
+    /// OPERATION takes one text, such as canary-boundary::parse
+    #[arg(long, value_name = "TARGET::OPERATION", conflicts_with_all = ["targets", "native", "faults", "clock"])]
+    pub boundary: Option<String>,
     /// Seeds of the searches for planted faults, the first one also of `--clock`
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub seeds: Vec<u64>,

@@ -39,11 +39,14 @@ impl Boundary {
         self.operations.iter().filter(|operation| operation.never_succeeded.is_some())
     }
 
-    /// What stands in the way of a pass: operations that never did anything.
-    pub fn vacuous(&self) -> Option<Verdict> {
+    /// What stands in the way of a pass: operations that never did anything, questions about the page that did not hold.
+    pub fn doubt(&self) -> Option<Verdict> {
         const NAMED_MAX: usize = 3;
         let idle: Vec<&OperationRow> = self.idle().collect();
-        let first = idle.first()?;
+        let Some(first) = idle.first() else {
+            let broken = self.page.iter().find(|row| matches!(row.verdict, Verdict::Fail(_)))?;
+            return Some(Verdict::Warn(format!("the deployed page does not hold: {}", broken.name)));
+        };
         if idle.len() == self.operations.len() {
             let why = first.never_succeeded.as_deref().unwrap_or_default();
             return Some(Verdict::NotTested(format!("no operation ever returned; {}: {why}", first.name)));

@@ -868,7 +868,7 @@ impl TargetRecord {
             Some(Severity::Info) => Verdict::Warn(format!("{}, for information", plural(count, "finding"))),
             Some(worst) => Verdict::Fail(format!("{}, the worst {worst}", plural(count, "finding"))),
             None if self.execs == 0 => Verdict::NotTested("no execution was made".into()),
-            None => self.boundary.as_ref().and_then(Boundary::vacuous).unwrap_or(Verdict::Pass),
+            None => self.boundary.as_ref().and_then(Boundary::doubt).unwrap_or(Verdict::Pass),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The loop: tapes are made and changed, hosts run them, what is new is kept, what should not happen is remembered with
 //! the tape that shows it. Nothing here goes by the clock but the budget and a host's life.
 
-use crate::api::Api;
+use crate::api::{Api, Kind};
 use crate::hosts::{Batch, Death, Host};
 use crate::tape::{Hook, JsVal, Mutator, OPS_MAX, Op, Profile, Seeds, Tape};
 use crate::wire::{Hello, Ran, Sighting, flags};
@@ -9,12 +9,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Tapes of a batch: with fewer the pipe costs more than the calls, with more the search learns late.
 pub const BATCH: usize = 256;
+/// Tapes of the first batch. Each one that comes back whole lets the next be twice as large: a package whose calls take a
+/// second shows that in the first four.
+const BATCH_FIRST: usize = 4;
+/// After a batch ran out of time, the next ones are smaller by this factor, and grow again only after as many times more
+/// whole ones as before.
+const SMALLER: usize = 4;
 /// Entries that the search goes on with more often: those that it found last.
 const RECENT: usize = 48;
+/// Changed tapes that an entry gets at once when it has reached a place that none had: where one condition is met,
+/// another is near.
+const ENERGY: u32 = 256;
+/// Of sixteen changed tapes that many come from such entries, as long as there are any.
+const YOUNG_OF_16: u64 = 10;
+/// Entries that are compared before one is changed: the shortest is, as fewer changes miss the point.
+const COMPARED: usize = 3;
 /// Of sixteen tapes that many are made anew, the others from the corpus.
 const ANEW_OF_16: u64 = 4;
-/// Deaths by one operation until tapes with it become rare, as each costs seconds: half as many after each further one.
-const DEATHS_MAX: u32 = 2;
+/// Tapes with an operation that killed a host or took seconds become rare, as each costs as much as thousands of others:
+/// after every death one in 2 to the power of this.
+const RARER_LOG2: u32 = 5;
 /// Least of them that still are sent: one in 2 to the power of this.
 const RAREST_LOG2: u32 = 12;
 /// Starts of a host in a row without a single batch in between.
@@ -33,7 +47,7 @@ pub struct Options {
     pub tapes_max: u64,
     /// Ends when parent and host have taken that much processor time, seconds.
     pub cpu_seconds_max: f64,
-    /// Tapes of a batch.
+    /// Tapes of a batch, once it has grown.
     pub batch: usize,
     /// What guides it.
     pub guidance: Guidance,
@@ -107,6 +121,8 @@ pub struct Search {
     pub deaths: Vec<String>,
     /// Tapes that were held back because their kind kills hosts.
     pub held_back: u64,
+    /// Tapes that took so long that they were not repeated: whether they leak was not asked.
+    pub unasked: u64,
     /// Processor time of parent and hosts, seconds.
     pub cpu_seconds: f64,
 }
@@ -137,8 +153,7 @@ pub fn search(
     // on the time an answer takes.
     let mut waiting = Vec::new();
     loop {
-        let over = run.search.tapes >= options.tapes_max || run.cpu_seconds() >= options.cpu_seconds_max;
-        let over = over || stop(&run.search);
+        let over = run.is_over() || stop(&run.search);
         if over && waiting.is_empty() {
             break;
         }
@@ -156,7 +171,10 @@ pub fn search(
         let answer = run.host.receive();
         let batch = waiting.remove(0);
         match answer {
-            Ok(ran) => run.learn(&batch, &ran),
+            Ok(ran) => {
+                run.learn(&batch, &ran);
+                run.grow();
+            }
             Err(death) => {
                 let mut all = vec![batch];
                 all.append(&mut waiting);
@@ -184,9 +202,17 @@ struct Run<'a, 'b> {
     mutators: Vec<Mutator<'a>>,
     random: fastrand::Rng,
     profiles: Vec<Profile>,
+    /// Length of the entries of the corpus, bytes.
+    lengths: Vec<usize>,
+    /// Entries that were the first somewhere, and changed tapes that they still get; the last one first.
+    young: Vec<(usize, u32)>,
     search: Search,
     initial: std::slice::Iter<'a, Tape>,
     batches: u32,
+    /// Tapes of the next batch.
+    size: usize,
+    /// Whole batches until it grows, and how many of them came back.
+    patience: (u32, u32),
     /// Operations that killed hosts, with the profile of each tape.
     killers: BTreeMap<u32, Vec<Profile>>,
     scratch: Tape,
@@ -207,9 +233,13 @@ impl<'a, 'b> Run<'a, 'b> {
             mutators: options.profiles.iter().map(|profile| Mutator::new(api, *profile, seeds)).collect(),
             random: fastrand::Rng::with_seed(options.seed),
             profiles: Vec::new(),
+            lengths: Vec::new(),
+            young: Vec::new(),
             search,
             initial: options.initial.iter(),
             batches: 0,
+            size: BATCH_FIRST.min(options.batch),
+            patience: (1, 0),
             killers: BTreeMap::new(),
             scratch: Tape::default(),
             cpu_seconds_before: 0.0,
@@ -221,16 +251,21 @@ impl<'a, 'b> Run<'a, 'b> {
         own_cpu_seconds() - self.own_cpu_at_start + self.cpu_seconds_before + self.host.cpu_seconds()
     }
 
+    /// Whether the budget is used.
+    fn is_over(&self) -> bool {
+        self.search.tapes >= self.options.tapes_max || self.cpu_seconds() >= self.options.cpu_seconds_max
+    }
+
     /// The next batch: tapes of one profile.
     fn make(&mut self) -> Sent {
         let number = self.batches;
         self.batches += 1;
         let turn = number as usize % self.options.profiles.len();
         let profile = self.options.profiles[turn];
-        let mut tapes = Vec::with_capacity(self.options.batch);
+        let mut tapes = Vec::with_capacity(self.size);
         // Ten tries for each tape are plenty: what is held back is rare.
-        for _ in 0..10 * self.options.batch {
-            if tapes.len() == self.options.batch {
+        for _ in 0..10 * self.size {
+            if tapes.len() == self.size {
                 break;
             }
             if let Some(tape) = self.initial.next() {
@@ -256,22 +291,67 @@ impl<'a, 'b> Run<'a, 'b> {
     fn change(&mut self, turn: usize) {
         let profile = self.options.profiles[turn];
         let count = self.search.corpus.len();
-        let mut at = 0;
+        let young = self.young.last().is_some_and(|(entry, _)| self.profiles[*entry] <= profile);
+        let at = if young && self.random.u64(0..16) < YOUNG_OF_16 { self.youngest() } else { self.choose(profile) };
+        let other = self.random.usize(0..count);
+        self.scratch.clone_from(&self.search.corpus[at]);
+        if self.scratch.ops.len() > 1 && self.random.u64(0..4) == 0 {
+            self.single();
+        }
+        let random = &mut self.random;
+        self.mutators[turn].mutate(&mut self.scratch, Some(&self.search.corpus[other]), &mut || random.u64(..));
+    }
+
+    /// Leaves one call of `scratch` that needs no object: tapes grow, and what is new is mostly one call's doing.
+    fn single(&mut self) {
+        let stands_alone = |op: &Op| match op {
+            Op::Call { operation, .. } => {
+                let kind = self.api.operation(*operation).map(|operation| operation.kind);
+                kind.is_some_and(|kind| !matches!(kind, Kind::Method | Kind::Getter | Kind::Setter))
+            }
+            _ => false,
+        };
+        let calls: Vec<usize> = (0..self.scratch.ops.len()).filter(|at| stands_alone(&self.scratch.ops[*at])).collect();
+        if let Some(at) = (!calls.is_empty()).then(|| calls[self.random.usize(0..calls.len())]) {
+            self.scratch.ops = vec![self.scratch.ops.swap_remove(at)];
+        }
+    }
+
+    /// The entry that was the first somewhere last.
+    fn youngest(&mut self) -> usize {
+        let Some((entry, left)) = self.young.last_mut() else { return 0 };
+        let entry = *entry;
+        *left -= 1;
+        if *left == 0 {
+            self.young.pop();
+        }
+        entry
+    }
+
+    /// The shortest of a few entries of a profile.
+    fn choose(&mut self, profile: Profile) -> usize {
+        let count = self.search.corpus.len();
+        let mut best = None;
+        let mut found = 0;
         // Entries of a larger profile are of no use; most are not.
-        for _ in 0..8 {
-            at = if self.random.bool() {
+        for _ in 0..4 * COMPARED {
+            let at = if self.random.bool() {
                 count - 1 - self.random.usize(0..count.min(RECENT))
             } else {
                 self.random.usize(0..count)
             };
-            if self.profiles[at] <= profile {
+            if self.profiles[at] > profile {
+                continue;
+            }
+            if best.is_none_or(|best: usize| self.lengths[at] < self.lengths[best]) {
+                best = Some(at);
+            }
+            found += 1;
+            if found == COMPARED {
                 break;
             }
         }
-        let other = self.random.usize(0..count);
-        self.scratch.clone_from(&self.search.corpus[at]);
-        let random = &mut self.random;
-        self.mutators[turn].mutate(&mut self.scratch, Some(&self.search.corpus[other]), &mut || random.u64(..));
+        best.unwrap_or(count - 1)
     }
 
     /// Whether the tape is of a kind that killed hosts, and is not one of the few that are sent all the same.
@@ -284,7 +364,8 @@ impl<'a, 'b> Run<'a, 'b> {
             deaths.filter(|of| **of <= profile).count() as u32
         };
         let worst = operations(&self.scratch.ops).iter().map(deaths).max().unwrap_or(0);
-        worst >= DEATHS_MAX && self.random.u64(..) >> (64 - worst.min(RAREST_LOG2)) != 0
+        let rare = worst.saturating_mul(RARER_LOG2).min(RAREST_LOG2);
+        rare > 0 && self.random.u64(..) >> (64 - rare) != 0
     }
 
     fn flags(&self) -> u8 {
@@ -296,11 +377,22 @@ impl<'a, 'b> Run<'a, 'b> {
         self.host.send(&Batch { number: sent.number, flags: self.flags(), tapes })
     }
 
+    /// A batch came back whole: the next ones may be larger. It goes by their number and by deaths, never by the clock.
+    fn grow(&mut self) {
+        let (needed, whole) = &mut self.patience;
+        *whole += 1;
+        if *whole >= *needed && self.size < self.options.batch {
+            *whole = 0;
+            self.size = (2 * self.size).min(self.options.batch);
+        }
+    }
+
     /// Takes in what came of a batch.
     fn learn(&mut self, sent: &Sent, ran: &Ran) {
         self.search.tapes += u64::from(ran.tapes);
         self.search.calls += ran.calls;
         self.search.instances += u64::from(ran.instances);
+        self.search.unasked += u64::from(ran.unasked);
         for (operation, counts) in &ran.operations {
             let total = self.search.operations.entry(*operation).or_default();
             for (total, count) in total.iter_mut().zip(counts) {
@@ -311,21 +403,30 @@ impl<'a, 'b> Run<'a, 'b> {
         for told in &ran.told {
             // A host that is in the package's hands may tell of tapes that were never sent.
             let Some(tape) = sent.tapes.get(told.tape as usize) else { continue };
+            let mut is_first = false;
             for (counter, bits) in &told.new {
                 let counter = *counter as usize;
                 if counter < 1 << 22 {
                     if counter >= self.search.seen.len() {
                         self.search.seen.resize(counter + 1, 0);
                     }
+                    is_first |= self.search.seen[counter] == 0;
                     self.search.seen[counter] |= bits;
                 }
             }
             let is_new = !told.new.is_empty() || !told.outcomes_new.is_empty();
             if is_new && self.options.guidance == Guidance::Counters && self.search.corpus.len() < CORPUS_MAX {
+                if is_first {
+                    self.young.push((self.search.corpus.len(), ENERGY));
+                }
                 self.profiles.push(tape.profile(self.api));
+                self.lengths.push(tape.to_bytes().len());
                 self.search.corpus.push(tape.clone());
             }
             for sighting in &told.sightings {
+                if sighting.class == "time" {
+                    self.killers.entry(sighting.operation).or_default().push(tape.profile(self.api));
+                }
                 let after = told.after.iter().filter_map(|at| sent.tapes.get(*at as usize).cloned()).collect();
                 let cpu_seconds = *cpu_seconds.get_or_insert_with(|| self.cpu_seconds());
                 self.remember(sighting, tape, after, cpu_seconds);
@@ -351,9 +452,16 @@ impl<'a, 'b> Run<'a, 'b> {
     /// A host died: its successor runs the tapes one by one, so that the one that did it is named, and goes on.
     fn bury(&mut self, death: &Death, batches: Vec<Sent>) -> Result<(), String> {
         self.search.deaths.push(death.to_string());
+        if matches!(death, Death::Time(_)) {
+            self.size = (self.size / SMALLER).max(1);
+            self.patience = (self.patience.0.saturating_mul(SMALLER as u32), 0);
+        }
         self.restart()?;
         let mut named = false;
         for (which, sent) in batches.into_iter().enumerate() {
+            if self.is_over() {
+                return Ok(());
+            }
             if which > 0 || named {
                 // It was not begun, or was not the cause: one more try in a row.
                 match self.send(&sent).and_then(|()| self.host.receive()) {
@@ -378,6 +486,9 @@ impl<'a, 'b> Run<'a, 'b> {
     fn singly(&mut self, sent: Sent, named: &mut bool) -> Result<(), String> {
         let mut tapes = sent.tapes.into_iter();
         while let Some(tape) = tapes.next() {
+            if self.is_over() {
+                return Ok(());
+            }
             let one = Sent { number: sent.number, tapes: vec![tape] };
             match self.send(&one).and_then(|()| self.host.receive()) {
                 Ok(ran) => self.learn(&one, &ran),
@@ -407,6 +518,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let mut culprit = tape.clone();
         let mut death = death.clone();
         for steps in 1..tape.ops.len() {
+            if self.is_over() {
+                break;
+            }
             let beginning = Tape { ops: tape.ops[..steps].to_vec() };
             let one = Sent { number: 0, tapes: vec![beginning] };
             match self.send(&one).and_then(|()| self.host.receive()) {

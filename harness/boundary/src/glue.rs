@@ -3,7 +3,9 @@
 
 pub mod capabilities;
 pub mod declarations;
+pub mod embind;
 pub mod exports;
+pub mod minified;
 pub mod module;
 pub mod narrow;
 pub mod ranges;

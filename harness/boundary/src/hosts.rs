@@ -2,14 +2,24 @@
 
 mod cdp;
 pub mod chromium;
+pub mod discover;
 mod group;
 pub mod node;
 pub mod page_checks;
 pub mod scripts;
 pub mod serve;
 
-use crate::wire::{Config, Hello, Ran, frame};
+use crate::api::Api;
+use crate::package;
+use crate::package::Package;
+use crate::wire::{self, Config, Hello, Ran, frame};
 use std::fmt;
+use std::path::Path;
+
+/// Largest linear memory where nobody says otherwise, 64 KiB pages: 1 GiB, as a codec may begin with hundreds.
+const PAGES_MAX: u32 = 1 << 14;
+/// Tapes until an instance is replaced: a fresh one takes as long as a hundred calls.
+const TAPES_PER_INSTANCE: u32 = 500;
 
 /// Where tapes run.
 pub trait Host {
@@ -103,8 +113,10 @@ pub struct Setup {
 pub struct HostLimits {
     /// Resident memory of all its processes, bytes. A hostile package fills gigabytes in a second.
     pub memory_bytes_max: u64,
-    /// Processor time of one batch, seconds; a single tape of a batch of one has the same.
+    /// Processor time of one batch of several tapes, seconds.
     pub batch_cpu_seconds_max: u64,
+    /// Processor time of a single tape, sent alone, seconds: so a search finds out which one of a batch hangs.
+    pub tape_cpu_seconds_max: u64,
     /// Silence within a batch, seconds on the clock: a host that sleeps takes no processor time.
     pub silence_seconds_max: u64,
     /// Largest answer, bytes.
@@ -120,6 +132,7 @@ impl Default for HostLimits {
             memory_bytes_max: 2 << 30,
             // A batch of 256 takes milliseconds; one tape may grow memory to its end.
             batch_cpu_seconds_max: 5,
+            tape_cpu_seconds_max: 2,
             silence_seconds_max: 60,
             answer_bytes_max: 32 << 20,
             start_seconds_max: 60,
@@ -127,12 +140,44 @@ impl Default for HostLimits {
     }
 }
 
+impl HostLimits {
+    /// Processor time of a batch of so many tapes, seconds.
+    pub fn cpu_seconds_max(&self, tapes: usize) -> u64 {
+        if tapes > 1 { self.batch_cpu_seconds_max } else { self.tape_cpu_seconds_max }
+    }
+}
+
 impl Setup {
+    /// A package as it is deployed, nothing allowed; callers change what they want otherwise.
+    pub fn of(package: &Package, api: &Api) -> Self {
+        let config = Config {
+            protocol: 1,
+            glue: package.glue,
+            root: package.root.to_string_lossy().into_owned(),
+            entry: package.entry.clone(),
+            module: package.module.file.clone(),
+            sha256: package.module.sha256.clone(),
+            builds: Vec::new(),
+            api: api.clone(),
+            pages_max: PAGES_MAX,
+            tapes_per_instance: TAPES_PER_INSTANCE,
+            allowed: Vec::new(),
+            flows: Vec::new(),
+            seed: 1,
+        };
+        let (modules, evaluators, seen) = Default::default();
+        Self { config, modules, evaluators, seen, limits: HostLimits::default() }
+    }
+
     /// Payloads that a host gets before its first batch: types and contents, in order.
     pub fn frames(&self) -> Vec<(u8, Vec<u8>)> {
         let with_index = |(index, bytes): (usize, &Vec<u8>)| [&[index as u8][..], bytes].concat();
         let config = serde_json::to_vec(&self.config).unwrap_or_default();
         let mut frames = vec![(frame::CONFIG, config)];
+        let file = &self.config.module;
+        if let Some(module) = package::within(Path::new(&self.config.root), file, &self.config.sha256) {
+            frames.push((frame::MODULE, [&[wire::ORIGINAL][..], &module].concat()));
+        }
         frames.extend(self.modules.iter().enumerate().map(|part| (frame::MODULE, with_index(part))));
         let evaluators = self.evaluators.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty());
         frames.extend(evaluators.map(|part| (frame::EVALUATOR, with_index(part))));

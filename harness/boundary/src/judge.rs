@@ -18,9 +18,24 @@ const CALLS_MAX: u64 = 20_000;
 /// Classes that show on instrumented modules only: the plain one does not export its stack pointer, and has no counters.
 const INSTRUMENTED: &[&str] = &["stack", "counters"];
 
-/// Classes that only show when the dear questions are asked: a tape is played again and again, garbage collected, memory
-/// searched.
-const DEEP: &[&str] = &["leak", "residue", "late", "prototype"];
+/// Classes that only show when the dear questions are asked: a tape is played again and again, and garbage collected.
+const DEEP: &[&str] = &["leak", "late"];
+/// Classes that only show when memory is searched and prototypes are compared.
+const LOOK: &[&str] = &["residue", "prototype"];
+
+/// Processor time that makes a slow call a finding, seconds: the host itself only sees a clock, which other programs
+/// slow down.
+const SLOW_CPU_SECONDS: f64 = 1.0;
+
+/// Flags with which a class shows.
+fn flags_of(class: &str) -> u8 {
+    match class {
+        class if DEEP.contains(&class) => flags::DEEP,
+        class if LOOK.contains(&class) => flags::LOOK,
+        "forged" => flags::OUTCOMES,
+        _ => 0,
+    }
+}
 
 /// What a find is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +67,8 @@ pub struct Player {
     host: Option<Box<dyn Host>>,
     number: u32,
     calls: u64,
+    /// Of hosts that are gone.
+    cpu_seconds_before: f64,
 }
 
 /// What a tape did.
@@ -71,7 +88,7 @@ pub enum Played {
 impl Player {
     /// A player whose hosts are started by `start`.
     pub fn new(start: Box<Start<'static>>) -> Self {
-        Self { start, host: None, number: 0, calls: 0 }
+        Self { start, host: None, number: 0, calls: 0, cpu_seconds_before: 0.0 }
     }
 
     /// Plays a tape in a fresh instance; `more` are flags beside those that this takes.
@@ -99,6 +116,7 @@ impl Player {
             Err(death) => {
                 if let Some(mut host) = self.host.take() {
                     host.kill();
+                    self.cpu_seconds_before += host.cpu_seconds();
                 }
                 Ok(Played::Died(death))
             }
@@ -110,10 +128,13 @@ impl Player {
     /// # Errors
     /// No host starts.
     pub fn shows(&mut self, tape: &Tape, wanted: &Sighting) -> Result<Option<Sighting>, String> {
-        let same = |seen: &Sighting| seen.fault() == wanted.fault();
-        let deep = if DEEP.contains(&wanted.class.as_str()) { flags::DEEP } else { 0 };
-        let forged = if wanted.class == "forged" { flags::OUTCOMES } else { 0 };
-        let (sightings, outcomes) = match self.play(tape, deep | forged)? {
+        // What shows after a tape only belongs to no call until it is judged.
+        let same = |seen: &Sighting| {
+            let ((class, of, key), (class_wanted, of_wanted, key_wanted)) = (seen.fault(), wanted.fault());
+            (class, key) == (class_wanted, key_wanted) && (of == of_wanted || seen.operation == 0)
+        };
+        let before = self.cpu_seconds();
+        let (sightings, outcomes) = match self.play(tape, flags_of(&wanted.class))? {
             Played::Ended { sightings, outcomes } => (sightings, outcomes),
             Played::Died(death) => {
                 let sighting = died(wanted.operation, &death);
@@ -121,6 +142,9 @@ impl Player {
             }
         };
         let Some(seen) = sightings.into_iter().find(same) else { return Ok(None) };
+        if wanted.class == "time" && self.cpu_seconds() - before < SLOW_CPU_SECONDS {
+            return Ok(None);
+        }
         if wanted.class == "forged" && !self.is_believed(tape, &outcomes)? {
             return Ok(None);
         }
@@ -137,6 +161,11 @@ impl Player {
             none => none.insert((self.start)(&[])?),
         };
         Ok(host.hello().clone())
+    }
+
+    /// Processor time that its hosts took so far, seconds.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.cpu_seconds_before + self.host.as_ref().map_or(0.0, |host| host.cpu_seconds())
     }
 
     /// Tapes that were played so far.
@@ -184,8 +213,8 @@ impl Drop for Player {
     }
 }
 
-/// Plays a find on the deployed module, or on the instrumented one where it shows there only, and makes it small. None:
-/// it did not show again.
+/// Plays a find on the deployed module, or on the instrumented one where it shows there only, and makes it small, as far
+/// as `cpu_seconds_max` of its host go. None: it did not show again.
 ///
 /// # Errors
 /// No host starts.
@@ -194,6 +223,7 @@ pub fn judge(
     find: &Find,
     deployed: &mut Player,
     instrumented: &mut Player,
+    cpu_seconds_max: f64,
 ) -> Result<Option<Judged>, String> {
     let (player, module) = if INSTRUMENTED.contains(&find.sighting.class.as_str()) {
         (instrumented, Module::Instrumented)
@@ -203,8 +233,17 @@ pub fn judge(
     let wanted = &find.sighting;
     let mut tape = find.tape.clone();
     let mut seen = player.shows(&tape, wanted)?;
-    if seen.is_none() && !find.after.is_empty() {
-        tape = joined(&find.after, &find.tape);
+    // It may need what earlier tapes left: the last ones, or the first, from which the data may come, and those.
+    let count = find.after.len();
+    let last = |many: usize| find.after[count - many.min(count)..].to_vec();
+    let with_first =
+        |many: usize| find.after.iter().take(1).chain(&last(many.min(count.saturating_sub(1)))).cloned().collect();
+    let histories: [Vec<Tape>; 6] = [last(1), with_first(0), last(2), with_first(1), last(4), last(count)];
+    for history in histories.iter().filter(|history| !history.is_empty()) {
+        if seen.is_some() {
+            break;
+        }
+        tape = joined(history, &find.tape);
         seen = player.shows(&tape, wanted)?;
     }
     let Some(mut sighting) = seen else { return Ok(None) };
@@ -215,8 +254,10 @@ pub fn judge(
     };
     let (mut questions, mut failed) = (0, None);
     let calls_max = player.calls + CALLS_MAX;
+    let cpu_seconds_max = player.cpu_seconds() + cpu_seconds_max;
     let small = shrink(&tape, api, &mut |candidate| {
-        if questions >= max || player.calls >= calls_max || failed.is_some() {
+        let over = questions >= max || player.calls >= calls_max || player.cpu_seconds() >= cpu_seconds_max;
+        if over || failed.is_some() {
             return false;
         }
         questions += 1;
@@ -234,6 +275,11 @@ pub fn judge(
     });
     if let Some(error) = failed {
         return Err(error);
+    }
+    // What shows after a tape only (a changed prototype, a late error) is its last call's doing.
+    if sighting.operation == 0 {
+        let called = |op: &Op| if let Op::Call { operation, .. } = op { Some(*operation) } else { None };
+        sighting.operation = small.ops.iter().rev().find_map(called).unwrap_or(0);
     }
     let profile = small.profile(api);
     Ok(Some(Judged { tape: small, profile, sighting, questions, module }))

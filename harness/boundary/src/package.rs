@@ -261,7 +261,8 @@ impl Package {
 
     fn declared(&self) -> Result<Surface, PackageError> {
         if matches!(self.glue, Glue::Raw | Glue::Wasi) || self.entry.is_none() {
-            let (api, notes) = self.shape.api();
+            let is_wasi = self.glue == Glue::Wasi;
+            let (api, notes) = if is_wasi { self.shape.wasi_api() } else { self.shape.api() };
             return Ok(Surface { api, source: "exports of the module".to_owned(), notes });
         }
         let shape = match self.glue {
@@ -592,6 +593,12 @@ fn load(root: &Path, path: &str) -> ScriptFile {
         Ok(script) => ScriptFile { path: path.to_owned(), text, script: Some(script), fault: None },
         Err(error) => ScriptFile { path: path.to_owned(), text, script: None, fault: Some(error.what) },
     }
+}
+
+/// The module of that SHA-256 that stands within a script; none where the file is no script, or holds none like it.
+pub(crate) fn within(root: &Path, file: &str, sha256: &str) -> Option<Vec<u8>> {
+    let script = is_script(file).then(|| root.canonicalize().ok())?.map(|root| load(&root, file))?;
+    script.script?.inlined.into_iter().find(|bytes| hex(bytes) == sha256)
 }
 
 /// What `exports` means to who imports the package in Node.

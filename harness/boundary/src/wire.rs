@@ -8,10 +8,12 @@
 //! | 2 `MODULE` | index into [`Config::builds`] (u8), the module's bytes; once per build |
 //! | 3 `EVALUATOR` | index (u8), bytes of the helper module that reads that build's counters |
 //! | 4 `BATCH` | number (u32), flags (u8, [`flags`]), count (u32), per tape its length (u32) and binary form |
+//! | 6 `NAMES` | JSON pairs: `module.name` that is imported, what the glue calls it; asks what embind registers |
 //! | 5 `SEEN` | bits of every counter that are known already, one byte each: a fresh host goes on where the old one died |
 //!
 //! Host to parent: 16 `HELLO` (JSON [`Hello`], after the modules and the first instance), 17 `RESULT` (JSON [`Ran`]),
-//! 18 `FAILED` (JSON text: why the package cannot be loaded at all). Nothing else goes over that channel: what the
+//! 18 `FAILED` (JSON text: why the package cannot be loaded at all). Asked by `NAMES`, `HELLO` is JSON
+//! [`crate::glue::embind::Found`] instead. Nothing else goes over that channel: what the
 //! package prints goes elsewhere and is searched for canaries.
 
 use crate::api::Api;
@@ -63,10 +65,14 @@ pub mod frame {
     pub const EVALUATOR: u8 = 3;
     pub const BATCH: u8 = 4;
     pub const SEEN: u8 = 5;
+    pub const NAMES: u8 = 6;
     pub const HELLO: u8 = 16;
     pub const RESULT: u8 = 17;
     pub const FAILED: u8 = 18;
 }
+
+/// Index of a `MODULE` frame that holds the module as it is deployed, where that is no file of its own.
+pub const ORIGINAL: u8 = 255;
 
 /// What is wanted of a batch.
 pub mod flags {
@@ -78,6 +84,10 @@ pub mod flags {
     pub const DEEP: u8 = 4;
     /// Every operation's outcome is reported for every tape.
     pub const OUTCOMES: u8 = 8;
+    /// Memory is searched for canaries and prototypes are compared after every tape, but none is repeated.
+    pub const LOOK: u8 = 16;
+    /// Tapes of one call each are not run but measured: the first one's outcomes are lines `way calls-a-second`.
+    pub const MEASURE: u8 = 32;
 }
 
 /// What a host is to load.
@@ -202,6 +212,9 @@ pub struct Ran {
     pub instances: u32,
     /// Per operation: id, calls that returned, threw, trapped, were skipped.
     pub operations: Vec<(u32, [u32; 4])>,
+    /// Tapes that took so long that they were not repeated to see whether they leak.
+    #[serde(default)]
+    pub unasked: u32,
     /// Tapes worth telling about.
     pub told: Vec<Told>,
 }
@@ -223,7 +236,7 @@ pub struct Told {
     /// Every operation's canonical outcome, where asked for: the same in every host.
     #[serde(default)]
     pub outcomes: Vec<String>,
-    /// Places in the batch of earlier tapes of the same instance that it depends on, where a sighting says so.
+    /// Places in the batch of earlier tapes of the same instance, in order, where a sighting depends on what they left.
     #[serde(default)]
     pub after: Vec<u32>,
 }

@@ -93,7 +93,12 @@ fn package(glue: &str) -> Package {
         flows: Vec::new(),
         seed: 1,
     };
-    let limits = HostLimits { batch_cpu_seconds_max: 3, start_seconds_max: 10, ..HostLimits::default() };
+    let limits = HostLimits {
+        batch_cpu_seconds_max: 3,
+        tape_cpu_seconds_max: 3,
+        start_seconds_max: 10,
+        ..HostLimits::default()
+    };
     let setup = Setup { config, modules: Vec::new(), evaluators: Vec::new(), seen: Vec::new(), limits };
     Package { _folder: folder, setup }
 }
@@ -233,6 +238,7 @@ fn a_browser_that_dies_says_how_and_the_next_one_starts() {
     ];
     for (name, seconds, is_right) in table {
         setup.limits.batch_cpu_seconds_max = seconds;
+        setup.limits.tape_cpu_seconds_max = seconds;
         setup.limits.memory_bytes_max = if name == "hoard" { 1 << 30 } else { 8 << 30 };
         let mut host = start(&setup, Place::Worker);
         let profile = profile(&host);

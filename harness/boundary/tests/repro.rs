@@ -13,7 +13,6 @@ use std::process::{Command, Output};
 /// One page of memory; `boom` traps, `grow` grows.
 const MODULE: &str = r#"(module
   (memory (export "memory") 1)
-  (func (export "_start"))
   (func (export "boom") unreachable)
   (func (export "grow") (param i32) (drop (memory.grow (local.get 0)))))"#;
 
@@ -97,7 +96,7 @@ fn api() -> Api {
             function("time", &[], Type::Undefined),
             function("fine", &[Type::Any], Type::Any),
             function("boom", &[], Type::Undefined),
-            function("_start", &[], Type::Any),
+            function("_start", &[Type::Bytes("Uint8Array".to_owned())], Type::Any),
             operation("Store.new", Kind::Constructor, &[], store),
             operation("Store.length", Kind::Getter, &[], Type::Number),
         ],
@@ -129,6 +128,22 @@ fn package(folder: &Path, files: &[(&str, &str)]) -> String {
     for (name, text) in files {
         fs::write(folder.join(name), text).unwrap();
     }
+    Sha256::digest(&module).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A WASI command that traps over an exclamation mark, and asks for randomness; its SHA-256.
+fn program(folder: &Path) -> String {
+    let module = wat::parse_str(
+        r#"(module (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 0) "\40\00\00\00\04\00\00\00")
+          (func (export "_start")
+            (drop (call $random (i32.const 128) (i32.const 8)))
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
+            (if (i32.eq (i32.load8_u (i32.const 64)) (i32.const 33)) (then unreachable))))"#,
+    );
+    let module = module.unwrap();
+    fs::write(folder.join("m.wasm"), &module).unwrap();
     Sha256::digest(&module).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -256,18 +271,42 @@ fn every_kind_of_glue_is_loaded() {
         let package_folder = folder.path().join(at.to_string());
         let kind = if entry == Some("m.js") { r#"{ "type": "module" }"# } else { "{}" };
         let sha256 = package(&package_folder, &[(entry.unwrap_or("unused.js"), text), ("package.json", kind)]);
+        let sha256 = if glue == Glue::Wasi { program(&package_folder) } else { sha256 };
         let module = if entry == Some("within.mjs") { "within.mjs#1" } else { "m.wasm" }.to_owned();
         let about =
             Repro { glue, module, entry: entry.map(str::to_owned), root: at.to_string(), ..about("trap", &sha256) };
-        // Without glue, what a program does is started.
         let ops = if glue == Glue::Wasi {
-            vec![call("_start", vec![]), call("boom", vec![])]
+            // It reads its input, and traps over the second one only.
+            let stdin =
+                |bytes: &[u8]| JsVal::Bytes { element: Element::Uint8, buffer: Buffer::Plain, bytes: bytes.to_vec() };
+            vec![call("_start", vec![stdin(b"fine")]), call("_start", vec![stdin(b"!")])]
         } else {
             vec![call("boom", vec![])]
         };
         let (code, printed) = run(folder.path(), &repro(&Tape { ops }, &api(), &about), &[]);
         assert_eq!(code, Some(1), "{glue:?}: {printed}");
         assert!(!printed.contains("Warning"), "{printed}");
+    }
+}
+
+#[test]
+fn what_a_program_asks_of_its_host_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let package_folder = folder.path().join("package");
+    package(&package_folder, &[]);
+    let sha256 = program(&package_folder);
+    let stdin = JsVal::Bytes { element: Element::Uint8, buffer: Buffer::Plain, bytes: b"fine".to_vec() };
+    let tape = Tape { ops: vec![call("_start", vec![stdin])] };
+    for (key, code) in [("random: wasi random_get", 1), ("fs-read: wasi path_open", 0)] {
+        let about = Repro {
+            glue: Glue::Wasi,
+            entry: None,
+            module: "m.wasm".to_owned(),
+            key: key.to_owned(),
+            ..about("capability", &sha256)
+        };
+        let (ended, printed) = run(folder.path(), &repro(&tape, &api(), &about), &[]);
+        assert_eq!(ended, Some(code), "{key}: {printed}");
     }
 }
 

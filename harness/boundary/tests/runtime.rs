@@ -3,7 +3,7 @@
 
 use autoclave_boundary::api::{Api, Kind, Operation, Param, Range, Type, id};
 use autoclave_boundary::hosts::node::{Node, NodeHost};
-use autoclave_boundary::hosts::{Batch, Host, HostLimits, Setup};
+use autoclave_boundary::hosts::{Batch, Host, HostLimits, Setup, scripts};
 use autoclave_boundary::tape::Tape;
 use autoclave_boundary::wire::{Build, Config, Glue, Layout, Ran, flags};
 use serde_json::{Value, json};
@@ -880,4 +880,80 @@ fn a_package_that_cannot_be_loaded_says_why() {
     let node = Node::find().unwrap_or_else(|reason| panic!("{reason}"));
     let Err(reason) = NodeHost::start(&node, &package.setup) else { panic!("it was loaded") };
     assert!(reason.contains("not today"), "{reason}");
+}
+
+/// The reader in JavaScript and the one in Rust mean the same by a tape.
+#[test]
+fn golden_tapes_are_read_in_node_as_they_are_in_rust() {
+    let folder = tempfile::tempdir().unwrap();
+    scripts::write(folder.path()).unwrap();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tape/golden.json");
+    let known: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+    assert!(known.len() >= 5, "{} tapes", known.len());
+    let node = Node::find().unwrap_or_else(|reason| panic!("{reason}"));
+    let read = |tapes: &[Value]| -> Vec<String> {
+        let file = folder.path().join("tapes.json");
+        std::fs::write(&file, serde_json::to_vec(tapes).unwrap()).unwrap();
+        let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtime/golden.mjs");
+        let output =
+            std::process::Command::new(&node.program).arg(reader).arg(folder.path()).arg(file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    };
+    assert_eq!(read(&known), vec!["same"; known.len()]);
+    // What differs anywhere is seen: every number, text and flag of the JSON form, changed one after the other.
+    for (at, tape) in known.iter().enumerate() {
+        let changed: Vec<Value> =
+            changes(&tape["json"]).map(|json| json!({ "hex": tape["hex"], "json": json })).collect();
+        let unseen = read(&changed).iter().position(|line| line == "same");
+        assert_eq!(unseen.map(|unseen| &changed[unseen]["json"]), None, "tape {at}");
+    }
+}
+
+/// The value with one of its leaves changed, for every leaf that means something: not what a detached buffer held, what
+/// stands in memory instead, the bits of what is no number, and what is overwritten.
+fn changes(value: &Value) -> Box<dyn Iterator<Item = Value>> {
+    let value = value.clone();
+    match &value {
+        Value::Number(number) => {
+            Box::new(std::iter::once(json!(number.as_f64().map_or(1.0, |number| number / 2.0 + 3.0))))
+        }
+        Value::Bool(is) => Box::new(std::iter::once(json!(!is))),
+        Value::String(text) if !text.is_empty() && !text.starts_with("0x") => {
+            // The last character is another digit, so that hex stays hex; what does not parse is no JSON form.
+            let mut units: Vec<char> = text.chars().collect();
+            let last = units.last_mut().unwrap();
+            *last = if *last == '7' { '8' } else { '7' };
+            Box::new(std::iter::once(Value::String(units.into_iter().collect())))
+        }
+        Value::Array(items) => {
+            let count = items.len();
+            Box::new((0..count).flat_map(move |at| {
+                let value = value.clone();
+                changes(&value[at]).map(move |item| {
+                    let mut changed = value.clone();
+                    changed[at] = item;
+                    changed
+                })
+            }))
+        }
+        Value::Object(fields) => {
+            let without_bytes = matches!(fields.get("buffer").and_then(Value::as_str), Some("memory" | "detached"));
+            let is_overwritten = |pairs: &Value| pairs[0][0].is_string() && pairs[0][0] == pairs[1][0];
+            let keys = fields.iter().filter(|(key, value)| {
+                let counts_for_nothing = without_bytes && *key == "hex" || *key == "$object" && is_overwritten(value);
+                !counts_for_nothing
+            });
+            let keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
+            Box::new(keys.into_iter().flat_map(move |key| {
+                let value = value.clone();
+                changes(&value[&key]).map(move |item| {
+                    let mut changed = value.clone();
+                    changed[&key] = item;
+                    changed
+                })
+            }))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
 }

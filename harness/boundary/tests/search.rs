@@ -129,6 +129,22 @@ fn glue_that_trusts_everybody_is_found_out_and_its_twin_is_not() {
     }
 }
 
+#[test]
+fn the_same_seed_finds_the_same() {
+    let folder = package("canary-glue");
+    let setup = setup(folder.path(), glue_api());
+    let options = Options { seed: 7, tapes_max: 2_000, profiles: vec![Profile::Typed], ..Options::default() };
+    let told = |search: &Search| {
+        let finds: Vec<_> =
+            search.finds.iter().map(|(key, find)| (key.clone(), find.tape.clone(), find.tapes)).collect();
+        (search.corpus.clone(), finds, search.tapes, search.calls, search.instances, search.operations.clone())
+    };
+    let (one, other) = (run(&setup, &options), run(&setup, &options));
+    assert!(!one.finds.is_empty() && one.corpus.len() > 2, "{} {}", one.finds.len(), one.corpus.len());
+    assert_eq!(told(&one), told(&other));
+    assert_ne!(told(&one).0, told(&run(&setup, &Options { seed: 8, ..options })).0);
+}
+
 /// Glue that harms its host, in the calls that say so.
 const HARMFUL: &str = r"'use strict';
 const fs = require('node:fs');
@@ -163,7 +179,12 @@ fn hosts_that_die_are_replaced_and_the_tape_is_named() {
         operations: names.map(|name| operation(name, Kind::Function, &[("n", Type::Number)], Type::Number)).collect(),
     };
     let mut setup = setup(folder.path(), api);
-    setup.limits = HostLimits { batch_cpu_seconds_max: 1, memory_bytes_max: 700 << 20, ..HostLimits::default() };
+    setup.limits = HostLimits {
+        batch_cpu_seconds_max: 3,
+        tape_cpu_seconds_max: 3,
+        memory_bytes_max: 400 << 20,
+        ..HostLimits::default()
+    };
     let options = Options { seed: 3, tapes_max: 500, batch: 32, profiles: vec![Profile::Typed], ..Options::default() };
     let search = run(&setup, &options);
     for (name, class, key) in harm {

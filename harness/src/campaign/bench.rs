@@ -103,6 +103,9 @@ struct Row<'a> {
 pub fn run(flags: &cli::Bench) -> anyhow::Result<u8> {
     let home = Home::find()?;
     let engine = Engine::new(Some(&home.cache()))?;
+    if let Some(which) = &flags.boundary {
+        return super::glue::rates(which, flags.format);
+    }
     if let Some(runs) = flags.clock {
         return clock::run(&engine, runs, flags.seeds.first().copied().unwrap_or(1), flags.format);
     }

@@ -3,6 +3,8 @@
 
 mod judging;
 mod qualify;
+mod rates;
+mod siege;
 mod tell;
 
 use super::facts;
@@ -17,20 +19,24 @@ use crate::instrument::dictionary;
 use crate::instrument::portable::{self, Allocator, Portable};
 use crate::oracles;
 use crate::target::{BuildKind, MANIFEST_FILE, Manifest, TARGETS_FOLDER};
+use autoclave_boundary::api::{Api, Kind, Operation};
 use autoclave_boundary::fuzz::{self, Guidance};
 use autoclave_boundary::glue::capabilities::Policy;
 use autoclave_boundary::hosts::chromium::Chromium;
+use autoclave_boundary::hosts::discover;
 use autoclave_boundary::hosts::node::{Node, NodeHost};
-use autoclave_boundary::hosts::{Host, HostLimits, Setup};
+use autoclave_boundary::hosts::page_checks;
+use autoclave_boundary::hosts::{Host, Setup};
 use autoclave_boundary::judge::{Played, Player};
 use autoclave_boundary::package::{Package, Surface};
 use autoclave_boundary::tape::{Seeds, TAPE_BYTES_MAX, Tape};
-use autoclave_boundary::wire::{Config, Glue, flags};
+use autoclave_boundary::wire::{Build, Glue, flags};
 use autoclave_reports::boundary as rows;
 use autoclave_reports::record::{NotTested, Scope};
 use autoclave_reports::{TargetRecord, Verdict};
 use judging::Judging;
 pub use qualify::qualify;
+pub use rates::rates;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,8 +44,6 @@ use std::time::{Duration, Instant};
 const ORACLE: &str = "boundary";
 /// Linear memory may grow to that many pages beyond its initial ones: 16 MiB tell growth from a leak.
 const PAGES_MORE: u32 = 256;
-/// Tapes until an instance is replaced: a fresh one takes as long as a hundred calls.
-const TAPES_PER_INSTANCE: u32 = 500;
 /// Seeds that flow into texts and bytes.
 const SEEDS_MAX: usize = 400;
 /// Longest of them, bytes.
@@ -47,11 +51,11 @@ const SEED_BYTES_MAX: usize = 4096;
 /// Words of the module that flow into texts and bytes.
 const WORDS_MAX: usize = 2000;
 /// Findings that are judged; the rest is counted.
-const JUDGED_MAX: usize = 120;
-/// Processor time that a batch of a search may take, seconds: a second at most but where one of its tapes hangs.
-const SEARCH_CPU_SECONDS_MAX: u64 = 15;
+const JUDGED_MAX: usize = 200;
+/// Processor time that a batch of a search may take, seconds: a second but where one of its tapes hangs.
+const BATCH_CPU_SECONDS_MAX: u64 = 4;
 /// Processor time that one tape may take, with all that is asked of it, seconds.
-const PLAY_CPU_SECONDS_MAX: u64 = 2;
+const TAPE_CPU_SECONDS_MAX: u64 = 2;
 /// How often people are told how a search goes on.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// Tapes that two hosts must agree on.
@@ -95,7 +99,7 @@ pub fn run(flags: &cli::Boundary, arguments: &[String]) -> anyhow::Result<u8> {
     questions::run(
         &run,
         |home| choose(home, flags),
-        |home, _: &Engine, asked, folder| drive(home, flags, asked, folder),
+        |home, engine, asked, folder| drive(home, engine, flags, asked, folder),
     )
 }
 
@@ -107,9 +111,9 @@ fn play(flags: &cli::Boundary, file: &Path) -> anyhow::Result<u8> {
     };
     let bytes = inputs::read_whole(file, TAPE_BYTES_MAX as u64)?;
     let tape = Tape::from_bytes(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let asked = open(&home, which, flags)?;
+    let asked = open(&home, which, flags.module.as_deref())?;
     let mut seen = false;
-    for host in &flags.hosts {
+    for host in flags.hosts.iter().filter(|host| **host != HostName::Wasmtime) {
         let site = site(*host, flags.seed, &asked).map_err(anyhow::Error::msg)?;
         let api = &site.opened.surface.api;
         eprintln!("{}", cli::printable(&tape.to_script(api)));
@@ -149,7 +153,7 @@ fn choose(home: &Home, flags: &cli::Boundary) -> anyhow::Result<(Vec<Asked>, Vec
     }
     let mut asked = Vec::new();
     for which in names {
-        match open(home, &which, flags) {
+        match open(home, &which, flags.module.as_deref()) {
             Ok(package) => asked.push(package),
             Err(reason) if Path::new(&which).exists() || facts::is_target(home, &which) => not_tested.push(NotTested {
                 what: which,
@@ -163,13 +167,38 @@ fn choose(home: &Home, flags: &cli::Boundary) -> anyhow::Result<(Vec<Asked>, Vec
     Ok((asked, not_tested))
 }
 
-/// Opens what a word means: a package on disk, or what a target was built as.
-fn open(home: &Home, which: &str, flags: &cli::Boundary) -> anyhow::Result<Asked> {
+/// Opens what a word means: a package on disk, or what a target was built as; with `::OPERATION`, only that of it and what
+/// makes its object.
+fn open(home: &Home, which: &str, module: Option<&str>) -> anyhow::Result<Asked> {
+    let (package, operation) = questions::parts(which);
+    let mut asked = open_whole(home, &package, module)?;
+    if let Some(operation) = operation {
+        for flavour in &mut asked.flavours {
+            only(&mut flavour.surface.api, &operation).map_err(|reason| anyhow::anyhow!("{which}: {reason}"))?;
+        }
+        asked.which = which.to_owned();
+        asked.name = which.to_owned();
+    }
+    Ok(asked)
+}
+
+/// Leaves one operation, and the constructors of its class.
+fn only(api: &mut Api, name: &str) -> Result<(), String> {
+    let Some(wanted) = api.operations.iter().find(|operation| operation.name == name).cloned() else {
+        let names: Vec<&str> = api.operations.iter().take(12).map(|operation| operation.name.as_str()).collect();
+        return Err(format!("there is no such operation; there are {}", names.join(", ")));
+    };
+    let makes = |operation: &Operation| operation.kind == Kind::Constructor && operation.class == wanted.class;
+    api.operations.retain(|operation| operation.id == wanted.id || wanted.class.is_some() && makes(operation));
+    Ok(())
+}
+
+fn open_whole(home: &Home, which: &str, module: Option<&str>) -> anyhow::Result<Asked> {
     let path = Path::new(which);
     let file_name = || path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if !facts::is_target(home, which) || path.extension().is_some() {
         anyhow::ensure!(path.exists(), "{which}: there is no such package, file or target");
-        let opened = opened(path, flags)?;
+        let opened = opened(path, module)?;
         let name = if path.is_dir() { opened.package.name.clone() } else { file_name() };
         let about = format!("package {}", opened.package.name);
         return Ok(Asked { which: which.into(), name, about, format: None, flavours: vec![opened] });
@@ -184,16 +213,20 @@ fn open(home: &Home, which: &str, flags: &cli::Boundary) -> anyhow::Result<Asked
             entries.into_iter().any(|entry| entry.path().is_file())
         };
         if has_files(&place) {
-            flavours.push(opened(&place, flags)?);
+            flavours.push(opened(&place, module)?);
         }
     }
     anyhow::ensure!(!flavours.is_empty(), "{which}: its glue is not built");
     Ok(Asked { which: which.into(), name: which.into(), about: manifest.about, format: manifest.format, flavours })
 }
 
-fn opened(path: &Path, flags: &cli::Boundary) -> anyhow::Result<Opened> {
-    let package = Package::open_with(path, flags.module.as_deref())?;
-    let surface = package.api()?;
+fn opened(path: &Path, module: Option<&str>) -> anyhow::Result<Opened> {
+    let package = Package::open_with(path, module)?;
+    // What registers its operations when it is loaded is asked in Node, where there is one.
+    let surface = match Node::find() {
+        Ok(node) => discover::surface(&node, &package)?,
+        Err(_) => package.api()?,
+    };
     let policy = Policy::of(&package)?;
     Ok(Opened { package, surface, policy })
 }
@@ -237,8 +270,10 @@ fn seeds(home: &Home, flags: &cli::Boundary, asked: &Asked, wasm: &[u8]) -> anyh
     if flags.blind {
         return Ok(seeds);
     }
-    seeds.words = dictionary::tokens(wasm);
-    seeds.words.truncate(WORDS_MAX);
+    if !flags.no_dictionary {
+        seeds.words = dictionary::tokens(wasm);
+        seeds.words.truncate(WORDS_MAX);
+    }
     if flags.no_seeds {
         return Ok(seeds);
     }
@@ -252,7 +287,7 @@ fn seeds(home: &Home, flags: &cli::Boundary, asked: &Asked, wasm: &[u8]) -> anyh
         inputs.truncate(SEEDS_MAX);
         seeds.texts.extend(inputs.iter().map(|input| String::from_utf8_lossy(input).encode_utf16().collect()));
         seeds.bytes.extend(inputs);
-        if let Ok(words) = inputs::dictionary_of(home, format) {
+        if let (false, Ok(words)) = (flags.no_dictionary, inputs::dictionary_of(home, format)) {
             seeds.words.extend(words);
         }
     }
@@ -262,33 +297,18 @@ fn seeds(home: &Home, flags: &cli::Boundary, asked: &Asked, wasm: &[u8]) -> anyh
 /// What hosts are started with: `portables` are the instrumented builds, none for the module as it is deployed.
 fn setup(seed: u64, opened: &Opened, portables: &[Portable]) -> Setup {
     let Opened { package, surface, policy } = opened;
+    let mut setup = Setup::of(package, &surface.api);
     let allowed = policy.capabilities.iter().flat_map(|name| tell::runtime_names(name));
-    let config = Config {
-        protocol: 1,
-        glue: package.glue,
-        root: package.root.to_string_lossy().into_owned(),
-        entry: package.entry.clone(),
-        module: package.module.file.clone(),
-        sha256: package.module.sha256.clone(),
-        builds: portables.iter().map(|portable| portable.build.clone()).collect(),
-        api: surface.api.clone(),
-        pages_max: pages_max(&package.module.bytes),
-        tapes_per_instance: TAPES_PER_INSTANCE,
-        allowed: allowed.map(str::to_owned).collect(),
-        flows: flows(&package.narrowing.flows),
-        seed,
-    };
-    Setup {
-        config,
-        modules: portables.iter().map(|portable| portable.wasm.clone()).collect(),
-        evaluators: portables.iter().map(|portable| portable.evaluator.clone()).collect(),
-        seen: Vec::new(),
-        limits: HostLimits {
-            // Without builds a host plays tapes one by one.
-            batch_cpu_seconds_max: if portables.is_empty() { PLAY_CPU_SECONDS_MAX } else { SEARCH_CPU_SECONDS_MAX },
-            ..HostLimits::default()
-        },
-    }
+    setup.config.builds = portables.iter().map(|portable| portable.build.clone()).collect();
+    setup.config.pages_max = pages_max(&package.module.bytes);
+    setup.config.allowed = allowed.map(str::to_owned).collect();
+    setup.config.flows = flows(&package.narrowing.flows);
+    setup.config.seed = seed;
+    setup.modules = portables.iter().map(|portable| portable.wasm.clone()).collect();
+    setup.evaluators = portables.iter().map(|portable| portable.evaluator.clone()).collect();
+    setup.limits.batch_cpu_seconds_max = BATCH_CPU_SECONDS_MAX;
+    setup.limits.tape_cpu_seconds_max = TAPE_CPU_SECONDS_MAX;
+    setup
 }
 
 /// Pages that memory may have: some more than it begins with.
@@ -315,6 +335,7 @@ fn starter(host: HostName, setup: Setup) -> Result<Box<fuzz::Start<'static>>, St
                 Ok(Box::new(NodeHost::start(&node, &setup)?) as Box<dyn Host>)
             })
         }
+        HostName::Wasmtime => return Err("wasmtime runs no tapes".to_owned()),
         HostName::Chromium => Box::new(move |seen| {
             let setup = Setup { seen: seen.to_vec(), ..setup.clone() };
             Ok(Box::new(Chromium::start(&setup)?) as Box<dyn Host>)
@@ -336,7 +357,7 @@ fn site(name: HostName, seed: u64, asked: &Asked) -> Result<Site<'_>, String> {
     // Wrappers look alike whatever is inside: pages get those that were built for them.
     let is_for_pages = |opened: &&Opened| !opened.package.root.ends_with("nodejs");
     let opened = match name {
-        HostName::Node => flavours.next(),
+        HostName::Node | HostName::Wasmtime => flavours.next(),
         HostName::Chromium => flavours.clone().find(is_for_pages).or_else(|| flavours.next()),
     };
     let opened = opened.ok_or_else(|| {
@@ -361,120 +382,164 @@ fn flows(written: &[String]) -> Vec<(String, String)> {
     written.iter().filter_map(pair).collect()
 }
 
+/// Where a package's record grows.
+struct Driven<'a> {
+    home: &'a Home,
+    flags: &'a cli::Boundary,
+    asked: &'a Asked,
+    folder: &'a RunFolder,
+    row: TargetRecord,
+    section: rows::Boundary,
+    gaps: Vec<NotTested>,
+}
+
 fn drive(
     home: &Home,
+    engine: &Engine,
     flags: &cli::Boundary,
     asked: &Asked,
     folder: &RunFolder,
 ) -> anyhow::Result<(TargetRecord, Vec<NotTested>)> {
-    let mut gaps = Vec::new();
+    let (row, section) = (row(home, asked, asked.flavours.first()), rows::Boundary::default());
+    let mut driven = Driven { home, flags, asked, folder, row, section, gaps: Vec::new() };
     let mut sites = Vec::new();
-    let mut section = rows::Boundary::default();
-    for host in &flags.hosts {
+    for host in flags.hosts.iter().filter(|host| **host != HostName::Wasmtime) {
         match site(*host, flags.seed, asked) {
             Ok(site) => sites.push(site),
-            Err(reason) => {
-                gaps.push(NotTested {
-                    what: format!("{} in {}", asked.which, host.name()),
-                    reason: reason.clone(),
-                    remedy: "install the host, or build the glue that it loads".into(),
-                    scope: Scope::Asked,
-                });
-                section.hosts.push(rows::HostRow {
-                    name: host.name().into(),
-                    not_tested: reason,
-                    ..rows::HostRow::default()
-                });
-            }
+            Err(reason) => driven.lacks(*host, &reason, "install the host, or build the glue that it loads"),
         }
     }
-    if sites.is_empty() {
-        let mut row = row(home, asked, None);
-        row.verdict = Verdict::NotTested(gaps.first().map(|gap| gap.reason.clone()).unwrap_or_default());
-        row.boundary = Some(section);
-        return Ok((row, gaps));
+    let mut asked_of = tell::AskedOf { hosts: sites.len(), ..tell::AskedOf::default() };
+    if let Some(first) = (!sites.is_empty()).then(|| sites.remove(0)) {
+        asked_of.build = driven.search(first, sites)?;
     }
-    let mut first = sites.remove(0);
-    let opened = first.opened;
-    let api = &opened.surface.api;
-    let mut row = row(home, asked, Some(opened));
-    let seeds = seeds(home, flags, asked, &opened.package.module.bytes)?;
-    let collected = home.state().join("boundary").join(super::home::file_name(&asked.name)).join("corpus");
-    let mut store = Store::open(&collected, TAPE_BYTES_MAX as u64)?;
-    let initial = if flags.no_seeds || flags.blind { Vec::new() } else { tapes_of(&mut store)? };
-    row.corpus.seeds = initial.len() as u64;
-    let options = fuzz::Options {
-        seed: flags.seed,
-        profiles: flags.profiles.clone(),
-        tapes_max: flags.tapes.unwrap_or(u64::MAX),
-        cpu_seconds_max: if flags.tapes.is_some() { f64::INFINITY } else { flags.time.as_secs_f64() },
-        guidance: if flags.blind { Guidance::Blind } else { Guidance::Counters },
-        initial,
-        ..fuzz::Options::default()
-    };
-    eprintln!(
-        "{}: {} operations, searching in {}",
-        cli::printable_name(&asked.name),
-        api.operations.len(),
-        first.name.name()
-    );
-    let search = fuzz::search(api, &seeds, &options, &mut *first.instrumented, &mut progress(&asked.name))
-        .map_err(|reason| anyhow::anyhow!("{}: {reason}", asked.which))?;
-    for tape in &search.corpus {
-        store.add(&tape.to_bytes())?;
+    if let (true, Some(opened)) = (flags.hosts.contains(&HostName::Wasmtime), asked.flavours.first()) {
+        let seeds = seeds(home, flags, asked, &opened.package.module.bytes)?;
+        let mut found = siege::run(engine, flags, asked, opened, &seeds.bytes, folder)?;
+        driven.row.execs += found.host.calls;
+        driven.section.hosts.push(found.host);
+        driven.section.cards.append(&mut found.cards);
+        driven.section.notes.append(&mut found.notes);
+        driven.row.findings.append(&mut found.findings);
     }
-    let mut judging = Judging { home, flags, asked, folder, opened, cards: Vec::new(), findings: Vec::new() };
-    let names: Vec<String> = std::iter::once(search.hello.host.clone()).collect();
-    let mut deployed = Player::new(first.deployed);
-    let mut instrumented = Player::new(first.instrumented);
-    let mut elsewhere: Vec<(HostName, Player)> = Vec::new();
-    for site in sites {
-        let mut player = Player::new(site.deployed);
-        match player.hello() {
-            Ok(_) => elsewhere.push((site.name, player)),
-            // What was found so far is not lost for it.
-            Err(reason) => {
-                gaps.push(NotTested {
-                    what: format!("{} in {}", asked.which, site.name.name()),
-                    reason: reason.clone(),
-                    remedy: "build the glue that this host loads".into(),
-                    scope: Scope::Asked,
-                });
-                let name = site.name.name().into();
-                section.hosts.push(rows::HostRow { name, not_tested: reason, ..rows::HostRow::default() });
-            }
-        }
+    let Driven { mut row, mut section, gaps, .. } = driven;
+    if let Some(opened) = asked.flavours.first() {
+        section.classes = tell::classes(&row.findings, &opened.surface.api, opened.package.glue, &asked_of);
     }
-    let unconfirmed = judging.all(&search, &mut deployed, &mut instrumented, &mut elsewhere)?;
-    judging.hosts_agree(&search, &mut deployed, &mut elsewhere)?;
-    row.notes.extend(unconfirmed);
-    let Judging { cards, findings, .. } = judging;
-    section.hosts.insert(0, tell::host_row(&search, &first.portables, &cards, &names[0]));
-    for (at, (name, player)) in elsewhere.iter_mut().enumerate() {
-        section.hosts.insert(1 + at, tell::other_row(*name, player, &cards));
-    }
-    section.glue = tell::glue_facts(home, &flags.profiles, opened, &first.portables);
-    section.operations = tell::operations(api, &search);
-    section.cards = cards;
-    section.imports = tell::imports(&opened.package, &opened.policy);
-    section.capabilities = tell::powers(&opened.package, &opened.policy, &section.cards);
-    section.notes.extend(opened.surface.notes.iter().cloned());
-    section.classes = tell::classes(&findings, &flags.hosts);
-    if search.held_back > 0 {
-        section
-            .notes
-            .push(format!("{} tapes were held back because their kind had killed hosts before", search.held_back));
-    }
-    row.execs = search.tapes;
-    row.execs_per_second = search.tapes as f64 / search.cpu_seconds.max(1e-3);
-    row.edges_found = search.reached() as u64;
-    row.edges_total = first.portables.first().map_or(0, |portable| u64::from(portable.build.counters));
-    row.corpus.entries = store.len() as u64;
-    row.findings = findings;
+    let ran = section.hosts.iter().any(|host| host.not_tested.is_empty());
     row.boundary = Some(section);
     row.sort_findings();
-    row.verdict = row.judge();
+    row.verdict = match gaps.first() {
+        Some(gap) if !ran => Verdict::NotTested(gap.reason.clone()),
+        _ => row.judge(),
+    };
     Ok((row, gaps))
+}
+
+impl Driven<'_> {
+    /// A host that was wanted and is not there.
+    fn lacks(&mut self, host: HostName, reason: &str, remedy: &str) {
+        self.gaps.push(NotTested {
+            what: format!("{} in {}", self.asked.which, host.name()),
+            reason: reason.to_owned(),
+            remedy: remedy.into(),
+            scope: Scope::Asked,
+        });
+        let (name, not_tested) = (host.name().into(), reason.to_owned());
+        self.section.hosts.push(rows::HostRow { name, not_tested, ..rows::HostRow::default() });
+    }
+
+    /// Searches in the first host and plays again in the others. Returns the build that ran.
+    fn search(&mut self, mut first: Site<'_>, sites: Vec<Site<'_>>) -> anyhow::Result<Option<Build>> {
+        let (home, flags, asked) = (self.home, self.flags, self.asked);
+        let opened = first.opened;
+        let api = &opened.surface.api;
+        self.row = row(home, asked, Some(opened));
+        let seeds = seeds(home, flags, asked, &opened.package.module.bytes)?;
+        let collected = home.state().join("boundary").join(super::home::file_name(&asked.name)).join("corpus");
+        let mut store = Store::open(&collected, TAPE_BYTES_MAX as u64)?;
+        let initial = if flags.no_seeds || flags.blind { Vec::new() } else { tapes_of(&mut store)? };
+        self.row.corpus.seeds = initial.len() as u64;
+        let options = fuzz::Options {
+            seed: flags.seed,
+            profiles: flags.profiles.clone(),
+            tapes_max: flags.tapes.unwrap_or(u64::MAX),
+            cpu_seconds_max: if flags.tapes.is_some() { f64::INFINITY } else { flags.time.as_secs_f64() },
+            guidance: if flags.blind { Guidance::Blind } else { Guidance::Counters },
+            initial,
+            ..fuzz::Options::default()
+        };
+        eprintln!(
+            "{}: {} operations, searching in {}",
+            cli::printable_name(&asked.name),
+            api.operations.len(),
+            first.name.name()
+        );
+        let search = fuzz::search(api, &seeds, &options, &mut *first.instrumented, &mut progress(&asked.name))
+            .map_err(|reason| anyhow::anyhow!("{}: {reason}", asked.which))?;
+        for tape in &search.corpus {
+            store.add(&tape.to_bytes())?;
+        }
+        let mut deployed = Player::new(first.deployed);
+        let mut instrumented = Player::new(first.instrumented);
+        let mut elsewhere: Vec<(HostName, Player)> = Vec::new();
+        let mut pages = None;
+        for site in sites {
+            let mut player = Player::new(site.deployed);
+            match player.hello() {
+                Ok(_) => elsewhere.push((site.name, player)),
+                // What was found so far is not lost for it.
+                Err(reason) => self.lacks(site.name, &reason, "build the glue that this host loads"),
+            }
+            if site.name == HostName::Chromium {
+                pages = Some(site.opened);
+            }
+        }
+        if first.name == HostName::Chromium {
+            pages = Some(opened);
+        }
+        let folder = self.folder;
+        let mut judging = Judging { home, flags, asked, folder, opened, cards: Vec::new(), findings: Vec::new() };
+        let unconfirmed = judging.all(&search, &mut deployed, &mut instrumented, &mut elsewhere)?;
+        judging.hosts_agree(&search, &mut deployed, &mut elsewhere)?;
+        let Judging { cards, findings, .. } = judging;
+        let (row, section) = (&mut self.row, &mut self.section);
+        row.notes.extend(unconfirmed);
+        section.hosts.insert(0, tell::host_row(&search, &first.portables, &cards, &search.hello.host));
+        for (at, (name, player)) in elsewhere.iter_mut().enumerate() {
+            section.hosts.insert(1 + at, tell::other_row(*name, player, &cards));
+        }
+        if let Some(opened) = pages {
+            eprintln!("{}: asking about the page that it is deployed on …", cli::printable_name(&asked.name));
+            match page_checks::ask(&setup(flags.seed, opened, &[])) {
+                Ok(checks) => section.page = checks.into_iter().map(tell::page_row).collect(),
+                Err(reason) => section.notes.push(format!("the deployed page was not asked about: {reason}")),
+            }
+        }
+        section.glue = tell::glue_facts(home, &flags.profiles, opened, &first.portables);
+        section.operations = tell::operations(api, &search);
+        section.imports = tell::imports(&opened.package, &opened.policy);
+        section.capabilities = tell::powers(&opened.package, &opened.policy, &cards);
+        section.cards = cards;
+        section.notes.extend(opened.surface.notes.iter().cloned());
+        if search.held_back > 0 {
+            let held = format!("{} tapes were held back because their kind had killed hosts before", search.held_back);
+            section.notes.push(held);
+        }
+        if search.unasked > 0 {
+            let unasked =
+                format!("{} tapes took too long to be repeated: whether they leak was not asked", search.unasked);
+            section.notes.push(unasked);
+        }
+        row.execs = search.tapes;
+        row.execs_per_second = search.tapes as f64 / search.cpu_seconds.max(1e-3);
+        row.edges_found = search.reached() as u64;
+        row.edges_total = first.portables.first().map_or(0, |portable| u64::from(portable.build.counters));
+        row.corpus.entries = store.len() as u64;
+        row.findings = findings;
+        let ran = |portable: &&Portable| Some(portable.build.layout) == search.hello.layout;
+        Ok(first.portables.iter().find(ran).map(|portable| portable.build.clone()))
+    }
 }
 
 /// What is known of a package before it is driven.

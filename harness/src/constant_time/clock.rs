@@ -14,6 +14,7 @@ use crate::execution::Timed;
 pub use crate::executors::stopwatch::STEPS_MAX;
 use crate::executors::{Engine, Stopwatch};
 use crate::target::Target;
+use autoclave_boundary::hosts::node::Node;
 use autoclave_reports::constant_time::Clocked;
 
 /// Chance of a difference of that many signs without a cause, above which there is none. Kept by 444 pairs of equal code
@@ -76,8 +77,8 @@ pub fn confirm(
 }
 
 fn v8(target: &Target, entry: &str, inputs: [&[u8]; 2], seed: u64, tier: boundary::Tier) -> Result<Clocked, String> {
-    let node = boundary::Node::find()?;
-    settle(&node.name(tier), &mut |round| {
+    let node = Node::find()?;
+    settle(&tier.engine(&node), &mut |round| {
         boundary::series(&node, tier, target, entry, inputs, BLOCK, seed.wrapping_add(round))
     })
 }

@@ -16,6 +16,10 @@ use wasm_encoder::{BlockType, Encode, Function, ValType};
 pub const STACK_POINTER_EXPORT: &str = "__autoclave_stack_pointer";
 /// Export name of the function that gives four counters at a time, packed, and clears them.
 pub const COLLECT_EXPORT: &str = "__autoclave_collect";
+/// Export name of the global with the rounds of loops that are left: the host sets it, and a round too many is a trap.
+pub const FUEL_EXPORT: &str = "__autoclave_fuel";
+/// That global: a mutable i32, and as many rounds as there can be for what runs before the host sets it.
+pub(super) const FUEL_GLOBAL: &[u8] = &[0x7f, 0x01, 0x41, 0xff, 0xff, 0xff, 0xff, 0x07, 0x0b];
 /// Most new counters that one evaluation tells one by one.
 pub const LIST_MAX: u32 = 4096;
 /// Bytes before and after everything that nobody writes.

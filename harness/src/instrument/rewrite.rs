@@ -282,6 +282,22 @@ impl<'a> Rewriter<'a> {
         BlockType::FunctionType(self.function_type(types.clone(), types))
     }
 
+    /// Index of the global that says how many rounds of loops are left, in modules for hosts that are not ours.
+    fn fuel(&self) -> u32 {
+        self.module.globals.len() as u32
+    }
+
+    /// A round of a loop: where none is left, a trap. Other hosts cannot stop what runs, but for ending it all.
+    fn burn(&self, out: &mut Output) {
+        if matches!(self.options.place, Place::Host) {
+            return;
+        }
+        let fuel = self.fuel();
+        let mut sink = out.sink();
+        sink.global_get(fuel).i32_eqz().if_(BlockType::Empty).unreachable().end();
+        sink.global_get(fuel).i32_const(1).i32_sub().global_set(fuel);
+    }
+
     /// Adds a counter and emits its increment.
     fn count(&mut self, out: &mut Output, site: Site) {
         let counter = self.next_counter();
@@ -303,7 +319,7 @@ impl<'a> Rewriter<'a> {
     /// Where the counter of the edge that is added next will be: an address, or the index of a global.
     fn next_counter(&self) -> MemArg {
         if let Place::Globals(_) = self.options.place {
-            let global = self.module.globals.len() + self.edges.len();
+            let global = self.fuel() as usize + 1 + self.edges.len();
             return MemArg { offset: global as u64, align: 0, memory_index: 0 };
         }
         let bytes = self.options.counter_bytes();
@@ -474,6 +490,7 @@ impl<'a> Rewriter<'a> {
             O::Loop { blockty } => {
                 walk.blocks.push(Block { label: self.label_types(*blockty, true), open_if: None, landing: None });
                 out.bytes.extend_from_slice(raw);
+                self.burn(out);
             }
             O::TryTable { try_table } => {
                 let depth = walk.blocks.len();
@@ -984,16 +1001,21 @@ impl<'a> Rewriter<'a> {
             export(&format!("{GUEST_MEMORY_EXPORT_PREFIX}{index}"), ExportKind::Memory, index);
         }
         let mut globals_added = Vec::new();
+        let mut globals_count = 0;
         if ours {
+            globals_added = portable::FUEL_GLOBAL.to_vec();
+            globals_count = 1;
+            export(portable::FUEL_EXPORT, ExportKind::Global, self.fuel());
             if let Some(index) = self.stack_pointer {
                 export(portable::STACK_POINTER_EXPORT, ExportKind::Global, index);
             }
             if let Place::Globals(_) = self.options.place {
-                globals_added = portable::zeros(self.edges.len());
+                globals_added.extend(portable::zeros(self.edges.len()));
+                globals_count += self.edges.len() as u32;
                 let function = (module.functions.len() + helper_types.len()) as u32;
                 export(portable::COLLECT_EXPORT, ExportKind::Func, function);
                 helper_types.push(self.function_type(vec![ValType::I32], vec![ValType::I32]));
-                portable::collect(module.globals.len() as u32, self.edges.len() as u32, &mut code);
+                portable::collect(self.fuel() + 1, self.edges.len() as u32, &mut code);
             }
         }
 
@@ -1023,7 +1045,7 @@ impl<'a> Rewriter<'a> {
             (1u8, self.types.len() as u32, types),
             (3, helper_types.len() as u32, functions),
             (5, memories_added, memory),
-            (6, if globals_added.is_empty() { 0 } else { self.edges.len() as u32 }, globals_added),
+            (6, globals_count, globals_added),
             (7, exports_added, exports),
         ];
         additions.retain(|(_, count, _)| *count > 0);

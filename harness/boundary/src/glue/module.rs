@@ -141,6 +141,36 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Whether it is a program that runs once, by `_start`.
+    pub fn is_command(&self) -> bool {
+        self.exports.iter().any(|export| export.name == "_start" && export.function.is_some())
+    }
+
+    /// What `node:wasi` makes of it: a command reads its standard input and writes its standard output, a reactor has its
+    /// exports.
+    pub fn wasi_api(&self) -> (Api, Vec<String>) {
+        if !self.is_command() {
+            let (mut api, notes) = self.api();
+            api.operations.retain(|operation| operation.name != "_initialize");
+            return (api, notes);
+        }
+        let bytes = || Type::Bytes("Uint8Array".to_owned());
+        let stdin = Param { name: "stdin".to_owned(), ty: bytes(), optional: false, range: None };
+        let name = "_start".to_owned();
+        let operation = Operation {
+            id: id(&name),
+            member: name.clone(),
+            name,
+            kind: Kind::Function,
+            class: None,
+            params: vec![stdin],
+            result: bytes(),
+            consumes_this: false,
+        };
+        let note = "every call runs a fresh instance; what it writes to standard output is its result".to_owned();
+        (Api { operations: vec![operation] }, vec![note])
+    }
+
     /// Exported functions by name.
     pub fn functions(&self) -> BTreeMap<&str, (&[Number], &[Number])> {
         let all = self.exports.iter().filter_map(|export| {

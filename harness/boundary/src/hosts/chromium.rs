@@ -229,7 +229,8 @@ impl Chromium {
             }
         };
         let number = waiting.batch.number;
-        let answer = self.answer(id, self.limits.silence_seconds_max, self.limits.batch_cpu_seconds_max)?;
+        let cpu_seconds_max = self.limits.cpu_seconds_max(waiting.batch.tapes.len());
+        let answer = self.answer(id, self.limits.silence_seconds_max, cpu_seconds_max)?;
         let ran: Ran = match answer {
             (frame::RESULT, payload) => serde_json::from_str(&payload)
                 .map_err(|error| Death::Garbage(format!("Chromium answered what cannot be read: {error}")))?,

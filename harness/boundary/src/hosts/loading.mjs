@@ -27,13 +27,28 @@ export function loaders(environment, config, shim) {
     'bindgen-web': async () => {
       const namespace = await again(entry);
       // Pages let it fetch its module itself.
-      await namespace.default(environment.fetchesItself?.() ? undefined : { module_or_path: await bytes() });
+      const init = namespace.default;
+      // Before 0.2.93 the glue took the bytes themselves.
+      const takesObject = s.indexOf(s.functionText(init), 'module_or_path') >= 0;
+      await init(environment.fetchesItself?.() ? undefined : takesObject ? { module_or_path: await bytes() } : await bytes());
       return namespace;
     },
     'bindgen-bundler': async () => {
       // What a bundler does: the glue without its first line, and the module instantiated on it.
-      const glue = await again(environment.resolve(config.root, config.module.replace(/\.wasm$/, '.js')));
+      const path = environment.resolve(config.root, config.module.replace(/\.wasm$/, '.js'));
       const module = new WebAssembly.Module(await bytes());
+      if (environment.importsModule?.(path)) {
+        // Before 0.2.83 the glue itself imports the module, which imports the glue.
+        shim.retire();
+        shim.kept = 'whole';
+        return environment.importLinked(path, s.Wasm.exports(module).map(({ name }) => name), (namespace) => {
+          const imports = {};
+          for (const { module: from } of s.Wasm.imports(module)) imports[from] = namespace;
+          const { exports } = new WebAssembly.Instance(module, imports);
+          return exports;
+        });
+      }
+      const glue = await again(path);
       const imports = {};
       for (const { module: from } of s.Wasm.imports(module)) {
         imports[from] ??= /_bg\.js$/.test(from) ? glue : await environment.importModule(environment.resolve(config.root, from), 0);
@@ -46,7 +61,10 @@ export function loaders(environment, config, shim) {
     emscripten: () => {
       const start = async (exported) => {
         const factory = typeof exported === 'function' ? exported : exported.default ?? Object.values(exported).find((value) => typeof value === 'function');
+        // What was built for pages alone would fetch its module from a path.
+        const reads = environment.requireFresh === undefined || /readFileSync|["'](node:)?fs["']/.test(s.functionText(factory));
         return factory({
+          ...(reads || !/\.wasm$/.test(config.module) ? {} : { wasmBinary: await bytes() }),
           locateFile: (name) => environment.resolve(config.root, config.module.replace(/[^/]*$/, '') + name),
           print: (text) => environment.printed?.('stdout', text), printErr: (text) => environment.printed?.('stderr', text), noExitRuntime: true,
         });
@@ -62,19 +80,26 @@ export function loaders(environment, config, shim) {
       return namespace;
     },
     wrapper: () => {
+      const before = shim.instances;
       const exported = exportsOf(entry);
-      return exported instanceof s.P ? s.then(exported, async (namespace) => initialised(whole(namespace))) : exported;
+      return exported instanceof s.P ? s.then(exported, async (namespace) => initialised(whole(namespace), before)) : exported;
     },
     raw: () => {
       const source = bytes();
       return source instanceof s.P ? s.then(source, instantiateRaw) : instantiateRaw(source);
     },
-    wasi: () => (environment.wasi === undefined ? undefined : environment.wasi(file, shim)),
+    wasi: () => (environment.wasi === undefined ? undefined : environment.wasi(file)),
   };
 
-  /** Wrappers that have to be awaited say so by `ready`. */
-  async function initialised(namespace) {
+  /** Wrappers that have to be awaited say so by `ready`, and some want to be given their module first. */
+  async function initialised(namespace, before) {
     if (namespace.ready instanceof s.P) await namespace.ready;
+    if (shim.instances !== before || !/\.wasm$/.test(config.module)) return namespace;
+    const wanted = ['init', 'initWasm', 'initialize', 'default'].find((name) => typeof s.read(namespace, name) === 'function'
+      && (name !== 'default' || /^(__wbg_)?init/.test(namespace.default.name)));
+    if (wanted === undefined) return namespace;
+    // It may want something else, and then it has to come from a tape.
+    try { await namespace[wanted](new WebAssembly.Module(await bytes())); } catch { /* as it likes */ }
     return namespace;
   }
 

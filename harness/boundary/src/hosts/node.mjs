@@ -7,9 +7,12 @@ import { createHash } from 'node:crypto';
 import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { discover } from './discover.mjs';
 import { createRuntime } from './runtime.mjs';
+import { loadWasi } from './wasi.mjs';
 
-const FRAME = { config: 1, module: 2, evaluator: 3, batch: 4, seen: 5, hello: 16, result: 17, failed: 18 };
+const FRAME = { config: 1, module: 2, evaluator: 3, batch: 4, seen: 5, names: 6, hello: 16, result: 17, failed: 18 };
+const ORIGINAL = 255; // index of the module as it is deployed
 const FRAME_MAX = 1 << 30;
 const { readSync, writeSync, readFileSync, realpathSync } = fs;
 const { exit } = process;
@@ -73,7 +76,9 @@ process.on('unhandledRejection', (error) => remember('unhandled rejection', erro
 
 let root = '/';
 let printed = () => {};
+let told = () => {};
 let missing = null;
+let within = null; // where the module stands within a script: that file, and the module
 const require = createRequire(import.meta.url);
 
 // A fresh instance evaluates the package's CommonJS files anew, but compiles them once: what V8 learnt about them stays.
@@ -82,6 +87,8 @@ const { compileFunction } = vm;
 const compile = Module.prototype._compile;
 Module.prototype._compile = function _compile(content, file, ...rest) {
   if (!file.startsWith(root) || content.startsWith('#!') || content.includes('import(')) return compile.call(this, content, file, ...rest);
+  // Node keeps every module that a file ever required: with it its instance and that one's memory.
+  if (this.parent?.children) this.parent.children.length = 0;
   let known = compiled.get(file);
   if (known === undefined || known.content !== content) {
     const body = compileFunction(content, ['exports', 'require', 'module', '__filename', '__dirname'], { filename: file });
@@ -91,10 +98,22 @@ Module.prototype._compile = function _compile(content, file, ...rest) {
   return Reflect.apply(known.body, this.exports, [this.exports, known.require, this, file, path.dirname(file)]);
 };
 
+/** Bundlers take every script with `import` or `export` for a module, whatever package.json says. */
+function isModuleText(file) {
+  let known = modules.get(file);
+  if (known === undefined) {
+    const text = readFileSync(file, 'utf8');
+    known = /(^|[;}\n])\s*(export\s*[{*]|export\s+(default|const|let|var|class|async|function)\b|import\s*["'{*]|import\s+\w)/.test(text) && !/\bmodule\.exports\b/.test(text);
+    modules.set(file, known);
+  }
+  return known;
+}
+const modules = new Map();
+
 const environment = {
   host: `Node ${process.versions.node} (V8 ${process.versions.v8.split('.').slice(0, 2).join('.')})`,
   resolve: (folder, file) => join(folder, file),
-  readFile: (file) => readFileSync(file),
+  readFile: (file) => (within !== null && file === within.file ? within.bytes : readFileSync(file)),
   sha256: (bytes) => createHash('sha256').update(bytes).digest('hex'),
   same: (a, b) => compareBytes(a, b) === 0,
   search: (bytes, text, from) => bufferIndexOf(bytes, text, from, 'latin1'),
@@ -107,7 +126,7 @@ const environment = {
   printed: (where, text) => printed(where, [text]),
   isCommonJs(file) {
     if (/\.cjs$/.test(file)) return true;
-    if (/\.mjs$/.test(file)) return false;
+    if (/\.mjs$/.test(file) || isModuleText(file)) return false;
     for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
       const manifest = join(folder, 'package.json');
       try { return parse(readFileSync(manifest, 'utf8')).type !== 'module'; } catch { /* none here */ }
@@ -118,14 +137,36 @@ const environment = {
     for (const key of Object.keys(require.cache)) if (key.startsWith(root)) delete require.cache[key];
     return require(file);
   },
+  /** Whether glue for bundlers imports its .wasm file as a module. */
+  importsModule(file) { return /^\s*import\s*\*\s*as\s+\w+\s+from\s*["'][^"']*\.wasm["']/m.test(readFileSync(file, 'utf8')); },
+  /** Evaluates such glue as it is; what its module exports is `instantiate(its namespace)`. */
+  async importLinked(file, names, instantiate) {
+    const url = pathToFileURL(file);
+    const initializeImportMeta = (meta) => { meta.url = url.href; };
+    const glue = new vm.SourceTextModule(readFileSync(file, 'utf8'), { identifier: url.href, initializeImportMeta });
+    await glue.link(async (specifier) => {
+      if (specifier.endsWith('.wasm')) {
+        return new vm.SyntheticModule(names, function () {
+          const exports = instantiate(glue.namespace);
+          for (const name of names) this.setExport(name, exports[name]);
+        });
+      }
+      const other = await import(specifier.startsWith('.') ? new URL(specifier, url).href : specifier);
+      return new vm.SyntheticModule(Object.keys(other), function () { for (const name of Object.keys(other)) this.setExport(name, other[name]); });
+    });
+    await glue.evaluate();
+    return glue.namespace;
+  },
   importModule: (file, count) => import(`${pathToFileURL(file).href}${count > 0 ? `?n=${count}` : ''}`),
+  wasi: (file) => loadWasi(readFileSync(file), { used: told, heard: printed, text: (bytes) => utf8Slice(bytes, 0, Math.min(bytes.length, 65536)) }),
   files() {
     return Object.keys(require.cache).filter((key) => key.startsWith(root)).sort().map((key) => [path.relative(root, key), readFileSync(key)]);
   },
   /** Reads of the module fail, or give something else, while the package is loaded. */
-  fault(kind, config) { missing = kind === null ? null : { kind, file: join(config.root, config.module) }; },
+  fault(kind, config) { missing = kind === null || within !== null ? null : { kind, file: join(config.root, config.module) }; },
   instrument({ used, wrap, heard, argument }) {
     printed = heard;
+    told = used;
     const text = (value) => (typeof value === 'string' ? value : value instanceof Uint8Array ? utf8Slice(value, 0, Math.min(value.length, 65536)) : '');
     for (const [name, stream] of [['stdout', process.stdout], ['stderr', process.stderr]]) {
       stream.write = function write(chunk, encoding, done) {
@@ -185,6 +226,7 @@ const environment = {
 
 async function main() {
   const runtime = createRuntime(environment);
+  let names = null;
   let config = null;
   let loaded = false;
   for (;;) {
@@ -195,18 +237,25 @@ async function main() {
       try { root = realpathSync(config.root); } catch { root = path.resolve(config.root); } // its parents may be out of reach
       config.root = root;
       if (!root.endsWith(path.sep)) root += path.sep;
-      runtime.configure(config);
-    } else if (type === FRAME.module) runtime.module(payload[0], payload.subarray(1));
+    } else if (type === FRAME.names) names = parse(payload.toString('utf8'));
+    else if (type === FRAME.module && payload[0] === ORIGINAL) within = { file: join(config.root, config.module), bytes: payload.subarray(1) };
+    else if (type === FRAME.module) runtime.module(payload[0], payload.subarray(1));
     else if (type === FRAME.evaluator) runtime.evaluator(payload[0], payload.subarray(1));
     else if (type === FRAME.seen) {
       // The last of what comes before batches.
+      if (names === null) runtime.configure(config);
       runtime.seen(payload);
       if (config === null || loaded) throw new Error('SEEN came where it must not');
       loaded = true;
-      try { writeFrame(FRAME.hello, stringify(await runtime.load())); } catch (error) {
+      // What waits for something that never comes leaves nothing to be done, and then Node ends without a word.
+      const never = () => writeFrame(FRAME.failed, stringify('it does not come to an end: what it waits for never comes'));
+      process.on('exit', never);
+      try { writeFrame(FRAME.hello, stringify(await (names === null ? runtime.load() : discover(environment, config, names)))); } catch (error) {
         writeFrame(FRAME.failed, stringify(cutText(`${error?.message ?? error}`, 0, 2000)));
+        process.off('exit', never);
         exit(0);
       }
+      process.off('exit', never);
     }
     else if (type === FRAME.batch) {
       if (!loaded) throw new Error('a batch came before HELLO');

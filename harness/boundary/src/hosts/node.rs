@@ -1,16 +1,15 @@
 //! Node as a supervised child: without files but the package's, without code from strings, without a network of its own;
 //! with limits on processor time, memory, silence and answers.
 
-use super::group::listen;
+use super::group::Group;
 use super::{Batch, Death, Host, HostLimits, Setup, scripts};
-use crate::wire::{self, Hello, Ran, frame};
-use std::fs;
+use crate::glue::embind::Found;
+use crate::wire::{self, Glue, Hello, Ran, frame};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Oldest major version that is used: the first with a stable `node:wasi` and SIMD.
@@ -20,6 +19,9 @@ const NODE_MAJOR_PERMISSION: u32 = 24;
 const NODE_MAJOR_EXPERIMENTAL_PERMISSION: u32 = 20;
 /// How often a child that works is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// Until one that closed its answers has ended.
+const END: Duration = Duration::from_secs(2);
+
 /// The installed Node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -29,6 +31,8 @@ pub struct Node {
     pub major: u32,
     /// `20.20.2`
     pub version: String,
+    /// Version of its engine, `11.3`.
+    pub v8: String,
 }
 
 impl Node {
@@ -39,18 +43,29 @@ impl Node {
     pub fn find() -> Result<Self, String> {
         let remedy = format!("apt-get install nodejs, version {NODE_MAJOR_MIN} or newer");
         let program = PathBuf::from(std::env::var_os("NODE").unwrap_or_else(|| "node".into()));
-        let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+        let versions = "process.versions.node + ' ' + process.versions.v8";
+        let output = Command::new(&program).args(["-p", versions]).stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("node is not installed ({error}): {remedy}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text.trim().trim_start_matches('v').to_owned();
-        let major = version.split('.').next().and_then(|major| major.parse().ok());
-        match major {
-            Some(major) if major >= NODE_MAJOR_MIN => Ok(Self { program, major, version }),
-            _ => Err(format!("node is too old or no Node: {remedy}")),
-        }
+        let found = Self::parse(program, &String::from_utf8_lossy(&output.stdout));
+        found.ok_or_else(|| format!("node is too old or no Node: {remedy}"))
     }
 
-    fn permission(&self) -> Option<&'static str> {
+    fn parse(program: PathBuf, versions: &str) -> Option<Self> {
+        let (version, v8) = versions.trim().split_once(' ')?;
+        let major = version.split('.').next()?.parse().ok().filter(|major| *major >= NODE_MAJOR_MIN)?;
+        let v8: Vec<&str> = v8.split('.').take(2).collect();
+        Some(Self { program, major, version: version.to_owned(), v8: v8.join(".") })
+    }
+
+    /// The flag without which a permitted Node runs no WASI program: from 20.16 and 22.3 on.
+    fn allow_wasi(&self) -> Option<&'static str> {
+        let minor = self.version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0);
+        let is_known = matches!((self.major, minor), (20, 16..) | (22, 3..) | (23.., 0..));
+        is_known.then_some("--allow-wasi")
+    }
+
+    /// The flag without which it may read, write and start everything; none where it knows no such flag.
+    pub fn permission(&self) -> Option<&'static str> {
         match self.major {
             NODE_MAJOR_PERMISSION.. => Some("--permission"),
             NODE_MAJOR_EXPERIMENTAL_PERMISSION.. => Some("--experimental-permission"),
@@ -61,16 +76,14 @@ impl Node {
 
 /// A running child.
 pub struct NodeHost {
-    child: Child,
+    group: Group,
     /// Frames on their way to a thread that writes them: a child that hangs does not read, and must not hold us up.
     stdin: Option<Sender<Vec<u8>>>,
     answers: Receiver<Result<(u8, Vec<u8>), String>>,
-    said: Arc<Mutex<Vec<u8>>>,
-    ended: bool,
+    /// Tapes of batches that have no answer yet, the oldest first.
+    waiting: VecDeque<usize>,
     hello: Hello,
     limits: HostLimits,
-    /// Processor time when the current wait began.
-    cpu_at_death: f64,
     /// Its own sources; removed with it.
     _folder: tempfile::TempDir,
 }
@@ -81,6 +94,19 @@ impl NodeHost {
     /// # Errors
     /// It does not start, or cannot load the package: one sentence.
     pub fn start(node: &Node, setup: &Setup) -> Result<Self, String> {
+        let (mut host, payload) = Self::launch(node, setup, None)?;
+        host.hello = wire::read(&payload).map_err(|error| format!("node said hello wrongly: {error}"))?;
+        Ok(host)
+    }
+
+    /// Loads the package once and says what its glue registered; `names` are what it calls what the module imports.
+    pub(super) fn discover(node: &Node, setup: &Setup, names: Vec<(String, String)>) -> Result<Found, String> {
+        let (_host, payload) = Self::launch(node, setup, Some(names))?;
+        wire::read(&payload).map_err(|error| format!("node said wrongly what is registered: {error}"))
+    }
+
+    /// A child that has loaded the package, and its first answer.
+    fn launch(node: &Node, setup: &Setup, names: Option<Vec<(String, String)>>) -> Result<(Self, Vec<u8>), String> {
         let folder = tempfile::Builder::new().prefix("autoclave-node-").tempdir().map_err(|error| error.to_string())?;
         let entry = scripts::write(folder.path()).map_err(|error| format!("node's scripts: {error}"))?;
         let mut command = Command::new("/bin/sh");
@@ -92,6 +118,13 @@ impl NodeHost {
             for readable in [folder.path(), Path::new(&setup.config.root)] {
                 command.arg(format!("--allow-fs-read={}/*", readable.display()));
             }
+            if setup.config.glue == Glue::Wasi {
+                command.args(node.allow_wasi());
+            }
+        }
+        if setup.config.glue == Glue::BindgenBundler {
+            // Older glue for bundlers and its module import each other: only linked by hand they are as a bundler has them.
+            command.arg("--experimental-vm-modules");
         }
         command
             .args(["--expose-gc", "--disallow-code-generation-from-strings", "--no-warnings"])
@@ -103,12 +136,11 @@ impl NodeHost {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let mut child = command.spawn().map_err(|error| format!("node does not start: {error}"))?;
+            .stderr(Stdio::piped());
+        let mut group = Group::start(&mut command).map_err(|error| format!("node does not start: {error}"))?;
         let (answer_sender, answers) = sync_channel(4);
         let bytes_max = setup.limits.answer_bytes_max;
-        if let Some(mut pipe) = child.stdout.take() {
+        if let Some(mut pipe) = group.child().stdout.take() {
             std::thread::spawn(move || {
                 loop {
                     let frame = read_frame(&mut pipe, bytes_max);
@@ -119,33 +151,21 @@ impl NodeHost {
                 }
             });
         }
-        let said = Arc::new(Mutex::new(Vec::new()));
-        if let Some(pipe) = child.stderr.take() {
-            let said = said.clone();
-            std::thread::spawn(move || listen(pipe, &said));
+        let stdin = group.child().stdin.take().map(writer);
+        let limits = setup.limits;
+        let waiting = VecDeque::new();
+        let mut host = Self { group, stdin, answers, waiting, hello: Hello::default(), limits, _folder: folder };
+        let mut frames = setup.frames();
+        if let Some(names) = names {
+            frames.insert(1, (frame::NAMES, serde_json::to_vec(&names).map_err(|error| error.to_string())?));
         }
-        let stdin = child.stdin.take().map(writer);
-        let mut host = Self {
-            child,
-            stdin,
-            answers,
-            said,
-            ended: false,
-            hello: Hello::default(),
-            limits: setup.limits,
-            cpu_at_death: 0.0,
-            _folder: folder,
-        };
-        for (kind, payload) in setup.frames() {
+        for (kind, payload) in frames {
             host.write(kind, &payload).map_err(|death| format!("node: {death}"))?;
         }
         let wait = Duration::from_secs(host.limits.start_seconds_max);
         let cpu = host.limits.start_seconds_max as f64;
         match host.wait(wait, cpu) {
-            Ok((frame::HELLO, payload)) => {
-                host.hello = wire::read(&payload).map_err(|error| format!("node said hello wrongly: {error}"))?;
-                Ok(host)
-            }
+            Ok((frame::HELLO, payload)) => Ok((host, payload)),
             Ok((frame::FAILED, payload)) => {
                 let why = wire::read::<String>(&payload).unwrap_or_else(|_| "without a reason".to_owned());
                 Err(format!("node cannot load the package: {why}"))
@@ -169,7 +189,8 @@ impl NodeHost {
     /// Waits for a frame that long, and for that much processor time.
     fn wait(&mut self, silence: Duration, cpu_seconds: f64) -> Result<(u8, Vec<u8>), Death> {
         let end = Instant::now() + silence;
-        let before = self.cpu_seconds();
+        // Known from the first look on: until then it can hardly have taken any.
+        let mut before = None;
         loop {
             match self.answers.recv_timeout(LOOK) {
                 Ok(Ok(frame)) => return Ok(frame),
@@ -181,10 +202,10 @@ impl NodeHost {
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended("node ended")),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let (cpu, memory) = (self.cpu_seconds(), resident_bytes(self.child.id()));
+            let (cpu, memory) = (self.group.cpu_seconds(), self.group.resident_bytes());
             let death = if memory > self.limits.memory_bytes_max {
                 Death::Memory(format!("node took more than {} MiB", self.limits.memory_bytes_max >> 20))
-            } else if cpu - before > cpu_seconds {
+            } else if cpu - *before.get_or_insert(cpu) > cpu_seconds {
                 Death::Time(format!("node did not answer within {cpu_seconds:.0} s of processor time"))
             } else if Instant::now() > end {
                 Death::Time(format!("node was silent for {} s", silence.as_secs()))
@@ -198,16 +219,9 @@ impl NodeHost {
 
     /// What is said of a child that has ended by itself.
     fn ended(&mut self, what: &str) -> Death {
-        let grace = Instant::now() + Duration::from_secs(2);
-        let status = loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => break Some(status),
-                Ok(None) if Instant::now() < grace => std::thread::sleep(Duration::from_millis(5)),
-                _ => break None,
-            }
-        };
-        self.kill();
-        let said = self.said.lock().map(|said| String::from_utf8_lossy(&said).into_owned()).unwrap_or_default();
+        let status = self.group.end(END);
+        self.stdin = None;
+        let said = self.group.said();
         let telling = said.lines().find(|line| line.contains("Error") || line.contains("FATAL"));
         let said = telling.or_else(|| said.lines().find(|line| !line.trim().is_empty())).unwrap_or_default();
         let status = status.map_or_else(|| "and closed its answers".to_owned(), |status| format!("with {status}"));
@@ -226,12 +240,14 @@ impl Host for NodeHost {
     }
 
     fn send(&mut self, batch: &Batch) -> Result<(), Death> {
+        self.waiting.push_back(batch.tapes.len());
         self.write(frame::BATCH, &batch.payload())
     }
 
     fn receive(&mut self) -> Result<Ran, Death> {
         let silence = Duration::from_secs(self.limits.silence_seconds_max);
-        match self.wait(silence, self.limits.batch_cpu_seconds_max as f64)? {
+        let tapes = self.waiting.pop_front().unwrap_or_default();
+        match self.wait(silence, self.limits.cpu_seconds_max(tapes) as f64)? {
             (frame::RESULT, payload) => wire::read(&payload).map_err(|error| {
                 self.kill();
                 Death::Garbage(format!("node answered what cannot be read: {error}"))
@@ -244,27 +260,12 @@ impl Host for NodeHost {
     }
 
     fn kill(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        self.cpu_at_death = cpu_seconds(self.child.id()).unwrap_or(self.cpu_at_death);
         self.stdin = None;
-        let group = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(group) = group {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.group.kill();
     }
 
     fn cpu_seconds(&self) -> f64 {
-        cpu_seconds(self.child.id()).unwrap_or(self.cpu_at_death)
-    }
-}
-
-impl Drop for NodeHost {
-    fn drop(&mut self) {
-        self.kill();
+        self.group.cpu_seconds()
     }
 }
 
@@ -297,19 +298,22 @@ fn read_frame(pipe: &mut impl Read, bytes_max: u32) -> Result<(u8, Vec<u8>), Str
     Ok((head[4], payload))
 }
 
-/// Processor time of a process and of its children that have ended, seconds; none where it is gone.
-pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold anything.
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
-    let ticks: u64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    let per_second = rustix::param::clock_ticks_per_second();
-    Some(ticks as f64 / per_second.max(1) as f64)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Resident memory of a process, bytes; 0 where it is gone.
-pub(super) fn resident_bytes(pid: u32) -> u64 {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages: u64 = statm.split_whitespace().nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
-    pages * rustix::param::page_size() as u64
+    #[test]
+    fn versions_are_read() {
+        let parse = |text: &str| Node::parse("node".into(), text);
+        let node = parse("20.20.2 11.3.244.8-node.38\n").unwrap();
+        assert_eq!((node.version.as_str(), node.v8.as_str(), node.major), ("20.20.2", "11.3", 20));
+        assert_eq!(node.permission(), Some("--experimental-permission"));
+        assert_eq!(parse("24.1.0 13.6.1").unwrap().permission(), Some("--permission"));
+        assert_eq!(parse("18.0.0 10.2.1").unwrap().permission(), None);
+        let wasi = ["20.15.9 1.1", "20.16.0 1.1", "21.7.0 1.1", "22.2.0 1.1", "22.3.0 1.1", "24.0.0 1.1"];
+        let flags = wasi.map(|text| parse(text).unwrap().allow_wasi().is_some());
+        assert_eq!(flags, [false, true, false, false, true, true]);
+        assert_eq!(parse("16.1.0 9.4.1"), None);
+        assert_eq!(parse(""), None);
+    }
 }

@@ -18,22 +18,44 @@ import { createReader, Malformed } from './values.mjs';
 import { canary, canariesInBytes, canariesInText, canonical, changedPrototypes, compileRange, compileType, eachText, errorOf, kindOf, resultClass, samePrototypes, snapshotPrototypes } from './judge.mjs';
 import { installHooks } from './hooks.mjs';
 import { loaders } from './loading.mjs';
+import { measure } from './measure.mjs';
 
 const EVALUATE = 1;
 const FRESH = 2;
 const DEEP = 4;
 // Tapes with something new are played again and again, which takes as long as dozens of others: beyond the first ones,
-// no more than one in so many tapes.
-const DEEP_ONE_IN = 12;
-const DEEP_AT_FIRST = 600;
+// a third of all calls may be made for that.
+const DEEP_OF_CALLS = 3;
+const DEEP_AT_FIRST = 10_000;
+const DEEP_OF_BATCH = 24; // at most: a batch has a limit of time
+const COLLECTIONS_OF_BATCH = 1; // of garbage, that tapes ask for
+// Rounds of loops within a tape, where the module counts them: some hundredths of a second. Where an operation never
+// came back within them they become more, up to some tenths.
+const FUEL = 10_000_000;
+const FUEL_MAX = 300_000_000;
+const SETTLING = 1000; // milliseconds that loading without a module may take
+const SLOW = 1000; // milliseconds of one call: the parent looks at its processor time before it believes that
 const OUTCOMES = 8;
+const LOOK = 16;
+const MEASURE = 32;
+// Tapes with more rounds of loops in the module, or with a number that may be a length of much work, are not repeated.
+const REPEATED_ROUNDS_MAX = 2_000_000;
+// Where that says nothing, repeating ends after so many milliseconds; then the next ones with something new are not
+// repeated: twice as many each time.
+const REPEATING_MAX = 2500;
+const REPEATING_ALONE_MAX = 1000;
 const PAGE = 65536;
 const CALLS_MAX = 1000; // of a tape, nested ones included
 const DEPTH_MAX = 8; // of hooks that run hooks
 const AFTER_TRAP = 2; // operations that an instance is asked after a trap
+const AFTER = 12; // earlier tapes of the instance that are told with a sighting that depends on them
 const NUMBERS = 4096; // canaries of a tape
 const getUint32 = DataView.prototype.getUint32.call.bind(DataView.prototype.getUint32);
-const ROUNDS = [8, 16, 16, 16, 256, 256, 256, 256]; // repetitions of a tape; after the fourth only where something grows
+// Repetitions of a tape, in rounds: where something grows in every one of the first list, the second proves it, which
+// goes on after as many rounds only where it still does.
+const FILTER = [4, 8, 8, 8];
+const ROUNDS = [8, 16, 16, 16, 128, 128, 128, 128];
+const SURE = FILTER.length; // rounds until the first answer
 const SIZES = ['pages', 'memory', 'table'];
 const RETURNED = 0, THREW = 1, TRAPPED = 2, SKIPPED = 3;
 
@@ -59,6 +81,8 @@ export function createRuntime(environment) {
   let ordinal = 0; // tapes that it has run
   let memory = null;
   let stackPointer = null;
+  let fuel = null; // rounds of loops that are left
+  let roundsMax = FUEL; // that a tape has
   let evaluator = null;
   let counterMemory = null;
   let collect = null; // of counters in globals
@@ -89,8 +113,13 @@ export function createRuntime(environment) {
   let asyncWork = false;
   let keepObjects = false; // whether objects are left to the collector
   let deepEpoch = 0;
-  let deepRuns = 0;
-  let tapesRun = 0;
+  let collections = 0; // of garbage in this batch
+  let unasked = 0; // tapes of this batch that took too long to be repeated
+  let tooLong = 0; // of this host
+  let patience = 0; // tapes until one is repeated again
+  let allCalls = 0; // of tapes, and of those that were repeated
+  let deepCalls = 0;
+  const leaking = new s.M(); // first operation of a tape -> times that a leak was told
   const counts = new s.M(); // class|operation|key -> times seen
 
   const reader = createReader({
@@ -152,7 +181,7 @@ export function createRuntime(environment) {
   function compileOperation(operation) {
     return {
       id: operation.id, name: operation.name, kind: operation.kind, className: operation.class, member: operation.member,
-      consumes: operation.consumes_this, counts: [0, 0, 0, 0], outcomeBits: {}, target: undefined, holder: undefined,
+      consumes: operation.consumes_this, counts: [0, 0, 0, 0], returned: false, endless: 0, outcomeBits: {}, target: undefined, holder: undefined,
       params: operation.params.map((param) => ({
         name: param.name, optional: param.optional, conforms: compileType(param.type, classOf), range: compileRange(param.range),
         text: param.type.kind === 'string', type: param.type,
@@ -243,7 +272,9 @@ export function createRuntime(environment) {
     const guarded = (async () => work())();
     let done = false;
     const outcome = s.then(guarded, (value) => { done = true; return { value }; }, (error) => { done = true; return { error }; });
-    for (let turns = 0; turns < 500 && !done; turns++) await environment.turn();
+    // Another thread may compile meanwhile, and turns are short.
+    const began = s.now();
+    for (let turns = 0; (turns < 500 || s.now() - began < SETTLING) && !done; turns++) await environment.turn();
     if (!done) throw new s.E('it does not come to an end');
     const { value, error } = await outcome;
     if (error !== undefined) throw error;
@@ -322,10 +353,13 @@ export function createRuntime(environment) {
     memory = shim.memory;
     pagesNow = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
     stackPointer = null;
+    fuel = null;
     counterMemory = evaluator = collect = null;
     if (chosen >= 0 && shim.exports !== null) {
       const build = config.builds[chosen];
       if (build.stack_pointer !== null && build.stack_pointer !== undefined) stackPointer = shim.exports[build.stack_pointer] ?? null;
+      fuel = shim.exports.__autoclave_fuel ?? null;
+      if (fuel !== null) s.globalSet(fuel, roundsMax);
       counterMemory = build.layout === 'memory' ? shim.exports.__autoclave_memory ?? null : build.layout === 'tail' ? memory : null;
       if (seen === null || seen.length !== build.counters) seen = new s.U8(build.counters);
       if (counterMemory !== null) {
@@ -422,16 +456,18 @@ export function createRuntime(environment) {
     const count = (s.mapGet(counts, index) ?? 0) + 1;
     if (counts.size < 20000) s.mapSet(counts, index, count);
     // The parent has it already: told again at every power of two, and always where it asks about single tapes.
-    if ((batchFlags & (DEEP | OUTCOMES | FRESH)) === 0 && count > 4 && (count & (count - 1)) !== 0) return;
+    if ((batchFlags & (DEEP | LOOK | OUTCOMES | FRESH)) === 0 && count > 4 && (count & (count - 1)) !== 0) return;
     const into = tell();
     for (let at = 0; at < into.sightings.length; at++) {
       const other = into.sightings[at];
       if (other.class === name && other.operation === id && other.key === s.cut(key, 200)) return;
     }
     if (into.sightings.length < 32) into.sightings[into.sightings.length] = sighting(name, id, opIndex, key, what, stack);
-    if (after >= 0 && after !== ordinal) {
-      const earlier = tapeOf[after];
-      if (earlier !== undefined && !s.contains(into.after, earlier)) into.after[into.after.length] = earlier;
+    if (after < 0 || into.after.length > 0) return;
+    // The heap is as all of them left it; where the data comes from is the one that matters most.
+    if (tapeOf[after] !== undefined && after < ordinal - AFTER) into.after[0] = tapeOf[after];
+    for (let at = s.max(0, ordinal - AFTER); at < ordinal; at++) {
+      if (tapeOf[at] !== undefined) into.after[into.after.length] = tapeOf[at];
     }
   }
   const running = () => current?.operation ?? null;
@@ -549,6 +585,7 @@ export function createRuntime(environment) {
     let result;
     let error;
     let failed = false;
+    const began = s.now();
     try {
       switch (operation.kind) {
         case 'function': case 'static': result = s.apply(operation.target, operation.holder, args); break;
@@ -561,6 +598,7 @@ export function createRuntime(environment) {
       failed = true;
       error = thrown;
     }
+    if (outer && s.now() - began > SLOW) sight('time', operation, 'hangs', `${operation.name} takes more than ${SLOW / 1000} s`);
     const bytesAfter = memory === null ? 0 : s.memoryBuffer(memory).byteLength;
     if (bytesAfter !== bytesBefore && shim.instances === call.instances) {
       pagesNow = bytesAfter;
@@ -578,6 +616,7 @@ export function createRuntime(environment) {
     }
 
     count(operation, RETURNED);
+    operation.returned = true;
     if (stackPointer !== null && outer && traps === 0) judgeStack(operation, pointer, 'returned');
     if (operation.consumes && self !== null) self.freed = true;
     const name = operation.outcomeBits[typeof result] ?? undefined;
@@ -585,7 +624,7 @@ export function createRuntime(environment) {
       noteOutcome(operation, resultClass(result));
       operation.outcomeBits[typeof result] = 1;
     }
-    judgeReturn(call, operation, self, args, result, surrogates, wasFreed);
+    if (!quiet) judgeReturn(call, operation, self, args, result, surrogates, wasFreed);
     if (s.isObject(result)) addSlot(call, operation, self, args, result);
     return outer && (batchFlags & OUTCOMES) !== 0 && !quiet ? `returned ${canonical(result, classNameOf)}` : '';
   }
@@ -603,6 +642,7 @@ export function createRuntime(environment) {
   }
 
   function failedCall(call, operation, self, args, error) {
+    if (quiet && !mayBeTrap(error)) return '';
     const about = errorOf(error);
     const echo = `${about.message}\n${about.stack}`;
     canariesInText(s.upper(echo), (number) => {
@@ -614,6 +654,7 @@ export function createRuntime(environment) {
       return (batchFlags & OUTCOMES) !== 0 ? `threw ${about.name}` : '';
     }
     count(operation, TRAPPED);
+    if (isEndless()) return endless(call, operation);
     noteOutcome(operation, `!${about.trap}`);
     if (self?.forged) {
       sight('forged', operation, self.forged, `${operation.name} trapped on an object whose ${self.forged} was overwritten: ${about.message}`, about.stack);
@@ -626,6 +667,16 @@ export function createRuntime(environment) {
     return `trap ${about.trap}`;
   }
 
+  const mayBeTrap = (error) => { try { return error instanceof s.Wasm.RuntimeError || error instanceof s.RE; } catch { return false; } };
+  const isEndless = () => fuel !== null && s.globalValue(fuel) === 0;
+  /** The module was stopped in a loop: nothing more can be learnt from the tape, and the trap is ours. */
+  function endless(call, operation) {
+    if (traps === 0) sight('time', operation, 'hangs', `${operation === null ? 'freeing an object' : operation.name} goes through its loops more than ${roundsMax / 1e6} million times`);
+    trapped(call);
+    left = 0;
+    if (operation !== null && !operation.returned && ++operation.endless % 4 === 0) roundsMax = s.min(3 * roundsMax, FUEL_MAX);
+    return 'trap endless';
+  }
   /** The first trap of the tape: glue that makes a new instance then, or had, has done what it can. */
   function trapped(call) {
     if (traps++ > 0) return;
@@ -817,7 +868,7 @@ export function createRuntime(environment) {
       }
       case 1: note(outer, freeSlot(reader.u8())); return undefined;
       case 2:
-        if (outer) { asyncWork = true; keepObjects = true; environment.gc?.(); note(outer, 'gc'); return environment.turn(); }
+        if (outer) { asyncWork = true; keepObjects = true; collectGarbage(); note(outer, 'gc'); return environment.turn(); }
         return undefined;
       case 3: {
         const which = reader.u8();
@@ -877,6 +928,7 @@ export function createRuntime(environment) {
     } catch (error) {
       const about = errorOf(error);
       if (about.trap === null) return `threw ${about.name}`;
+      if (isEndless()) return endless(current, null);
       if (slot.forged !== null) sight('forged', null, slot.forged, `freeing an object of ${slot.className} whose ${slot.forged} was overwritten trapped: ${about.message}`, about.stack);
       else if (again) sight('use-after-free', null, 'free', `freeing an object of ${slot.className} twice trapped: ${about.message}`, about.stack);
       else sight('trap', null, `free ${slot.className}: ${about.trap}`, `freeing an object of ${slot.className} trapped: ${about.message}`, about.stack);
@@ -937,6 +989,7 @@ export function createRuntime(environment) {
     asyncWork = false;
     keepObjects = false;
     tapeBytes = bytes.length;
+    if (fuel !== null) s.globalSet(fuel, roundsMax);
     outcomes = (batchFlags & OUTCOMES) !== 0 && !quiet ? [] : null;
     if (reader.u8() !== 0xa7 || reader.u8() !== 1) throw new Malformed('not a tape of version 1');
     left = reader.varint();
@@ -992,10 +1045,14 @@ export function createRuntime(environment) {
     await environment.turn();
     endTape();
     if (keepObjects) {
-      environment.gc?.();
+      collectGarbage();
       await environment.turn();
       await environment.turn();
     }
+  }
+  /** Collects garbage: in a search for a few tapes of a batch only, as it takes as long as a thousand calls. */
+  function collectGarbage() {
+    if ((batchFlags & FRESH) !== 0 || collections++ < COLLECTIONS_OF_BATCH) environment.gc?.();
   }
 
   // ---- batches ----
@@ -1019,9 +1076,14 @@ export function createRuntime(environment) {
   /** The dear questions. */
   async function deep(bytes, novel) {
     const trapped = traps > 0;
-    if (novel || (batchFlags & DEEP) !== 0 || !samePrototypes(prototypes)) pollution();
+    if (novel || (batchFlags & (DEEP | LOOK)) !== 0 || !samePrototypes(prototypes)) pollution();
     residue();
     if (trapped || asyncWork || !(novel || (batchFlags & DEEP) !== 0)) return;
+    if ((batchFlags & DEEP) === 0) {
+      if (patience > 0) { patience--; unasked++; return; }
+      const used = fuel === null ? 0 : roundsMax - s.globalValue(fuel);
+      if (reader.large || used > REPEATED_ROUNDS_MAX) { unasked++; return; }
+    }
     await leaks(bytes);
   }
 
@@ -1039,27 +1101,46 @@ export function createRuntime(environment) {
     if (tail !== null) look(s.min(bytes.length, tail.list + 8 * tail.list_max), bytes.length);
   }
 
-  /** Repeats the tape: memory and tables must come to rest. */
+  /** Repeats the tape: memory and tables must come to rest. Garbage is only collected where they do not: that takes as
+   * long as a thousand calls, and what a tape made it frees itself. */
   async function leaks(bytes) {
+    // What was told three times is known.
+    if ((batchFlags & DEEP) === 0 && s.mapGet(leaking, firstOperation(bytes)) >= 3) return;
     quiet = true;
     repeating = true;
-    const rounds = [];
+    let rounds = [];
     let grows = null;
+    const began = s.now();
+    const longest = (batchFlags & DEEP) !== 0 ? REPEATING_ALONE_MAX : REPEATING_MAX;
     try {
-      for (let round = 0; round < ROUNDS.length; round++) {
-        for (let times = ROUNDS[round]; times > 0; times--) {
-          const waiting = runTape(bytes);
-          if (waiting !== undefined) await waiting;
-          ordinal++;
-          if (traps > 0) return;
-        }
-        environment.gc?.();
-        rounds[round] = sizesNow();
-        // Nothing that grew in every round so far: it has come to rest.
-        if (round >= 3) {
+      for (let pass = 0; pass < 2; pass++) {
+        const plan = pass === 0 ? FILTER : ROUNDS;
+        const last = plan.length;
+        rounds = [];
+        for (let round = 0; round < last; round++) {
+          for (let times = plan[round]; times > 0; times--) {
+            const waiting = runTape(bytes);
+            if (waiting !== undefined) await waiting;
+            ordinal++;
+            deepCalls += calls;
+            allCalls += calls;
+            if (traps > 0) return;
+            if (s.now() - began > longest) {
+              unasked++;
+              patience = 1 << s.min(++tooLong, 16);
+              return;
+            }
+          }
+          if (pass > 0 && (round === SURE - 1 || round === last - 1)) {
+            environment.gc?.();
+            await environment.turn();
+          }
+          rounds[round] = sizesNow();
+          if (round < SURE - 1) continue;
+          // Nothing that grew in every round so far: it has come to rest.
           grows = growing(rounds);
           if (grows === null) return;
-          if (grows[0] === 0 && round === 3) break; // whole pages in every round need no more proof
+          if (pass > 0 && grows[0] === 0) break; // whole pages in every round need no more proof
         }
       }
     } finally {
@@ -1070,7 +1151,9 @@ export function createRuntime(environment) {
       clearCounters();
     }
     if (grows === null) return;
-    const first = s.mapGet(operations, firstOperation(bytes)) ?? null;
+    const id = firstOperation(bytes);
+    s.mapSet(leaking, id, (s.mapGet(leaking, id) ?? 0) + 1);
+    const first = s.mapGet(operations, id) ?? null;
     let list = '';
     for (let round = 0; round < rounds.length; round++) list += (round > 0 ? ', ' : '') + rounds[round][grows[0]];
     sight('leak', first, SIZES[grows[0]], `${SIZES[grows[0]]} in use: ${list} after more and more repetitions of the same tape`);
@@ -1099,10 +1182,17 @@ export function createRuntime(environment) {
     const bytes = new s.U8(s.memoryBuffer(memory));
     const tail = chosen >= 0 && config.builds[chosen].layout === 'tail' ? config.builds[chosen] : null;
     const tailEnd = tail === null ? 0 : s.min(bytes.length, tail.list + 8 * tail.list_max + 64 + PAGE - 1) & -PAGE;
-    let last = bytes.length - 1;
-    while (last >= tailEnd && bytes[last] === 0) last--;
-    if (tail !== null && last < tailEnd) { last = tailStart(tail) - 1; while (last > 0 && bytes[last] === 0) last--; }
-    return [bytes.length / PAGE, last + 1, elements];
+    let last = lastWord(bytes, tailEnd, bytes.length);
+    if (tail !== null && last < tailEnd) last = lastWord(bytes, 0, tailStart(tail));
+    return [bytes.length / PAGE, last, elements];
+  }
+  /** End of the last word between two places that is not zero; `from` where there is none. */
+  function lastWord(bytes, from, to) {
+    const words = new Int32Array(bytes.buffer, 0, to >> 2);
+    let at = words.length - 1;
+    const first = from >> 2;
+    while (at >= first && words[at] === 0) at--;
+    return 4 * at + 4;
   }
   function firstOperation(bytes) {
     return bytes.length > 7 && bytes[3] === 0 ? (bytes[4] | (bytes[5] << 8) | (bytes[6] << 16) | (bytes[7] << 24)) >>> 0 : 0;
@@ -1119,10 +1209,37 @@ export function createRuntime(environment) {
     }
   }
 
+  /** Speeds of the calls that tapes of one call make. */
+  async function speeds(number, tapes) {
+    const waiting = fresh();
+    if (waiting !== undefined) await waiting;
+    const made = [];
+    for (let at = 0; at < tapes.length; at++) {
+      beginTape(tapes[at]);
+      reader.u8();
+      const { target, holder } = s.mapGet(operations, reader.u32());
+      reader.u8();
+      current = newCall(null);
+      const args = [];
+      for (let left = reader.varint(); left > 0; left--) args[args.length] = reader.value(0);
+      made[at] = { target, holder, args };
+    }
+    current = null;
+    let instances = 1;
+    const batch = async () => { instances += (await run(number, EVALUATE, tapes)).instances; };
+    const lines = await measure({ calls: made, evaluate: chosen < 0 ? undefined : evaluate, tapes: batch });
+    needFresh = true;
+    return { batch: number, tapes: tapes.length, calls: 0, instances, operations: [], told: [{ tape: 0, outcomes: lines }] };
+  }
+
   /** Runs a batch; the answer is what goes to the parent. */
   async function run(number, flags, tapes) {
+    if ((flags & MEASURE) !== 0) return speeds(number, tapes);
     batchFlags = flags;
+    let deepOfBatch = 0;
+    collections = 0;
     made = 0;
+    unasked = 0;
     totalCalls = 0;
     const all = [];
     tapeOf = [];
@@ -1140,10 +1257,11 @@ export function createRuntime(environment) {
       if (waiting !== undefined) { await waiting; lateSightings(); }
       finishTape();
       const novel = told !== null && (told.new.length > 0 || told.outcomes_new.length > 0);
-      const dear = novel && deepRuns * DEEP_ONE_IN <= tapesRun + DEEP_AT_FIRST;
-      tapesRun += 1;
-      if (dear || (flags & DEEP) !== 0 || ((index + number) & 255) === 255) {
-        deepRuns += 1;
+      // Played alone, it is looked for one that hangs.
+      const dear = novel && tapes.length > 1 && deepOfBatch < DEEP_OF_BATCH && deepCalls * DEEP_OF_CALLS <= allCalls + DEEP_AT_FIRST;
+      allCalls += calls;
+      if (dear || (flags & (DEEP | LOOK)) !== 0 || ((index + number) & 255) === 255) {
+        deepOfBatch += 1;
         await deep(bytes, novel);
       }
       index++;
@@ -1155,7 +1273,7 @@ export function createRuntime(environment) {
       const { counts: four } = s.mapGet(operations, id);
       if (four[0] + four[1] + four[2] + four[3] > 0) counted[counted.length] = [id, [four[0], four[1], four[2], four[3]]];
     }
-    return { batch: number, tapes: tapes.length, calls: totalCalls, instances: made, operations: counted, told: all };
+    return { batch: number, tapes: tapes.length, calls: totalCalls, instances: made, operations: counted, unasked, told: all };
   }
 
   function lateSightings() {

@@ -12,7 +12,9 @@ export const fromCharCode = String.fromCharCode;
 export const stringify = JSON.stringify;
 export const parseJson = JSON.parse;
 export const isInteger = Number.isInteger;
-export const min = Math.min;
+export const { min, max } = Math;
+/** Milliseconds that pass. */
+export const now = performance.now.bind(performance);
 export const imul = Math.imul;
 export const indexOf = of(String.prototype.indexOf);
 export const substring = of(String.prototype.substring);
@@ -22,6 +24,7 @@ export const join = of(Array.prototype.join);
 export const replace = of(String.prototype.replace);
 export const upper = of(String.prototype.toUpperCase);
 export const exec = of(RegExp.prototype.exec);
+export const functionText = of(Function.prototype.toString);
 export const subarray = of(Uint8Array.prototype.subarray);
 export const byteIndexOf = of(Uint8Array.prototype.indexOf);
 export const bytesSet = of(Uint8Array.prototype.set);
@@ -38,8 +41,8 @@ const bufferLength = of(getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLen
 const sharedLength = typeof SharedArrayBuffer === 'function'
   ? of(getOwnPropertyDescriptor(SharedArrayBuffer.prototype, 'byteLength').get) : undefined;
 const dataViewBuffer = of(getOwnPropertyDescriptor(DataView.prototype, 'buffer').get);
-export const [P, O, U8, AB, DV, M, WM, E, TE, F, S, B, N, BI] =
-  [Promise, Object, Uint8Array, ArrayBuffer, DataView, Map, WeakMap, Error, TypeError, Function, Symbol, Boolean, Number, BigInt];
+export const [P, O, U8, AB, DV, M, WM, E, TE, RE, F, S, B, N, BI] =
+  [Promise, Object, Uint8Array, ArrayBuffer, DataView, Map, WeakMap, Error, TypeError, RangeError, Function, Symbol, Boolean, Number, BigInt];
 export const SAB = typeof SharedArrayBuffer === 'function' ? SharedArrayBuffer : undefined;
 export const clone = typeof structuredClone === 'function' ? structuredClone : undefined;
 export const Wasm = {
@@ -53,6 +56,7 @@ export const memoryGrow = of(WebAssembly.Memory.prototype.grow);
 export const tableLength = of(getOwnPropertyDescriptor(WebAssembly.Table.prototype, 'length').get);
 export const tableGet = of(WebAssembly.Table.prototype.get);
 export const globalValue = of(getOwnPropertyDescriptor(WebAssembly.Global.prototype, 'value').get);
+export const globalSet = of(getOwnPropertyDescriptor(WebAssembly.Global.prototype, 'value').set);
 export const instanceExports = of(getOwnPropertyDescriptor(WebAssembly.Instance.prototype, 'exports').get);
 
 /** `ArrayBuffer`, `SharedArrayBuffer`, `DataView`, the name of a typed array, or undefined; runs no code of the value. */

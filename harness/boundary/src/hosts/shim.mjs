@@ -19,6 +19,8 @@ export function installShim(same) {
     imports: null,
     memory: null,
     tables: [],
+    /** Gives the imports that an instance of the module gets instead of its own; null: those. */
+    watch: null,
     /** Told of every instance of the module. */
     onInstance: () => {},
     /** Whether whoever asks for an instance keeps it for ever: an ES module that was imported is never forgotten. */
@@ -107,6 +109,7 @@ export function installShim(same) {
   }
 
   const made = (module, imports, instance) => (isOurs(module) ? captured(instance, imports) : instance);
+  const watched = (module, imports) => (state.watch !== null && isOurs(module) ? state.watch(module, imports) : imports);
   const later = (work) => new P((resolve, reject) => { try { resolve(work()); } catch (error) { reject(error); } });
   async function responseBytes(source) {
     const response = await source;
@@ -119,15 +122,18 @@ export function installShim(same) {
   const replaced = {
     Module: new Proxy(Wasm.Module, { construct: (target, args, newTarget) =>
       (newTarget === WebAssembly.Module ? compileSync(args[0]) : construct(target, args, newTarget)) }),
-    Instance: new Proxy(Wasm.Instance, { construct: (target, args) => made(args[0], args[1], construct(target, args)) }),
+    Instance: new Proxy(Wasm.Instance, { construct: (target, args) => {
+      const given = watched(args[0], args[1]);
+      return made(args[0], args[1], construct(target, given === args[1] ? args : [args[0], given]));
+    } }),
     compile: function compile(source) { return later(() => compileSync(source)); },
     instantiate: function instantiate(source, imports) {
       if (source instanceof Wasm.Module) {
-        return then(apply(Wasm.instantiate, undefined, [source, imports]), (instance) => made(source, imports, instance));
+        return then(apply(Wasm.instantiate, undefined, [source, watched(source, imports)]), (instance) => made(source, imports, instance));
       }
       return later(() => {
         const module = compileSync(source);
-        return then(apply(Wasm.instantiate, undefined, [module, imports]), (instance) => ({ module, instance: made(module, imports, instance) }));
+        return then(apply(Wasm.instantiate, undefined, [module, watched(module, imports)]), (instance) => ({ module, instance: made(module, imports, instance) }));
       });
     },
   };

@@ -19,6 +19,8 @@ const TRAPS = ['get', 'set', 'has', 'deleteProperty', 'ownKeys', 'getOwnProperty
   'setPrototypeOf', 'isExtensible', 'preventExtensions', 'apply', 'construct'];
 const REFLECT = Object.fromEntries(TRAPS.map((name) => [name, Reflect[name]]));
 
+const LARGE = 100_000; // as a length: a loop of milliseconds
+
 /**
  * `host`: `canary()` text of the call that arguments are read for, `runHook(bytes, at, flags, pages)`, `object(slot)`,
  * `memory()` bytes of the module's memory and where counters begin in it, `latin1(bytes, from, to)`, `utf16(…)`.
@@ -35,11 +37,13 @@ export function createReader(host) {
     shaped: false,
     /** Whether a text of the call holds a lone surrogate. */
     surrogates: false,
+    large: false, // a number was read that may be a length of much work
     u8, u32, varint, text, value, skipOps, skipValue, clear,
   };
 
   function clear() {
     nesting = 0;
+    reader.large = false;
     if (reader.shaped) { reader.shapes = new s.M(); reader.shaped = false; }
   }
   function shape(value, tag, parts) {
@@ -80,7 +84,9 @@ export function createReader(host) {
     const high = u32();
     setUint32(float, 0, high);
     setUint32(float, 4, low);
-    return getFloat64(float, 0);
+    const read = getFloat64(float, 0);
+    if (read > LARGE && read < 2 ** 25) reader.large = true;
+    return read;
   }
   function bigint() {
     let value = 0n;

@@ -2,6 +2,7 @@
 import { createRuntime } from './runtime.mjs';
 import { importable } from './importable.mjs';
 
+const ORIGINAL = 255; // index of the module as it is deployed
 const FRAME = { MODULE: 2, EVALUATOR: 3, HELLO: 16, RESULT: 17, FAILED: 18 };
 const LATE_MAX = 64;
 const FAULT_TURN_MS = 10;
@@ -32,8 +33,8 @@ function keepLate(kind, error, event) {
   if (late.length < LATE_MAX) late.push({ kind, error });
   event.preventDefault();
 }
-addEventListener('error', (event) => keepLate('uncaughtException', event.error ?? event.message, event));
-addEventListener('unhandledrejection', (event) => keepLate('unhandledRejection', event.reason, event));
+addEventListener('error', (event) => keepLate('uncaught exception', event.error ?? event.message, event));
+addEventListener('unhandledrejection', (event) => keepLate('unhandled rejection', event.reason, event));
 
 /** How the package is served for each fault of its module. */
 const VARIANTS = { missing: 'missing', mime: 'type', truncated: 'truncated' };
@@ -94,7 +95,8 @@ async function start(text) {
     const end = at + 5 + view.getUint32(at, true);
     const payload = frames.slice(at + 5, end);
     const type = frames[at + 4];
-    if (type === FRAME.MODULE) runtime.module(payload[0], payload.subarray(1));
+    if (type === FRAME.MODULE && payload[0] === ORIGINAL) loaded.set(new URL(config.module, root).href, payload.subarray(1));
+    else if (type === FRAME.MODULE) runtime.module(payload[0], payload.subarray(1));
     else if (type === FRAME.EVALUATOR) runtime.evaluator(payload[0], payload.subarray(1));
     at = end;
   }

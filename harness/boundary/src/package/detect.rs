@@ -18,10 +18,15 @@ pub fn kind(scripts: &[ScriptFile], module: &Shape) -> Result<Verdict, PackageEr
     if let Some(verdict) = own(&entry.path, script, module)? {
         return Ok(verdict);
     }
+    let hands_on = script.is_module && script.imports.iter().any(|import| import.ends_with(".wasm"));
     for other in &scripts[1..] {
         let Some(script) = &other.script else { continue };
         let inner = own(&other.path, script, module).ok().flatten();
         if let Some((kind, mut evidence)) = inner {
+            if kind == Glue::BindgenBundler && hands_on {
+                evidence.push(format!("{} hands it on", entry.path));
+                return Ok((kind, evidence));
+            }
             evidence.insert(0, format!("{} reaches {} ({kind:?})", entry.path, other.path));
             return Ok((Glue::Wrapper, evidence));
         }
@@ -41,9 +46,10 @@ pub fn kind(scripts: &[ScriptFile], module: &Shape) -> Result<Verdict, PackageEr
 
 fn without_script(module: &Shape) -> Verdict {
     let is_wasi = module.imports.iter().any(|import| import.module.starts_with("wasi_"));
-    let starts = module.exports.iter().any(|export| export.name == "_start");
-    if is_wasi && starts {
-        return (Glue::Wasi, vec!["the module imports WASI and exports `_start`; no script loads it".to_owned()]);
+    if is_wasi {
+        let kind =
+            if module.is_command() { "a command, which has `_start`" } else { "a reactor: its exports are called" };
+        return (Glue::Wasi, vec![format!("the module imports WASI and no script loads it: {kind}")]);
     }
     (Glue::Raw, vec!["no script loads the module: its exports are called".to_owned()])
 }
@@ -111,6 +117,10 @@ fn own(path: &str, script: &Script, module: &Shape) -> Result<Option<Verdict>, P
                 "Emscripten's output without -sMODULARIZE leaves a global: build with -sMODULARIZE, or name a wrapper \
                  as `entry` in boundary.toml",
             );
+        }
+        if script.is_module && !script.has_default {
+            evidence.push("it is an ES module with Emscripten's output within".to_owned());
+            return Ok(Some((Glue::Wrapper, evidence)));
         }
         if !script.is_commonjs && !script.has_default {
             return unsupported(

@@ -46,6 +46,10 @@ const EMSCRIPTEN: &str = "var Image = (() => { return (function(moduleArg = {}) 
     var ENVIRONMENT_IS_NODE = typeof process == 'object'; var wasmMemory; function createWasm() {}
     var file = 'image.wasm'; Module['_decode'] = wasmExports['decode']; return Module; }); })();
     if (typeof exports === 'object') { module.exports = Image; module.exports.default = Image; }";
+const BUNDLED: &str =
+    "async function Image(moduleArg = {}) { var Module = moduleArg; var ENVIRONMENT_IS_NODE = true; var wasmMemory;
+    function createWasm() { return new URL('image.wasm', import.meta.url); } return Module; }
+    export async function decode(bytes) { return (await Image()).decode(bytes); }";
 const SHARED: &str =
     "var Module = typeof Module != 'undefined' ? Module : {}; var ENVIRONMENT_IS_NODE; function createWasm() {}
     var file = 'image.wasm'; module.exports = Module;";
@@ -79,6 +83,13 @@ fn kinds_are_told_by_evidence() {
             Glue::Emscripten,
             "-sMODULARIZE",
             &["_decode"],
+        ),
+        (
+            &[("image.wasm", "decode"), ("image.mjs", BUNDLED)],
+            Some("image.mjs"),
+            Glue::Wrapper,
+            "with Emscripten's output within",
+            &["decode"],
         ),
         (
             &[("release.wasm", "add"), ("release.js", ASSEMBLY)],

@@ -30,6 +30,8 @@ pub struct Generator<'a> {
     pub(super) seeds: &'a Seeds,
     /// Calls that return an object of a class: class, operations.
     makers: Vec<(&'a str, Vec<&'a Operation>)>,
+    /// Operations that copy lists item by item: where most of what live objects can do happens.
+    copying: Vec<&'a Operation>,
 }
 
 /// Bytes that a tape is drawn from; where they end, the rest is the simplest there is.
@@ -109,7 +111,10 @@ impl<'a> Generator<'a> {
         for (_, operations) in &mut makers {
             operations.sort_by_key(|operation| operation.kind != Kind::Constructor);
         }
-        Self { index: Index::new(api), profile, seeds, makers }
+        let is_list = |ty: &Type| matches!(ty, Type::Array(_) | Type::Bytes(_));
+        let copies = |operation: &&Operation| operation.params.iter().any(|param| mentions(&param.ty, is_list));
+        let copying = api.operations.iter().filter(copies).collect();
+        Self { index: Index::new(api), profile, seeds, makers, copying }
     }
 
     /// The tape of a seed; the same for the same API, profile and seeds.
@@ -164,6 +169,10 @@ impl<'a> Generator<'a> {
                 }
             }
             tape.ops = draft.ops;
+            // What was put in may need an object that is not there.
+            while !tape.ops.is_empty() && self.index.profile(tape) > self.profile {
+                tape.ops.pop();
+            }
         }
         while !tape.fits() {
             tape.ops.pop();
@@ -223,7 +232,8 @@ impl<'a> Generator<'a> {
     }
 
     fn any_call(&self, u: &mut Unstructured<'_>, draft: &mut Draft<'a>) -> Result<()> {
-        let operation = one(u, self.index.operations)?;
+        let copying = self.profile == Profile::Hostile && !self.copying.is_empty() && u.ratio(1, 4)?;
+        let operation = if copying { *one(u, &self.copying)? } else { one(u, self.index.operations)? };
         self.call(u, draft, operation)
     }
 

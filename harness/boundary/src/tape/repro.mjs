@@ -130,7 +130,9 @@ function watchPrints() {
 /** Watches the one function that the finding names. */
 let watching = false;
 function watchCapability(folder) {
-  const name = facts.key.replace(/^\w+: /, '').replace(/ with a string$/, '');
+  const name = facts.key.replace(/^[\w-]+: /, '').replace(/ with a string$/, '');
+  // What a WASI program asks for is seen where it is answered.
+  if (name.startsWith('wasi ')) return;
   const strings = facts.key.endsWith(' with a string') || name === 'eval';
   const steps = name.split('.');
   const member = steps.pop();
@@ -231,12 +233,79 @@ async function load(folder) {
     }
     case 'wasi': {
       const { WASI } = await import('node:wasi');
-      const wasi = new WASI({ version: 'preview1', args: [], env: {}, returnOnExit: true });
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), wasi.getImportObject());
-      return { ...instance.exports, _start: () => wasi.start(instance) };
+      const module = new WebAssembly.Module(bytes);
+      if (!WebAssembly.Module.exports(module).some(({ name }) => name === '_start')) {
+        const { wasi, instance } = program(WASI, module, false);
+        wasi.initialize(instance);
+        return instance.exports;
+      }
+      let next = program(WASI, module, true);
+      // Every call is a run of its own: standard input to standard output.
+      return { _start: (stdin) => {
+        if (!(stdin instanceof Uint8Array)) throw new TypeError('standard input is a Uint8Array');
+        const run = next ?? program(WASI, module, true);
+        next = null;
+        run.input = stdin.slice();
+        try { run.wasi.start(run.instance); } catch (error) { if (error?.code !== 0 || error.name !== 'Exit') throw error; }
+        return Uint8Array.from(Buffer.concat(run.output));
+      } };
     }
   }
   return cannot(`glue of kind ${shown(facts.glue)} is not known here`);
+}
+
+/** A WASI program that has not run: no folders, and the same clock and randomness every time. */
+function program(WASI, module, isCommand) {
+  const run = { wasi: new WASI({ version: 'preview1', args: [], env: {}, preopens: {} }), instance: null, input: new Uint8Array(0), output: [] };
+  let state = 0x9e3779b9;
+  let ticks = 0n;
+  const view = () => new DataView(run.instance.exports.memory.buffer);
+  const parts = (list, count) => Array.from({ length: Math.min(count, 1024) }, (_, at) => {
+    const data = view();
+    return new Uint8Array(data.buffer, data.getUint32(list + 8 * at, true), data.getUint32(list + 8 * at + 4, true));
+  });
+  const own = {
+    fd_write(fd, list, count, written) {
+      if (fd !== 1 && fd !== 2) return 8;
+      const all = Buffer.concat(parts(list >>> 0, count >>> 0));
+      if (fd === 1 && isCommand) run.output.push(all);
+      else printed.push(all.toString('utf8'));
+      view().setUint32(written >>> 0, all.length, true);
+      return 0;
+    },
+    fd_read(fd, list, count, read) {
+      if (fd !== 0) return 8;
+      let total = 0;
+      for (const part of parts(list >>> 0, count >>> 0)) {
+        const piece = run.input.subarray(0, part.length);
+        part.set(piece);
+        run.input = run.input.subarray(piece.length);
+        total += piece.length;
+      }
+      view().setUint32(read >>> 0, total, true);
+      return 0;
+    },
+    clock_time_get(id, precision, into) { view().setBigUint64(into >>> 0, 1_700_000_000_000_000_000n + 1_000_000n * ticks++, true); return 0; },
+    random_get(into, length) {
+      const bytes = new Uint8Array(view().buffer, into >>> 0, length >>> 0);
+      for (let at = 0; at < bytes.length; at++) {
+        state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
+        bytes[at] = state >>> 24;
+      }
+      return 0;
+    },
+  };
+  const imports = {};
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+    const answer = /^wasi_/.test(from) ? own[name] ?? run.wasi.wasiImport[name] ?? (() => 0) : () => 0;
+    const told = () => { if (watching && facts.key.endsWith(`: wasi ${name}`)) sight('capability', `${name} was called`); };
+    imports[from] ??= {};
+    imports[from][name] = name === 'proc_exit'
+      ? (code) => { told(); throw Object.assign(new Error(`exited with ${code}`), { name: 'Exit', code }); }
+      : (...args) => { told(); try { return answer(...args); } catch (error) { if (error instanceof RangeError || error instanceof TypeError) return 21; throw error; } };
+  }
+  run.instance = new WebAssembly.Instance(module, imports);
+  return run;
 }
 
 // ---- values ----

@@ -125,7 +125,8 @@ pub(super) fn text(u: &mut Unstructured<'_>, seeds: &Seeds) -> Result<Vec<u16>> 
             }
             text
         }
-        0 | 1 => vec![CANARY],
+        // Several in a row: what is left of them in a block that is used again still holds a whole one.
+        0 | 1 => vec![CANARY; if u.ratio(1, 2)? { 1 } else { u.int_in_range(2..=12)? }],
         // Around something short, so that what is lost is seen beside what stays.
         2 => {
             let mut text = vec![u16::from(b'a'), u16::from(b'b')];
@@ -226,6 +227,17 @@ pub(super) fn length(u: &mut Unstructured<'_>, max: u64) -> Result<u64> {
     Ok(u.int_in_range(0..=(1u64 << bits) - 1)?.min(max))
 }
 
+/// A length that an object of a few bytes claims. What lies between is left out: more than two million elements are a
+/// loop of seconds, and only from 32 million on nobody gives the memory for them.
+fn claimed_length(u: &mut Unstructured<'_>) -> Result<u64> {
+    match weigh(u, &[12, 3, 2, 3])? {
+        0 => length(u, 1 << 12),
+        1 => length(u, (1 << 20) - 1),
+        2 => u.int_in_range(1 << 20..=1 << 21),
+        _ => u.int_in_range(1 << 25..=200_000_000),
+    }
+}
+
 /// A number; at the edges of its range where that is known.
 pub(super) fn number(u: &mut Unstructured<'_>, range: Option<&Range>, seeds: &Seeds) -> Result<u64> {
     let value = match weigh(u, &[if range.is_some() { 40 } else { 0 }, 30, 20, 10])? {
@@ -309,7 +321,7 @@ pub(super) fn json(u: &mut Unstructured<'_>, seeds: &Seeds, depth: usize) -> Res
         }
         // A length is believed before anything is looked at: from nothing to more memory than there is.
         5 => {
-            let mut fields = vec![("length".to_owned(), JsVal::Number((length(u, 200_000_000)? as f64).to_bits()))];
+            let mut fields = vec![("length".to_owned(), JsVal::Number((claimed_length(u)? as f64).to_bits()))];
             if u.ratio(1, 3)? {
                 fields.push(("0".to_owned(), json(u, seeds, depth + 3)?));
             }

@@ -15,6 +15,11 @@ use autoclave_reports::record::{Bucket, Confirmation, FoundAt, Reproducer};
 use autoclave_reports::{Finding, Verdict, rules};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Processor time for making one tape small, seconds.
+const MINIMISING_ONE_CPU_SECONDS_MAX: f64 = 5.0;
+/// The same for all of them together, at least; twice the time of the search where that is more.
+const MINIMISING_CPU_SECONDS_MIN: f64 = 60.0;
+
 /// Judges finds and writes what shows them.
 pub(super) struct Judging<'a> {
     pub home: &'a Home,
@@ -51,12 +56,18 @@ impl Judging<'_> {
         let mut finds: Vec<&fuzz::Find> = search.finds.values().collect();
         let weight = |find: &fuzz::Find| rows::severity(&find.sighting.class, profile(find.profile));
         finds.sort_by_key(|find| (std::cmp::Reverse(weight(find)), find.tapes));
+        // One of each class and operation before the second of any: what is cut off is more of the same.
+        let mut known = BTreeSet::new();
+        finds.sort_by_cached_key(|find| !known.insert((find.sighting.class.as_str(), find.sighting.operation)));
         let mut gone: BTreeMap<&str, u32> = BTreeMap::new();
         for (at, find) in finds.iter().take(JUDGED_MAX).enumerate() {
             if at % 20 == 0 {
                 eprintln!("{}: {} sightings, judging {at} …", cli::printable_name(&self.asked.name), finds.len());
             }
-            let judged = judge::judge(&self.opened.surface.api, find, deployed, instrumented);
+            let used = |deployed: &Player, instrumented: &Player| deployed.cpu_seconds() + instrumented.cpu_seconds();
+            let left = (self.minimising_cpu_seconds() - used(deployed, instrumented)).max(0.0);
+            let for_one = left.min(MINIMISING_ONE_CPU_SECONDS_MAX);
+            let judged = judge::judge(&self.opened.surface.api, find, deployed, instrumented, for_one);
             let judged = judged.map_err(|reason| anyhow::anyhow!("{}: {reason}", self.asked.which))?;
             match judged {
                 Some(judged) => self.report(
@@ -77,6 +88,11 @@ impl Judging<'_> {
             notes.push(format!("{more} more sightings were not judged: repair the first ones and run again"));
         }
         Ok(notes)
+    }
+
+    /// Processor time for making tapes small, all together, seconds: what is found later is confirmed as it was found.
+    fn minimising_cpu_seconds(&self) -> f64 {
+        MINIMISING_CPU_SECONDS_MIN.max(2.0 * self.flags.time.as_secs_f64())
     }
 
     /// Tapes of the corpus in every host: they must give the same accounts.

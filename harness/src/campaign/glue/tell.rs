@@ -4,14 +4,15 @@ use super::super::home::Home;
 use super::Opened;
 use crate::cli::HostName;
 use crate::instrument::portable::Portable;
-use autoclave_boundary::api::{Api, Operation};
+use autoclave_boundary::api::{Api, Operation, Type};
 use autoclave_boundary::fuzz::Search;
 use autoclave_boundary::glue::capabilities::{self, ImportRow, Policy, Verdict as PolicyVerdict};
 use autoclave_boundary::glue::narrow::Narrowing;
+use autoclave_boundary::hosts::page_checks::{PageCheck, Verdict as PageVerdict};
 use autoclave_boundary::judge::Player;
 use autoclave_boundary::package::{FileRecord, Package};
 use autoclave_boundary::tape::Profile;
-use autoclave_boundary::wire::{Glue, Hello, Layout};
+use autoclave_boundary::wire::{Build, Glue, Hello, Layout};
 use autoclave_reports::boundary as rows;
 use autoclave_reports::{Finding, Verdict};
 use sha2::{Digest, Sha256};
@@ -110,24 +111,81 @@ pub(super) fn operations(api: &Api, search: &Search) -> Vec<rows::OperationRow> 
     api.operations.iter().map(row).collect()
 }
 
-/// Classes that no host of this run can ask about.
-pub(super) fn classes(findings: &[Finding], hosts: &[HostName]) -> Vec<rows::ClassRow> {
+/// What a run could ask.
+#[derive(Debug, Default)]
+pub(super) struct AskedOf {
+    /// Hosts that run tapes.
+    pub hosts: usize,
+    /// The instrumented build that ran in the first of them.
+    pub build: Option<Build>,
+}
+
+/// What came of every class; those that could not be asked say why.
+pub(super) fn classes(findings: &[Finding], api: &Api, glue: Glue, asked: &AskedOf) -> Vec<rows::ClassRow> {
     rows::CLASSES
         .iter()
         .map(|class| {
             let outcome = rows::outcome(class.name);
             let count = findings.iter().filter(|finding| finding.outcome == outcome).count() as u64;
-            let verdict = match (count, class.name) {
-                (0, "host") if hosts.len() < 2 => {
-                    Verdict::NotTested("one host only; --host node,chromium asks two".into())
-                }
-                (0, _) => Verdict::Pass,
-                (1, _) => Verdict::Fail("1 finding".into()),
+            let verdict = match count {
+                0 => unasked(class.name, api, glue, asked).unwrap_or(Verdict::Pass),
+                1 => Verdict::Fail("1 finding".into()),
                 _ => Verdict::Fail(format!("{count} findings")),
             };
             rows::ClassRow { class: class.name.into(), verdict, findings: count }
         })
         .collect()
+}
+
+/// Why a class of which nothing was found was not asked.
+fn unasked(class: &str, api: &Api, glue: Glue, asked: &AskedOf) -> Option<Verdict> {
+    let not_tested = |why: &str| Some(Verdict::NotTested(why.into()));
+    let none = |why: &str| Some(Verdict::NotApplicable(why.into()));
+    let params = || api.operations.iter().flat_map(|operation| &operation.params);
+    let takes = |wanted: fn(&Type) -> bool| params().any(|param| within(&param.ty, wanted));
+    let is_text = |ty: &Type| matches!(ty, Type::String | Type::Any);
+    let is_data = |ty: &Type| matches!(ty, Type::String | Type::Any | Type::Bytes(_));
+    match class {
+        _ if asked.hosts == 0 => not_tested("no host that runs JavaScript was asked"),
+        "host" if asked.hosts < 2 => not_tested("one host only; --host node,chromium asks two"),
+        "stack" if asked.build.as_ref().is_none_or(|build| build.stack_pointer.is_none()) => {
+            not_tested("no shadow stack pointer was recognised in the module")
+        }
+        "counters" => match asked.build.as_ref().map(|build| build.layout) {
+            Some(Layout::Tail) => None,
+            Some(Layout::Memory | Layout::Globals) => none("counters were where the module cannot write"),
+            None => not_tested("the module ran without counters"),
+        },
+        "range" if params().all(|param| param.range.is_none()) => none("no parameter has a range that is known"),
+        "text" | "collision" if !takes(is_text) => none("no operation takes a text"),
+        "stale" | "residue" | "echo" if !takes(is_data) => none("no operation takes texts or bytes"),
+        "use-after-free" | "forged" if api.operations.iter().all(|operation| operation.class.is_none()) => {
+            none("there are no classes")
+        }
+        "late" if glue == Glue::Raw => none("there is no glue that could do something later"),
+        _ => None,
+    }
+}
+
+/// Whether a type is, or holds, one of the wanted.
+fn within(ty: &Type, wanted: fn(&Type) -> bool) -> bool {
+    wanted(ty)
+        || match ty {
+            Type::Array(of) | Type::Promise(of) => within(of, wanted),
+            Type::Record(fields) => fields.iter().any(|(_, of, _)| within(of, wanted)),
+            Type::Union(parts) => parts.iter().any(|part| within(part, wanted)),
+            _ => false,
+        }
+}
+
+/// One question about the deployed page.
+pub(super) fn page_row(check: PageCheck) -> rows::PageRow {
+    let verdict = match check.verdict {
+        PageVerdict::Held => Verdict::Pass,
+        PageVerdict::Broken => Verdict::Fail(check.name.clone()),
+        PageVerdict::NotAsked => Verdict::NotTested(check.what.clone()),
+    };
+    rows::PageRow { name: check.name, verdict, what: check.what }
 }
 
 /// What a kind of glue is called.

@@ -1,6 +1,7 @@
 //! What a module imports, by the names that its toolchain gives: wasm-bindgen, Emscripten, WASI, AssemblyScript.
 
 use super::{Policy, Verdict};
+use crate::glue::minified;
 use crate::package::Package;
 use serde::Serialize;
 
@@ -13,6 +14,9 @@ pub struct ImportRow {
     pub name: String,
     /// `function`, `memory`, `table`, `global`, `tag`.
     pub kind: &'static str,
+    /// What the glue calls what it gives for it, where that is another name: `_fd_write`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
     /// Its type.
     #[serde(rename = "type")]
     pub ty: String,
@@ -242,11 +246,20 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// Everything that the module imports, in its order.
 pub fn inventory(package: &Package, policy: &Policy) -> Vec<ImportRow> {
+    let meanings = minified::names(&package.scripts, &package.shape);
     let row = |import: &crate::glue::module::Imported| {
-        let category = category(&import.module, &import.name, import.kind);
-        let verdict = policy.import(&format!("{}.{}", import.module, import.name), category);
         let (module, name, ty) = (import.module.clone(), import.name.clone(), import.ty.clone());
-        ImportRow { module, name, kind: import.kind, ty, category, verdict }
+        let meaning = meanings.get(&(module.clone(), name.clone())).filter(|meaning| **meaning != name).cloned();
+        let by_name = category(&module, &name, import.kind);
+        let category = match &meaning {
+            Some(meaning) if by_name == "unknown" => glued(meaning),
+            _ => by_name,
+        };
+        let verdict = policy.import(&format!("{module}.{name}"), category);
+        // Somebody may allow it by the name that a person reads.
+        let named = meaning.as_ref().map(|meaning| policy.import(&format!("{module}.{meaning}"), category));
+        let verdict = if named == Some(Verdict::Allowed) { Verdict::Allowed } else { verdict };
+        ImportRow { module, name, kind: import.kind, meaning, ty, category, verdict }
     };
     package.shape.imports.iter().map(row).collect()
 }
@@ -275,6 +288,12 @@ fn category(module: &str, name: &str, kind: &str) -> &'static str {
         return starting(ENVIRONMENT, plain.trim_start_matches('_')).unwrap_or("unknown");
     }
     "unknown"
+}
+
+/// A function of Emscripten's glue by its own name, WASI's among them.
+fn glued(name: &str) -> &'static str {
+    let wasi = category("wasi_snapshot_preview1", name.trim_start_matches('_'), "function");
+    if wasi == "unknown" { category("env", name, "function") } else { wasi }
 }
 
 /// What follows `__wbg_`: a name of JavaScript, and a hash of sixteen digits.
@@ -338,5 +357,43 @@ mod tests {
         }
         assert_eq!(category("env", "memory", "memory"), "memory");
         assert_eq!(category("env", "table", "table"), "intrinsic");
+    }
+
+    #[test]
+    fn shortened_names_are_what_the_glue_gives_for_them() {
+        let wasm = wat::parse_str(
+            r#"(module (import "a" "a" (func)) (import "a" "b" (func)) (import "a" "c" (func)) (import "a" "d" (func))
+                (import "a" "e" (func)) (import "a" "f" (memory 1)) (func (export "g")))"#,
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("m.wasm"), wasm.unwrap()).unwrap();
+        let glue = |values: &str| {
+            let script = format!(
+                "var f = async function(moduleArg) {{ var ENVIRONMENT_IS_NODE, wasmMemory; 'm.wasm';
+                function _fd_write() {{}} var x = {{ a: 1, b: 2 }}; var wasmImports = {{{values}}}; return Module }};
+                module.exports = f;"
+            );
+            std::fs::write(folder.path().join("m.js"), script).unwrap();
+            let package = Package::open(folder.path()).unwrap();
+            let policy = Policy { capabilities: vec!["intrinsic".into()], imports: vec!["a._fd_write".into()] };
+            let rows = inventory(&package, &policy);
+            rows.into_iter().map(|row| (row.meaning.unwrap_or_default(), row.category, row.verdict)).collect::<Vec<_>>()
+        };
+        use Verdict::{Allowed, Refused, Unknown};
+        let row = |meaning: &str, category, verdict| (meaning.to_owned(), category, verdict);
+        let all = "a: _fd_write, \"b\": __embind_register_class, c: _emscripten_run_script, d: function() {}, e: qa";
+        assert_eq!(
+            glue(all),
+            [
+                row("_fd_write", "files", Allowed),
+                row("__embind_register_class", "intrinsic", Allowed),
+                row("_emscripten_run_script", "code-generation", Refused),
+                row("", "unknown", Unknown),
+                row("qa", "unknown", Unknown),
+                row("", "memory", Refused),
+            ]
+        );
+        // An object with a part of them is another one.
+        assert!(glue("a: _fd_write, b: _abort, c: _abort, d: _abort").iter().all(|(meaning, ..)| meaning.is_empty()));
     }
 }
