@@ -96,7 +96,7 @@ fn package(glue: &str) -> Package {
     let limits = HostLimits {
         batch_cpu_seconds_max: 3,
         tape_cpu_seconds_max: 3,
-        start_seconds_max: 10,
+        start_seconds_max: 60,
         ..HostLimits::default()
     };
     let setup = Setup { config, modules: Vec::new(), evaluators: Vec::new(), seen: Vec::new(), limits };

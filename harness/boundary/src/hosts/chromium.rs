@@ -19,7 +19,7 @@ const PROGRAMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "ch
 /// How often a browser that works is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Until a command is answered that has nothing to do with the package.
-const COMMAND_SECONDS_MAX: u64 = 20;
+const COMMAND_SECONDS_MAX: u64 = 60;
 /// Events of one batch before we call it a flood: each costs us time that no limit of the package's counts.
 const EVENTS_MAX: u32 = 20_000;
 /// Instances after which the page is made anew: what a module with a top-level `await` has made is never given back, and
