@@ -5,7 +5,7 @@ use super::evidence::{Attestation, Attestations};
 use super::{Answer, Control, Kind, Level, Profile, all, find};
 use crate::record::Scope;
 use crate::{Severity, Verdict, escape};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most findings that a reason names.
 const NAMED_MAX: usize = 3;
@@ -29,6 +29,8 @@ pub struct Said {
     /// Whether it was asked: PASS if so, whatever it found; WARN with what is to be looked at (a budget that was not
     /// reached); N/A and NOT-TESTED with the reason. Nothing else is a pass.
     pub verdict: Verdict,
+    /// Classes that it could not be asked about like the others: N/A and NOT-TESTED with the reason, WARN.
+    pub apart: BTreeMap<String, Verdict>,
     /// What it found and confirmed.
     pub found: Vec<Found>,
 }
@@ -151,21 +153,38 @@ fn of_oracle(control: &Control, answer: &Answer, grounds: &Grounds<'_>) -> Verdi
             format!("{} was not asked", answer.oracle)
         });
     };
-    let warning = match &said.verdict {
-        Verdict::Pass => None,
-        Verdict::Warn(reason) => Some(reason.clone()),
+    let apart: Vec<&Verdict> = match said.verdict {
+        Verdict::Pass | Verdict::Warn(_) => answer.classes.iter().filter_map(|class| said.apart.get(class)).collect(),
+        _ => Vec::new(),
+    };
+    // Classes that there is nothing to ask about leave the answer to the others.
+    let is_none = |verdict: &&&Verdict| matches!(verdict, Verdict::NotApplicable(_));
+    let all_apart = !apart.is_empty() && apart.len() == answer.classes.len();
+    let own = match apart.iter().find(|verdict| !is_none(verdict)) {
+        Some(verdict) => *verdict,
+        None if all_apart => apart[0],
+        None => &said.verdict,
+    };
+    let mut warning = None;
+    let mut gap = None;
+    match own {
+        Verdict::Pass => {}
+        Verdict::Warn(reason) => warning = Some(reason.clone()),
         Verdict::NotApplicable(reason) => return Verdict::NotApplicable(reason.clone()),
         other => {
             let reason = if other.reason().is_empty() { other.name() } else { other.reason() };
-            return Verdict::NotTested(format!("{}: {reason}", answer.oracle));
+            gap = Some(Verdict::NotTested(format!("{}: {reason}", answer.oracle)));
         }
-    };
-    if let Some(reason) = disqualified(answer, qualified) {
-        return Verdict::NotTested(reason);
     }
     let counts = |found: &&Found| answer.classes.is_empty() || answer.classes.contains(&found.class);
     let (bad, mild): (Vec<&Found>, Vec<&Found>) =
         said.found.iter().filter(counts).partition(|found| found.severity > Severity::Info);
+    if let (Some(gap), true) = (gap, bad.is_empty()) {
+        return gap;
+    }
+    if let Some(reason) = disqualified(answer, qualified) {
+        return Verdict::NotTested(reason);
+    }
     match (bad.as_slice(), mild.as_slice(), warning) {
         ([], [], None) => Verdict::Pass,
         ([], [], Some(reason)) => Verdict::Warn(format!("{}: {reason}", answer.oracle)),

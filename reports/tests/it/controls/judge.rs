@@ -5,7 +5,7 @@ use autoclave_reports::controls::judge::{Asked, Found, Grounds, Judged, Qualifie
 use autoclave_reports::controls::{self, Level, Profile};
 use autoclave_reports::record::Scope;
 use autoclave_reports::{Severity, Verdict};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What verdicts rest on, owned.
 #[derive(Clone)]
@@ -27,7 +27,12 @@ impl Case {
     pub fn clean(profile: Profile, level: Level) -> Self {
         let mut case = Self::new(profile, level);
         for oracle in controls::ORACLES {
-            case.said.push(Said { oracle: oracle.name.into(), verdict: Verdict::Pass, found: Vec::new() });
+            case.said.push(Said {
+                oracle: oracle.name.into(),
+                verdict: Verdict::Pass,
+                apart: BTreeMap::new(),
+                found: Vec::new(),
+            });
         }
         for control in controls::all() {
             for answer in &control.answers {
@@ -51,6 +56,11 @@ impl Case {
 
     pub fn says(mut self, oracle: &str, verdict: Verdict) -> Self {
         self.said.iter_mut().find(|said| said.oracle == oracle).unwrap().verdict = verdict;
+        self
+    }
+
+    fn apart(mut self, oracle: &str, class: &str, verdict: Verdict) -> Self {
+        self.said.iter_mut().find(|said| said.oracle == oracle).unwrap().apart.insert(class.into(), verdict);
         self
     }
 
@@ -116,6 +126,26 @@ fn verdicts_follow_from_what_is_known() {
             "FAIL complexity: SUPERLINEAR (SUPERLINEAR on\\ninput)",
         ),
         ("another class is another control's", "SBX-03d", module(L1).found("crash", "STACK", High), "PASS"),
+        (
+            "a class that was not asked about",
+            "SBX-03d",
+            module(L1).apart("crash", "DEADLINE", Verdict::NotTested("no clock".into())),
+            "NOT-TESTED crash: no clock",
+        ),
+        (
+            "a class that there is nothing to ask about leaves the others",
+            "SBX-03g",
+            module(L1).apart("crash", "STACK", Verdict::NotApplicable("no recursion".into())),
+            "PASS",
+        ),
+        (
+            "a finding stands beside what was not asked",
+            "SBX-03g",
+            module(L1)
+                .apart("crash", "SHADOW-STACK", Verdict::NotTested("no stack pointer".into()))
+                .found("crash", "STACK", High),
+            "FAIL crash: STACK (STACK on\\ninput)",
+        ),
         ("that class", "SBX-03g", module(L1).found("crash", "STACK", High), "FAIL crash: STACK (STACK on\\ninput)"),
         (
             "any class",
