@@ -2,6 +2,8 @@
 //! One file for each command; rayon and child processes live here and nowhere else.
 
 mod bench;
+mod certify;
+mod children;
 mod conform;
 mod contract;
 mod corpora;
@@ -15,6 +17,7 @@ mod home;
 mod inputs;
 mod list;
 mod live;
+mod nightly;
 mod plan;
 mod protocol;
 mod questions;
@@ -39,6 +42,8 @@ pub fn run(cli: Cli, arguments: &[String]) -> anyhow::Result<u8> {
         Command::Limits(flags) => contract::run(&flags, arguments),
         Command::Ct(flags) => secrets::run(&flags, arguments),
         Command::Boundary(flags) => glue::run(&flags, arguments),
+        Command::Certify(flags) => certify::run(&flags, arguments),
+        Command::Nightly(flags) => nightly::run(&flags, arguments),
         Command::Replay(flags) => replay::run(&flags, arguments),
         Command::List(flags) => list::list(&flags),
         Command::Add(flags) => list::add(&flags),

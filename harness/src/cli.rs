@@ -52,6 +52,10 @@ pub enum Command {
     /// Drive packages through their own JavaScript glue in Node and browsers: values that it converts wrongly, memory that it
     /// leaks or shows, traps, powers that it uses
     Boundary(Boundary),
+    /// Everything that applies to one module, and a signed certificate of what was tested and what was not
+    Certify(Certify),
+    /// Every suite over every target in one budget, and what is new since the last report: the entry for scheduled jobs
+    Nightly(Nightly),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
     Cmin(OneTarget),
     /// Reduce one input to the smallest that keeps its outcome
@@ -221,6 +225,10 @@ pub struct Conform {
     /// The entry, where a target has several
     #[arg(long)]
     pub entry: Option<String>,
+    /// Also ask a reader that answers every vector wrongly, and one that answers all rightly: a suite that cannot tell them
+    /// apart is not qualified
+    #[arg(long)]
+    pub qualify: bool,
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -404,6 +412,96 @@ pub struct Ct {
     pub limits: LimitFlags,
 }
 
+/// Flags of `certify`.
+#[derive(Debug, Clone, Args)]
+pub struct Certify {
+    /// The module: a name in targets/, or a .wasm file
+    pub module: String,
+    /// The JavaScript that calls it: the package's folder or its .tgz
+    #[arg(long, value_name = "DIR")]
+    pub glue: Option<PathBuf>,
+    /// What is certified: module, or module+glue [default: what is given]
+    #[arg(long)]
+    pub profile: Option<autoclave_reports::controls::Profile>,
+    /// How much is asked: L0 (static), L1 (limits and fuzzing), L2 (other readers, constant time, glue), L3
+    #[arg(long, default_value = "L1")]
+    pub level: autoclave_reports::controls::Level,
+    /// Private key that signs the certificate (cargo xtask keygen makes one)
+    #[arg(long)]
+    pub key: Option<PathBuf>,
+    /// evidence.toml: who answers for what no program can test
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+    /// waivers.toml: verdicts that somebody takes responsibility for, with owner, reason and expiry
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+    /// Time for searches: half of it for fuzzing, a tenth for comparing readers, a fifth for the glue
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    pub budget: Duration,
+    /// Days for which the certificate holds
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: u32,
+    /// What the entries read, instead of what target.toml says or probing finds: gzip, fhir-json, gzip/fhir-json, …
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    pub reads: Vec<String>,
+    /// An entry, how it is called and what of that is secret, as `ct` takes it
+    #[arg(long = "secret", value_name = "ENTRY=SCRIPT", value_parser = declared)]
+    pub secrets: Vec<String>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Jobs at the same time
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for report and certificate (default reports/runs/UTC-certify)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// Flags of `nightly`.
+#[derive(Debug, Clone, Args)]
+pub struct Nightly {
+    /// Targets by name; none = all that are not canaries
+    pub targets: Vec<String>,
+    /// Time for searches: 60 % for fuzzing, 20 % for glue; the suites without one take minutes beside it
+    #[arg(long, default_value = "45m", value_parser = duration)]
+    pub budget: Duration,
+    /// Which part of the targets: 2/4 is the second of four machines
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(u32, u32)>,
+    /// report.json of an earlier night: only findings that are new since then fail this one
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Jobs at the same time
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Lowest severity that makes the exit code 1
+    #[arg(long, default_value = "low")]
+    pub fail_on: autoclave_reports::Severity,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Folder for the report (default reports/runs/UTC-nightly)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('/').and_then(|(mine, of)| Some((mine.parse().ok()?, of.parse().ok()?)));
+    parts
+        .filter(|(mine, of)| (1..=*of).contains(mine) && *of <= 1024)
+        .ok_or_else(|| "write 2/4: the second of four".into())
+}
+
 fn values(text: &str) -> Result<autoclave_boundary::tape::Profile, String> {
     use autoclave_boundary::tape::Profile;
     match text {
@@ -553,6 +651,9 @@ pub struct Diff {
     /// The entry, where a target has several
     #[arg(long)]
     pub entry: Option<String>,
+    /// First find the faults that are planted in readers of this project: a comparison that misses one is not qualified
+    #[arg(long, conflicts_with_all = ["expected", "inputs"])]
+    pub qualify: bool,
     /// How long and from where.
     #[command(flatten)]
     pub search: Search,
@@ -656,6 +757,10 @@ fn term(text: &str) -> Result<String, String> {
 
 fn reading(text: &str) -> Result<Reading, String> {
     Reading::parse(text)
+}
+
+fn kind(text: &str) -> Result<String, String> {
+    Reading::parse(text).map(|_| text.to_owned())
 }
 
 fn bomb(text: &str) -> Result<&'static autoclave_generators::Family, String> {

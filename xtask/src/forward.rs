@@ -46,6 +46,8 @@ enum Needs {
     Named,
     /// The modules of the peers for the format that it names, and the targets it names.
     Peers,
+    /// The targets it names, and the modules of all peers, planted ones too.
+    AllPeers,
     /// The binary alone.
     Nothing,
 }
@@ -60,6 +62,8 @@ pub const COMMANDS: &[Forwarded] = &[
     targets("limits", "Hold targets to their resource contract: bombs, oversize input, growth of work"),
     targets("ct", "Compare the work of targets between secrets: what of it depends on one"),
     targets("boundary", "Drive packages through their own JavaScript glue in Node and browsers"),
+    forwarded("certify", "Everything that applies to one module, and a signed certificate of it", Needs::AllPeers),
+    targets("nightly", "Every suite over every target in one budget, and what is new since the last report"),
     targets("selftest", "Every oracle must catch its canary and pass its repaired twin"),
     named("coverage", "Coverage of a target's corpus by function and source line"),
     named("cmin", "Reduce a target's corpus to the smallest set with its coverage"),
@@ -142,6 +146,15 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
             names.push(module.to_owned());
             names.extend(peers::on_demand(words));
             chosen = Selection::Named(names);
+        }
+        if needs == Needs::AllPeers {
+            // Nothing is compared below level L1.
+            let is_static =
+                words.iter().any(|word| word.eq_ignore_ascii_case("L0") || word.eq_ignore_ascii_case("--level=L0"));
+            let peers = if is_static { &[][..] } else { &["peers-fhir", "peers-hl7", "peers-planted"] };
+            let mut names = if let Selection::Named(names) = chosen { names } else { Vec::new() };
+            names.extend(peers.iter().map(|name| (*name).to_owned()));
+            chosen = if names.is_empty() { Selection::FilesOnly } else { Selection::Named(names) };
         }
         match chosen {
             Selection::All if needs == Needs::Targets => drop(guests::build(root, &[])?),

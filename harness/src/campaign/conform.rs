@@ -6,20 +6,23 @@
 use super::facts;
 use super::home::Home;
 use super::run_folder::RunFolder;
+use super::selftest::TWIN_RAISED;
 use crate::cli;
 use crate::error::HarnessError;
 use crate::execution::{Execution, Outcome};
 use crate::executors::{Engine, Judge};
 use crate::limits::Overrides;
-use crate::target::{Rejects, Target};
+use crate::target::{Manifest, Rejects, Target};
 use anyhow::Context;
 use autoclave_formats::rules::{self, Policy, Side};
 use autoclave_formats::tree::Tree;
 use autoclave_formats::{Format, json};
-use autoclave_reports::record::{Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, RuleRef, Scope, Timing};
+use autoclave_reports::record::{
+    Bucket, Check, Confirmation, FoundAt, NotTested, Reproducer, RuleRef, Scope, Timing, Trial,
+};
 use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
@@ -122,6 +125,9 @@ pub fn run(flags: &cli::Conform, arguments: &[String]) -> anyhow::Result<u8> {
         }
         row.execs = judged.len() as u64;
         record.checks = checks(&target, &judged, flags.profile);
+        if flags.qualify {
+            record.checks.extend(qualify(&engine, &vectors, policy)?);
+        }
         let wrong = judged.iter().zip(&executions).filter(|(one, _)| !one.is_right());
         for (one, execution) in wrong.filter(|(one, _)| flags.profile.is_some() || !one.is_open()) {
             row.findings.push(finding(&home, &target, &entry, one, execution));
@@ -160,6 +166,11 @@ fn format_of(target: &Target, asked: Option<&str>) -> anyhow::Result<Format> {
         .ok_or_else(|| usage(format!("no rules for the format {name:?}; there are some for {}", names())))
 }
 
+/// Whether a version is a release of FHIR, as the command line names them; `RFC 8259` is none.
+fn is_release(version: &String) -> bool {
+    version.strip_prefix('R').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 /// The vectors of a format that are meant for a release of FHIR, in the order of their rules. A vector that names no
 /// release of FHIR (but versions of HL7, which messages declare themselves) is always meant.
 fn load(home: &Home, format: Format, release: &str) -> anyhow::Result<Vec<Vector>> {
@@ -181,8 +192,7 @@ fn load(home: &Home, format: Format, release: &str) -> anyhow::Result<Vec<Vector
         let text = super::inputs::read_whole(&sidecar, FILE_BYTES_MAX)?;
         let tree = json::read(&text).tree.with_context(|| format!("{}: not JSON", sidecar.display()))?;
         let versions = strings(&tree, "versions");
-        if versions.iter().any(|version| version.starts_with('R')) && !versions.iter().any(|version| version == release)
-        {
+        if versions.iter().any(is_release) && !versions.iter().any(|version| version == release) {
             continue;
         }
         let one = |name: &str| strings(&tree, name).pop().unwrap_or_default();
@@ -266,6 +276,101 @@ fn checks(target: &Target, judged: &[Judged<'_>], profile: Option<Policy>) -> Ve
     by_rule.into_iter().map(row).collect()
 }
 
+/// Whether the suite tells readers that answer every vector wrongly from one that answers all of them rightly: one row for
+/// each rule. Both are modules that know the vectors by hash, and run as any other does.
+fn qualify(engine: &Engine, vectors: &[Vector], policy: Policy) -> anyhow::Result<Vec<Check>> {
+    let sides = vectors.iter().map(|vector| expected(vector, policy)).collect::<anyhow::Result<Vec<_>>>()?;
+    let taken: BTreeSet<u64> =
+        vectors.iter().zip(&sides).filter(|(_, side)| **side == Side::Accept).map(|(one, _)| fnv(&one.bytes)).collect();
+    let longest = vectors.iter().map(|vector| vector.bytes.len()).max().unwrap_or(0);
+    let mut seen_by = Vec::new();
+    for (name, is_wrong) in [(LIAR, true), (SCHOLAR, false)] {
+        let wat = reader(&taken, longest, is_wrong);
+        let target = Target::from_bytes(
+            name,
+            wat.as_bytes(),
+            Manifest::parse(READER).map_err(anyhow::Error::msg)?,
+            &Overrides::default(),
+        )?;
+        let mut judge = Judge::new(engine, &target, "read", &target.limits)?;
+        seen_by.push(vectors.iter().map(|vector| seen(judge.run(&vector.bytes).outcome)).collect::<Vec<_>>());
+    }
+    let rules: BTreeSet<&str> = vectors.iter().map(|vector| vector.rule.as_str()).collect();
+    let row = |rule: &str| {
+        let of = |by: usize| {
+            let all = vectors.iter().zip(&sides).zip(&seen_by[by]).filter(|((vector, _), _)| vector.rule == rule);
+            let wrong = all.clone().filter(|((_, side), seen)| **seen != Seen::Answered(**side)).count();
+            (wrong, all.count())
+        };
+        let ((caught, all), (raised, _)) = (of(0), of(1));
+        let trial = |name: &str, expected: &str, wrong: usize| Trial {
+            target: format!("{name}::{rule}"),
+            expected: expected.into(),
+            seen: format!("{wrong} of {all} answers are wrong"),
+        };
+        Check {
+            name: "conform".into(),
+            question: format!("does the suite tell a reader that breaks {rule} from one that keeps it"),
+            target: Some(format!("{LIAR}::{rule}")),
+            verdict: match (caught == all, raised) {
+                (false, _) => Verdict::Fail(format!("{LIAR}::{rule}: {rule} not caught")),
+                (true, 0) => Verdict::Pass,
+                (true, _) => Verdict::Fail(format!("{SCHOLAR}::{rule}: {rule} {TWIN_RAISED}")),
+            },
+            canary: Some(trial(LIAR, rule, caught)),
+            twin: Some(trial(SCHOLAR, "no finding", raised)),
+        }
+    };
+    Ok(rules.into_iter().map(row).collect())
+}
+
+/// The reader that answers every vector wrongly.
+const LIAR: &str = "reader-that-lies";
+/// The reader that answers every vector rightly.
+const SCHOLAR: &str = "reader-that-knows";
+/// Their manifest.
+const READER: &str = "about = \"knows the vectors\"\nabi = \"bytes\"\nrejects = \"negative\"\nentries = [\"read\"]\n";
+
+/// FNV-1a, 64 bits (draft-eastlake-fnv-17).
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// A module that takes what has one of these hashes, and refuses the rest; or the other way round.
+fn reader(taken: &BTreeSet<u64>, longest: usize, is_wrong: bool) -> String {
+    const PAGE: usize = 65_536;
+    let table: String = taken.iter().flat_map(|hash| hash.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect();
+    let end = taken.len() * 8;
+    let start = end.div_ceil(PAGE).max(1) * PAGE;
+    let pages = (start + longest).div_ceil(PAGE) + 1;
+    let (hit, miss) = if is_wrong { (-1, 0) } else { (0, -1) };
+    format!(
+        r#"(module
+  (memory (export "memory") {pages} {pages})
+  (data (i32.const 0) "{table}")
+  (func (export "alloc") (param i32) (result i32) i32.const {start})
+  (func (export "read") (param $at i32) (param $len i32) (result i32)
+    (local $hash i64) (local $row i32)
+    (local.set $hash (i64.const -3750763034362895579))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $len)))
+        (local.set $hash (i64.mul
+          (i64.xor (local.get $hash) (i64.load8_u (local.get $at)))
+          (i64.const 1099511628211)))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (local.set $len (i32.sub (local.get $len) (i32.const 1)))
+        (br $next)))
+    (block $missing
+      (loop $next
+        (br_if $missing (i32.ge_u (local.get $row) (i32.const {end})))
+        (if (i64.eq (i64.load (local.get $row)) (local.get $hash)) (then (return (i32.const {hit}))))
+        (local.set $row (i32.add (local.get $row) (i32.const 8)))
+        (br $next)))
+    (i32.const {miss})))"#
+    )
+}
+
 fn finding(home: &Home, target: &Target, entry: &str, one: &Judged<'_>, execution: &Execution) -> Finding {
     let Vector { path, bytes, kind, rule, case, source } = one.vector;
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -336,6 +441,17 @@ fn without_vectors(format: Format, judged: &[Judged<'_>]) -> Vec<NotTested> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn releases_of_fhir_are_told_from_other_versions() {
+        for (version, expected) in [("R4", true), ("R4B", true), ("R5", true), ("RFC 8259", false), ("2.5.1", false)] {
+            assert_eq!(is_release(&version.to_owned()), expected, "{version}");
+        }
+        let home = Home { root: crate::target::find_root(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))) };
+        for format in Format::ALL {
+            assert!(!load(&home, format, "R4").unwrap().is_empty(), "no vectors of {}", format.name());
+        }
+    }
 
     #[test]
     fn outcomes_are_answers_or_deaths() {

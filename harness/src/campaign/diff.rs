@@ -110,6 +110,9 @@ pub fn run(flags: &cli::Diff, arguments: &[String]) -> anyhow::Result<u8> {
     let time = (flags.search.runs.is_none() || super::fuzz::time_was_given(arguments)).then_some(flags.search.time);
     let mut found = Found::default();
     let mut checks = Vec::new();
+    if flags.qualify {
+        checks.extend(super::faults::qualify(&home, &engine, guests.format)?);
+    }
     if let Some(table) = &flags.expected {
         checks = comparison.score(table)?;
     } else if flags.inputs.is_empty() {

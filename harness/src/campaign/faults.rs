@@ -7,6 +7,7 @@ use super::home::{Home, write_whole};
 use super::inputs;
 use super::live::thousands;
 use super::run_folder::RunFolder;
+use super::selftest::TWIN_RAISED;
 use super::{facts, workers::Interrupts};
 use crate::cli;
 use crate::differential::panel::{Fidelity, Panel};
@@ -16,6 +17,8 @@ use crate::error::HarnessError;
 use crate::executors::{Engine, Reset};
 use crate::limits::Overrides;
 use crate::target::Target;
+use anyhow::Context;
+use autoclave_formats::Format;
 use autoclave_formats::diff::judge::Class;
 use autoclave_formats::mutate;
 use autoclave_formats::peers::planted::{Planted, planted};
@@ -23,7 +26,7 @@ use autoclave_formats::peers::summary::{Reference, Said, Summary};
 use autoclave_formats::rules::Side;
 use autoclave_reports::record::{Budget, Check, Run, Timing, Trial};
 use autoclave_reports::{Severity, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
@@ -57,6 +60,9 @@ struct Search {
     edges_found: usize,
     corpus: usize,
     found: BTreeMap<&'static str, Found>,
+    /// By fault: how many readers without it the input that shows it accuses of it, and how many there are.
+    #[serde(skip)]
+    twins: BTreeMap<&'static str, (usize, usize)>,
 }
 
 /// Measures and reports.
@@ -93,7 +99,7 @@ pub fn run(flags: &cli::Bench, format: &str, arguments: &[String]) -> anyhow::Re
                 trim: Trim::NewEdges,
                 ..Options::default()
             };
-            let search = search(&engine, &target, guests, faults, mode, &options)?;
+            let search = search(&engine, &target, guests, faults, mode, &options, false)?;
             eprintln!("{}", line(&search, faults.len()));
             done.push((mode, search));
         }
@@ -137,7 +143,75 @@ pub fn run(flags: &cli::Bench, format: &str, arguments: &[String]) -> anyhow::Re
     facts::print(&home, &folder, &record, flags.format)
 }
 
+/// Executions within which `diff --qualify` must find planted faults of every class.
+const QUALIFY_RUNS: u64 = 250_000;
+
+/// Whether the comparison finds faults of every class that are planted in readers of a format, with the search that `diff`
+/// makes, and lets the readers without them pass: one row for each class.
+///
+/// # Errors
+/// The module of the planted readers is not built.
+pub fn qualify(home: &Home, engine: &Engine, format: Format) -> anyhow::Result<Vec<Check>> {
+    // XML is read by the same readers as JSON, from the same tree.
+    let format = if format == Format::FhirXml { Format::FhirJson } else { format };
+    let guests = PLANTED.iter().find(|guests| guests.format == format);
+    let guests = guests.with_context(|| format!("no faults are planted in readers of {}", format.name()))?;
+    let target = Arc::new(Target::load(&home.root, guests.module, &Overrides::default())?);
+    let faults = planted(guests.format);
+    let options = Options {
+        seed: 1,
+        input_bytes_max: INPUT_BYTES_MAX.min(target.limits.input_bytes_max as usize),
+        dictionary: inputs::dictionary_of(home, guests.format.name())?,
+        module_tokens: crate::instrument::dictionary::tokens(&target.wasm),
+        mutators: mutate::table(guests.format),
+        stop: Stop { executions_max: Some(QUALIFY_RUNS), ..Stop::default() },
+        clock: Clock::Ignored,
+        trim: Trim::NewEdges,
+        ..Options::default()
+    };
+    let search = search(engine, &target, guests, faults, 0, &options, true)?;
+    eprintln!("{}", line(&search, faults.len()));
+    // By class: which of several readers with the same kind of fault a search of this length meets is chance.
+    let classes: BTreeSet<&str> = faults.iter().map(|fault| fault.class.name()).collect();
+    let row = |class: &str| {
+        let of: Vec<&Planted> = faults.iter().filter(|fault| fault.class.name() == class).collect();
+        let found: Vec<&&Planted> = of.iter().filter(|fault| search.found.contains_key(fault.peer.name)).collect();
+        let first = found.iter().filter_map(|fault| search.found.get(fault.peer.name)).map(|one| one.executions).min();
+        let (passed, all) = found
+            .iter()
+            .filter_map(|fault| search.twins.get(fault.peer.name))
+            .fold((0, 0), |(passed, all), (accused, readers)| (passed + readers - accused, all + readers));
+        let name = format!("{}::{class}", guests.module);
+        Check {
+            name: "differential".into(),
+            question: format!("does the search find readers with a fault of class {class}"),
+            target: Some(name.clone()),
+            verdict: match found.is_empty() {
+                true => Verdict::Fail(format!("{name}: {class} not caught")),
+                // The others have faults of their own, which may show on the same input; most have nothing to do with it.
+                false if passed * 10 < all * 9 => Verdict::Fail(format!("{name}: {class} {TWIN_RAISED} in others")),
+                false => Verdict::Pass,
+            },
+            canary: Some(Trial {
+                target: name,
+                expected: class.into(),
+                seen: match first {
+                    Some(first) => format!("{} of {}, the first after {first} executions", found.len(), of.len()),
+                    None => format!("0 of {} in {} executions", of.len(), search.executions),
+                },
+            }),
+            twin: Some(Trial {
+                target: format!("{}::readers without it", guests.module),
+                expected: "no finding".into(),
+                seen: format!("{passed} of {all} pass the same inputs"),
+            }),
+        }
+    };
+    Ok(classes.into_iter().map(row).collect())
+}
+
 /// Searches once, from nothing.
+#[allow(clippy::too_many_arguments)]
 fn search(
     engine: &Engine,
     target: &Target,
@@ -145,9 +219,12 @@ fn search(
     faults: &'static [Planted],
     mode: usize,
     options: &Options,
+    only_until_all: bool,
 ) -> Result<Search, HarnessError> {
     let mut panel = Panel::new(guests.format);
     panel.add_guests(engine, target, guests.one, &(guests.peers)(), &|_| true, Fidelity::Fast)?;
+    let stop_flag = options.stop_flag.clone();
+    let mut twins: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
     let mut found: BTreeMap<&'static str, Found> = BTreeMap::new();
     let (mut judged, mut judging) = (0, 0.0);
     let begin = facts::thread_cpu_seconds();
@@ -160,6 +237,7 @@ fn search(
         }
         let before = facts::thread_cpu_seconds();
         judged += 1;
+        let mut shown = Vec::new();
         let mut heard = panel.hear_those(input, &|peer| suspects.iter().any(|fault| fault.peer.name == peer.name));
         if suspects.iter().any(|fault| fault.class == Class::RoundTrip) {
             panel.ask_again(input, &mut heard);
@@ -168,7 +246,27 @@ fn search(
             let mut statements = heard.judgement.statements.iter().filter(|one| one.class == fault.class);
             if statements.any(|one| one.peers().any(|peer| peer == fault.peer.name)) {
                 found.insert(fault.peer.name, Found { executions, cpu_seconds: before - begin - judging });
+                shown.push((fault, input.to_vec()));
             }
+        }
+        // A reader without that fault is its repaired twin: the same input must not accuse it.
+        for (fault, input) in shown {
+            let mut heard = panel.hear_those(&input, &|_| true);
+            if fault.class == Class::RoundTrip {
+                panel.ask_again(&input, &mut heard);
+            }
+            let accused = heard.judgement.statements.iter().filter(|one| one.class == fault.class);
+            let others = faults.iter().filter(|other| other.class != fault.class).map(|other| other.peer.name);
+            let names: BTreeSet<&str> = accused.flat_map(|one| one.peers()).collect();
+            let others: Vec<&str> = others.collect();
+            twins.insert(fault.peer.name, (others.iter().filter(|name| names.contains(*name)).count(), others.len()));
+        }
+        let classes = |fault: &&Planted| {
+            found.contains_key(fault.peer.name)
+                || faults.iter().any(|other| other.class == fault.class && found.contains_key(other.peer.name))
+        };
+        if only_until_all && faults.iter().all(|fault| classes(&fault)) {
+            stop_flag.store(true, Ordering::SeqCst);
         }
         judging += facts::thread_cpu_seconds() - before;
     };
@@ -188,6 +286,7 @@ fn search(
         edges_found: last.edges_found,
         corpus: last.corpus,
         found,
+        twins,
     })
 }
 

@@ -232,7 +232,7 @@ fn opened(path: &Path, module: Option<&str>) -> anyhow::Result<Opened> {
 }
 
 /// Whether glue is built for such a target.
-fn has_glue(manifest: &Manifest) -> bool {
+pub(super) fn has_glue(manifest: &Manifest) -> bool {
     !manifest.build.glue.is_empty() || manifest.build.kind == BuildKind::Npm
 }
 

@@ -29,6 +29,8 @@ use std::time::{Instant, SystemTime};
 pub const CATCH_RUNS_MAX: u64 = 200_000;
 /// Executions through which a twin must pass.
 pub const PASS_RUNS: u64 = 20_000;
+/// What the reason says where a repaired twin did not pass.
+pub const TWIN_RAISED: &str = "is called a finding";
 /// Seed of the loop.
 const SEED: u64 = 1;
 

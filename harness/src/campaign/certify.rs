@@ -1,0 +1,320 @@
+//! `certify`: everything that applies to one module, in one run: static policy, fuzzing, resource contract, other readers,
+//! constant time, the boundary; every oracle qualified beside it. The verdict of each control follows, and the certificate
+//! says what was tested, with what, and what was not.
+
+mod grounds;
+mod paper;
+mod stages;
+
+use super::children::{self, Ran};
+use super::facts;
+use super::home::{Home, write_whole};
+use super::run_folder::RunFolder;
+use super::workers::Interrupts;
+use crate::cli::{self, Format, printable, printable_name};
+use crate::corpus::InputId;
+use crate::limits::Overrides;
+use crate::target::Target;
+use anyhow::Context;
+use autoclave_certificate::certificate::{Certificate, Scope, Verdict};
+use autoclave_certificate::digest::Sha256Digest;
+use autoclave_certificate::statement::Subjects;
+use autoclave_certificate::{Moment, PrivateKey, bundle, files, seal};
+use autoclave_reports::controls::Profile;
+use autoclave_reports::controls::evidence::{self, Attestations};
+use autoclave_reports::controls::judge::{Asked, Grounds, Qualified, Said, judge_all};
+use autoclave_reports::record::{Budget, Run, Timing};
+use autoclave_reports::{Record, Severity};
+use stages::{Plan, STAGES};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+/// Judges, reports and, with a key, signs.
+pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
+    let home = Home::find()?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let now = Moment::from(started);
+    let profile = flags.profile.unwrap_or(if flags.glue.is_some() { Profile::ModuleAndGlue } else { Profile::Module });
+    match (profile, &flags.glue) {
+        (Profile::ModuleAndGlue, None) => return Err(usage("module+glue needs its glue: --glue DIR".into())),
+        (Profile::Site | Profile::Api, _) => {
+            return Err(usage(format!("{}: a module is certified as `module` or `module+glue`", profile.name())));
+        }
+        _ => {}
+    }
+    // All that may be wrong with the words is told before an hour is spent.
+    let key = flags.key.as_deref().map(files::read_private_key).transpose()?;
+    let waivers = flags.waivers.as_deref().map(|path| paper::waivers(path, now)).transpose()?.unwrap_or_default();
+    let attested = flags.evidence.as_deref().map(|path| attested(path, now)).transpose()?.unwrap_or_default();
+    let target = Target::load(&home.root, &flags.module, &Overrides::default())?;
+    let module = files::read(&target.module_path, files::MODULE_BYTES_MAX, "module")?;
+    let subjects = Subjects::of(&module).with_context(|| home.relative(&target.module_path))?;
+    let name = target.module_path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = RunFolder::create(&home, flags.out.as_deref(), "certify", started)?;
+    let interrupts = Interrupts::install()?;
+
+    let has_secrets = !flags.secrets.is_empty() || target.scripts.values().any(|script| script.has_secret());
+    let mut plan = Plan { flags, reads: Vec::new(), has_secrets };
+    let mut asked = Asked { profile, level: flags.level, reads: BTreeSet::new() };
+    let mut said: Vec<Said> = Vec::new();
+    let mut reports: Vec<(&str, Ran)> = Vec::new();
+    for stage in STAGES.iter().filter(|stage| stage.level <= flags.level) {
+        let is_of_glue = stage.name == "boundary";
+        if is_of_glue && profile == Profile::Module {
+            continue;
+        }
+        let words = match (stage.words)(&plan) {
+            _ if interrupts.count() > 0 => Err(autoclave_reports::Verdict::NotTested("it was interrupted".into())),
+            words => words,
+        };
+        let words = match words {
+            Ok(words) => words,
+            Err(verdict) => {
+                said.extend(stage.oracles.iter().map(|(oracle, _)| grounds::not_asked(oracle, verdict.clone())));
+                continue;
+            }
+        };
+        eprintln!("certify: {} ({:.0} s so far)", stage.name, clock.elapsed().as_secs_f64());
+        let ran = children::run(stage.name, &words, flags.budget, &folder.path)?;
+        said.extend(stage.oracles.iter().map(|(oracle, read)| match &ran.record {
+            Some(record) => read(record),
+            None => grounds::not_asked(oracle, autoclave_reports::Verdict::NotTested(ran.failure.clone())),
+        }));
+        if stage.name == "limits"
+            && let Some(record) = &ran.record
+        {
+            asked.reads = grounds::reads(record);
+            let rows = record.targets.iter().filter_map(|row| row.contract.as_ref()).flat_map(|section| &section.reads);
+            plan.reads = rows.map(|row| (row.entry.clone(), row.kinds.clone())).collect();
+        }
+        reports.push((stage.name, ran));
+    }
+    let records = || reports.iter().filter_map(|(_, ran)| ran.record.as_ref());
+    let qualified: Vec<Qualified> = records().flat_map(grounds::qualified).collect();
+    let judged = judge_all(&Grounds { asked: &asked, said: &said, qualified: &qualified, attested: &attested });
+
+    let mut record = facts::record("certify", arguments, started, Severity::Low);
+    let mut all = records().cloned();
+    if let Some(first) = all.next() {
+        record.limits = first.limits.clone();
+        record.merge(first);
+    }
+    all.for_each(|one| record.merge(one));
+    record.run = Run {
+        id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        seed: flags.seed,
+        interrupted: interrupts.count() > 0,
+        budget: Budget { seconds: Some(flags.budget.as_secs_f64()), runs: None },
+        ..record.run
+    };
+    record.timing = Timing { wall_seconds: clock.elapsed().as_secs_f64(), ..record.timing };
+    record.verdict = record.judge();
+    folder.write(&home, &record)?;
+    let report = Sha256Digest::of(&std::fs::read(folder.path.join("report.json"))?);
+
+    let inputs = inputs(&home, &target)?;
+    write_whole(&folder.path.join("corpus.txt"), (inputs.join("\n") + "\n").as_bytes())?;
+    let policy = policy(flags, &asked, &record, &waivers, &reports)?;
+    write_whole(&folder.path.join("policy.json"), &policy)?;
+    let certificate = paper::certificate(paper::Facts {
+        flags,
+        module: (&name, &module),
+        interface: None,
+        asked: &asked,
+        judged: &judged,
+        record: &record,
+        trials: Vec::new(),
+        inputs: &inputs,
+        policy: Sha256Digest::of(&policy),
+        report,
+        waivers,
+        issued: Moment::from(SystemTime::now()),
+    })?;
+    write_whole(&folder.path.join("certificate.json"), &serde_json::to_vec_pretty(&certificate)?)?;
+    let sealed = key.as_ref().map(|key| sealed(&folder.path, &name, &module, &certificate, key)).transpose()?;
+    tell(&home, &folder, &certificate, &subjects, sealed.as_deref(), key.as_ref());
+    match flags.format {
+        Format::Human => {}
+        Format::Json => cli::print(&serde_json::to_vec_pretty(&certificate)?)?,
+        Format::Github => cli::print(annotations(&certificate).as_bytes())?,
+    }
+    Ok(if record.run.interrupted { cli::exit::INTERRUPTED } else { exit_code(&certificate) })
+}
+
+fn usage(message: String) -> anyhow::Error {
+    cli::ExitWith { code: cli::exit::USAGE, message }.into()
+}
+
+/// What evidence is worth today. Documents lie beside `evidence.toml`, or below; links are not followed.
+fn attested(path: &Path, now: Moment) -> anyhow::Result<Attestations> {
+    let bytes = super::inputs::read_whole(path, evidence::EVIDENCE_BYTES_MAX as u64)?;
+    let text = String::from_utf8(bytes).with_context(|| path.display().to_string())?;
+    let evidence = evidence::read(&path.display().to_string(), &text)?;
+    let today = now.to_string().get(..10).unwrap_or_default().parse()?;
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(evidence.attest(today, |name| {
+        let file = beside.join(name);
+        let mut walked = beside.clone();
+        for part in Path::new(name).components() {
+            walked.push(part);
+            if walked.symlink_metadata()?.file_type().is_symlink() {
+                return Err(std::io::Error::other("a link, which is not followed"));
+            }
+        }
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        Ok(Box::new(std::fs::File::open(file)?))
+    }))
+}
+
+/// Names of all inputs that the module's entries keep: what was collected, and what is pinned.
+fn inputs(home: &Home, target: &Target) -> anyhow::Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    for entry in &target.entries {
+        let unit = home.unit(target, entry);
+        for folder in [unit.corpus(), unit.pinned()] {
+            let Ok(files) = std::fs::read_dir(&folder) else { continue };
+            for file in files.take(crate::corpus::FILES_MAX) {
+                let name = file.with_context(|| folder.display().to_string())?.file_name();
+                names.extend(name.to_str().and_then(InputId::from_hex).map(|id| id.hex()));
+            }
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// What the module was held to, in one file that the certificate pins.
+fn policy(
+    flags: &cli::Certify,
+    asked: &Asked,
+    record: &Record,
+    waivers: &[autoclave_certificate::certificate::Waiver],
+    reports: &[(&str, Ran)],
+) -> anyhow::Result<Vec<u8>> {
+    let terms = record.targets.iter().find_map(|row| row.contract.as_ref()).map(|section| &section.terms);
+    let stages: BTreeMap<&str, &str> = reports.iter().map(|(name, ran)| (*name, ran.sha256.as_str())).collect();
+    Ok(serde_json::to_vec_pretty(&serde_json::json!({
+        "profile": asked.profile.name(),
+        "level": asked.level.name(),
+        "budget_seconds": flags.budget.as_secs(),
+        "seed": flags.seed,
+        "valid_days": flags.days,
+        "p_new_edge_max": grounds::P_NEW_EDGE_MAX,
+        "edges_share_min": grounds::EDGES_SHARE_MIN,
+        "limits": record.limits,
+        "terms": terms,
+        "waivers": waivers,
+        "reports": stages,
+    }))?)
+}
+
+fn sealed(
+    folder: &Path,
+    name: &str,
+    module: &[u8],
+    certificate: &Certificate,
+    key: &PrivateKey,
+) -> anyhow::Result<std::path::PathBuf> {
+    let path = folder.join(format!("{}.{}", super::home::file_name(name), bundle::FILE_ENDING));
+    write_whole(&path, &seal(module, certificate.clone(), key)?)?;
+    write_whole(&folder.join("certificate.pub"), key.public().to_pem().as_bytes())?;
+    Ok(path)
+}
+
+/// Checks of the profile that stand in the way, worst first; waived ones do not.
+fn in_the_way(certificate: &Certificate) -> Vec<&autoclave_certificate::certificate::Check> {
+    let waived: BTreeSet<&str> = certificate.waivers.iter().map(|waiver| waiver.check.as_str()).collect();
+    let mut rows: Vec<_> = certificate.shortcomings().filter(|row| !waived.contains(row.id.as_str())).collect();
+    rows.sort_by_key(|row| row.verdict != Verdict::Fail);
+    rows
+}
+
+/// 1: something failed; 3: something was not tested, or an oracle is broken; 0: the certificate stands.
+fn exit_code(certificate: &Certificate) -> u8 {
+    let rows = in_the_way(certificate);
+    let is_qualified =
+        certificate.qualification.iter().all(autoclave_certificate::certificate::Qualification::is_complete);
+    if rows.iter().any(|row| row.verdict == Verdict::Fail) {
+        cli::exit::FINDINGS
+    } else if !rows.is_empty() || !is_qualified || !certificate.contradictions().is_empty() {
+        cli::exit::NOT_JUDGED
+    } else {
+        cli::exit::CLEAN
+    }
+}
+
+fn tell(
+    home: &Home,
+    folder: &RunFolder,
+    certificate: &Certificate,
+    subjects: &Subjects,
+    sealed: Option<&Path>,
+    key: Option<&PrivateKey>,
+) {
+    let Certificate { level, profile, module, .. } = certificate;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for check in certificate.checks.iter().filter(|check| check.scope == Scope::Profile) {
+        *counts.entry(name_of(check.verdict)).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    eprintln!("\n{}  {} {}  {} bytes", printable_name(&module.name), level.name(), profile.name(), module.bytes);
+    eprintln!("sha256 {}\n{}", subjects.as_deployed, subjects.integrity);
+    eprintln!("asked: {}", counts.join(" · "));
+    let rows = in_the_way(certificate);
+    for row in &rows {
+        eprintln!("  {:10} {:8} {}", name_of(row.verdict), row.id, printable(&row.reason));
+    }
+    for row in certificate.checks.iter().filter(|row| row.verdict == Verdict::Warn && row.scope == Scope::Profile) {
+        eprintln!("  {:10} {:8} {}", "WARN", row.id, printable(&row.reason));
+    }
+    for waiver in &certificate.waivers {
+        let [owner, reason] = [&waiver.owner, &waiver.reason].map(|text| printable_name(text));
+        eprintln!("  waived     {:8} by {owner} until {}: {reason}", waiver.check, waiver.expires);
+    }
+    for row in certificate.qualification.iter().filter(|row| !row.is_complete()) {
+        let what = format!("{} did not tell {} from {}", row.oracle, row.canary, row.twin);
+        eprintln!("  NOT QUALIFIED  {}", printable(&what));
+    }
+    let caught = certificate.qualification.iter().filter(|row| row.is_complete()).count();
+    eprintln!("qualified in this run: {caught} of {} oracles", certificate.qualification.len());
+    let shown = |path: &Path| printable_name(&home.relative(path));
+    match exit_code(certificate) {
+        cli::exit::CLEAN => eprintln!("RESULT: it passes at {} ({})", level.name(), profile.name()),
+        cli::exit::FINDINGS => eprintln!("RESULT: it does not pass: {} in the way", rows.len()),
+        _ => eprintln!("RESULT: it cannot be certified at {}: {} not tested", level.name(), rows.len()),
+    }
+    match (sealed, key) {
+        (Some(path), Some(key)) => {
+            eprintln!("certificate: {} (signed by {})", shown(path), key.public().hint());
+            let public = shown(&folder.path.join("certificate.pub"));
+            eprintln!("verify: cargo xtask verify MODULE {} --key {public}", shown(path));
+        }
+        _ => eprintln!("certificate: {} (not signed: give --key)", shown(&folder.path.join("certificate.json"))),
+    }
+    eprintln!("report: {}", shown(&folder.path.join("index.html")));
+}
+
+fn name_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Warn => "WARN",
+        Verdict::Fail => "FAIL",
+        Verdict::NotApplicable => "N/A",
+        Verdict::NotTested => "NOT-TESTED",
+        Verdict::Attested => "ATTESTED",
+        Verdict::NotAttested => "NOT-ATTESTED",
+    }
+}
+
+/// Annotations for GitHub Actions, ten at most.
+fn annotations(certificate: &Certificate) -> String {
+    let line = |row: &&autoclave_certificate::certificate::Check| {
+        let word = if row.verdict == Verdict::Fail { "error" } else { "warning" };
+        let text = format!("{} {}", name_of(row.verdict), printable(&row.reason));
+        let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        format!("::{word} title={}::{text}\n", row.id)
+    };
+    in_the_way(certificate).iter().take(10).map(line).collect()
+}

@@ -1,0 +1,339 @@
+//! What the reports of a certification's stages say, as the grounds of verdicts: what each oracle was asked and found, which
+//! planted flaws it caught in the same run, and what the entries read.
+
+use crate::campaign::selftest::TWIN_RAISED;
+use autoclave_reports::controls::judge::{Found, Qualified, Said};
+use autoclave_reports::record::{Check, Confirmation, Scope};
+use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A campaign whose next input finds a new edge with a greater chance than this has not run long enough: a warning.
+pub const P_NEW_EDGE_MAX: f64 = 1e-3;
+/// A campaign that reached less than a tenth of the edges has looked at little: a warning.
+pub const EDGES_SHARE_MIN: f64 = 0.1;
+
+/// Reads the report of a stage for one oracle.
+pub type Reader = fn(&Record) -> Said;
+
+/// What fuzzing says.
+pub fn crash(record: &Record) -> Said {
+    let mut said = of_targets(record, "crash", outcome);
+    if said.verdict == Verdict::Pass
+        && let Some(doubt) = record.targets.iter().find_map(doubt)
+    {
+        said.verdict = Verdict::Warn(doubt);
+    }
+    said
+}
+
+/// What the families of hostile inputs say.
+pub fn contract(record: &Record) -> Said {
+    of_targets(record, "contract", outcome)
+}
+
+/// What growth of work says.
+pub fn complexity(record: &Record) -> Said {
+    let mut said = of_targets(record, "complexity", outcome);
+    let mut growth = record.targets.iter().filter_map(|row| row.contract.as_ref()).flat_map(|section| &section.growth);
+    if said.verdict == Verdict::Pass && growth.next().is_none() {
+        said.verdict = Verdict::NotTested("no growth of work was measured".into());
+    }
+    said
+}
+
+/// What the comparison of work between secrets says.
+pub fn constant_time(record: &Record) -> Said {
+    of_targets(record, "constant-time", |finding| finding.outcome.to_uppercase())
+}
+
+/// What readers beside it say. What is said of the other readers is theirs.
+pub fn differential(record: &Record) -> Said {
+    let mut said = of_targets(record, "differential", outcome);
+    let of_candidate = record.targets.iter().flat_map(TargetRecord::confirmed).filter(|finding| {
+        finding.oracle == "differential" && finding.title.contains(crate::differential::panel::CANDIDATE.name)
+    });
+    said.found = of_candidate.map(|finding| found(finding, outcome)).collect();
+    // A class that no planted reader of the format shows is none of the format's: numbers of HL7 v2 are text.
+    let tried: BTreeSet<String> = qualified(record).into_iter().map(|row| row.class).collect();
+    for class in (1..=15).map(|number| format!("D{number}")).filter(|class| !tried.is_empty() && !tried.contains(class))
+    {
+        let reason = format!("{class} is not asked of the format that was compared");
+        said.apart.insert(class, Verdict::NotApplicable(reason));
+    }
+    said
+}
+
+/// What the rule suite says.
+pub fn conform(record: &Record) -> Said {
+    of_targets(record, "conform", |finding| {
+        finding.rule.as_ref().map_or_else(|| finding.outcome.clone(), |rule| rule.id.clone())
+    })
+}
+
+/// What driving it through its glue says.
+pub fn boundary(record: &Record) -> Said {
+    let mut said = of_targets(record, "boundary", outcome);
+    let sections = record.targets.iter().filter_map(|row| row.boundary.as_ref());
+    for class in sections.flat_map(|section| &section.classes) {
+        if matches!(class.verdict, Verdict::NotTested(_) | Verdict::NotApplicable(_)) {
+            said.apart.insert(class.class.clone(), class.verdict.clone());
+        }
+    }
+    said
+}
+
+/// What the deployed page answers.
+pub fn page_checks(record: &Record) -> Said {
+    let mut said =
+        Said { oracle: "page-checks".into(), verdict: base(record), apart: BTreeMap::new(), found: Vec::new() };
+    let rows: Vec<_> =
+        record.targets.iter().filter_map(|row| row.boundary.as_ref()).flat_map(|one| &one.page).collect();
+    if rows.is_empty() {
+        said.verdict = Verdict::NotTested("no page was asked".into());
+    }
+    for row in rows {
+        match &row.verdict {
+            Verdict::Pass => {}
+            Verdict::Fail(reason) => said.found.push(Found {
+                class: row.name.clone(),
+                severity: autoclave_reports::Severity::Medium,
+                what: reason.clone(),
+            }),
+            other => drop(said.apart.insert(row.name.clone(), other.clone())),
+        }
+    }
+    said
+}
+
+/// An oracle that was not asked, and why.
+pub fn not_asked(oracle: &str, verdict: Verdict) -> Said {
+    Said { oracle: oracle.to_owned(), verdict, apart: BTreeMap::new(), found: Vec::new() }
+}
+
+fn outcome(finding: &Finding) -> String {
+    finding.outcome.clone()
+}
+
+fn found(finding: &Finding, class: fn(&Finding) -> String) -> Found {
+    Found { class: class(finding), severity: finding.severity, what: finding.title.clone() }
+}
+
+fn of_targets(record: &Record, oracle: &str, class: fn(&Finding) -> String) -> Said {
+    let confirmed = record.targets.iter().flat_map(TargetRecord::confirmed);
+    Said {
+        oracle: oracle.to_owned(),
+        verdict: base(record),
+        apart: BTreeMap::new(),
+        found: confirmed.filter(|finding| finding.oracle == oracle).map(|finding| found(finding, class)).collect(),
+    }
+}
+
+/// Whether the stage judged all that it was asked.
+fn base(record: &Record) -> Verdict {
+    let gap = record.not_tested.iter().find(|gap| gap.scope == Scope::Asked);
+    let gap = gap.map(|gap| format!("{}: {}", gap.what, gap.reason));
+    if record.targets.is_empty() {
+        return Verdict::NotTested(gap.unwrap_or_else(|| "nothing was judged".into()));
+    }
+    if record.run.interrupted {
+        return Verdict::NotTested("it was interrupted".into());
+    }
+    if let Some(reason) = record.targets.iter().find_map(|row| match &row.verdict {
+        Verdict::NotTested(reason) => Some(reason.clone()),
+        _ => None,
+    }) {
+        return Verdict::NotTested(reason);
+    }
+    let untried = record.findings().filter(|(_, one)| matches!(one.confirmed, Confirmation::NotTried(_))).count();
+    match (gap, untried) {
+        (Some(gap), _) => Verdict::NotTested(gap),
+        (None, 0) => Verdict::Pass,
+        (None, n) => Verdict::NotTested(format!("findings that were not replayed: {n}")),
+    }
+}
+
+/// Whether a campaign has looked at enough.
+fn doubt(row: &TargetRecord) -> Option<String> {
+    let share = row.edges_found as f64 / (row.edges_total as f64).max(1.0);
+    if row.edges_total > 0 && share < EDGES_SHARE_MIN {
+        let percent = share * 100.0;
+        return Some(format!("{percent:.1} % of its edges were reached: give seeds or a dictionary"));
+    }
+    match row.saturation.p_new_edge {
+        Some(chance) if chance <= P_NEW_EDGE_MAX => None,
+        Some(chance) => Some(format!("the next input finds a new edge with a chance of {chance:.0e}: raise --budget")),
+        None => Some(format!("after {} executions nobody knows what is left to find: raise --budget", row.execs)),
+    }
+}
+
+/// Planted flaws that an oracle was asked about, and whether it told each from its repair.
+pub fn qualified(record: &Record) -> Vec<Qualified> {
+    let mut rows = Vec::new();
+    for check in &record.checks {
+        let Some(canary) = &check.canary else { continue };
+        let name = canary.target.split("::").next().unwrap_or_default();
+        rows.extend(canary.expected.split_whitespace().map(|class| Qualified {
+            oracle: check.name.clone(),
+            canary: name.to_owned(),
+            class: class.to_uppercase(),
+            verdict: check.verdict.clone(),
+        }));
+    }
+    // A question about the page carries its control: where the control stayed silent, there is no verdict.
+    for row in record.targets.iter().filter_map(|row| row.boundary.as_ref()).flat_map(|section| &section.page) {
+        let verdict = match &row.verdict {
+            Verdict::Pass | Verdict::Fail(_) | Verdict::Warn(_) => Verdict::Pass,
+            other => other.clone(),
+        };
+        rows.push(Qualified { oracle: "page-checks".into(), canary: String::new(), class: row.name.clone(), verdict });
+    }
+    rows
+}
+
+/// How one oracle did with all of its canaries.
+pub struct Trials {
+    /// The oracle.
+    pub oracle: String,
+    /// Names of the canaries, each once.
+    pub canaries: BTreeSet<String>,
+    /// Names of the repaired twins, each once.
+    pub twins: BTreeSet<String>,
+    /// Whether it was asked about each.
+    pub was_asked: bool,
+    /// Whether each flaw was caught.
+    pub caught: bool,
+    /// Whether each twin passed.
+    pub passed: bool,
+}
+
+/// One row for each oracle that was asked about planted flaws.
+pub fn trials<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Trials> {
+    let mut rows: BTreeMap<&str, Trials> = BTreeMap::new();
+    for check in checks {
+        let Some(canary) = &check.canary else { continue };
+        let row = rows.entry(&check.name).or_insert_with(|| Trials {
+            oracle: check.name.clone(),
+            canaries: BTreeSet::new(),
+            twins: BTreeSet::new(),
+            was_asked: true,
+            caught: true,
+            passed: true,
+        });
+        let module = |target: &str| target.split("::").next().unwrap_or_default().to_owned();
+        row.canaries.insert(module(&canary.target));
+        row.twins.extend(check.twin.as_ref().map(|twin| module(&twin.target)));
+        match &check.verdict {
+            Verdict::Pass => {}
+            Verdict::Fail(reason) if reason.contains(TWIN_RAISED) => row.passed = false,
+            Verdict::Fail(_) => row.caught = false,
+            _ => row.was_asked = false,
+        }
+    }
+    rows.into_values().collect()
+}
+
+/// Kinds of input that the entries read, where it is known of each of them; else nothing.
+pub fn reads(record: &Record) -> BTreeSet<String> {
+    let sections: Vec<_> = record.targets.iter().filter_map(|row| row.contract.as_ref()).collect();
+    let rows = || sections.iter().flat_map(|section| &section.reads);
+    if rows().next().is_none() || rows().any(|row| row.kinds.is_empty()) {
+        return BTreeSet::new();
+    }
+    rows().flat_map(|row| &row.kinds).flat_map(|kind| kind.split('/')).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoclave_reports::Severity;
+    use autoclave_reports::record::{NotTested, Saturation, Trial};
+
+    fn target() -> TargetRecord {
+        TargetRecord {
+            name: "module".into(),
+            verdict: Verdict::Pass,
+            execs: 1_000_000,
+            edges_found: 50,
+            edges_total: 100,
+            saturation: Saturation { p_new_edge: Some(1e-6), ..Saturation::default() },
+            ..TargetRecord::default()
+        }
+    }
+
+    fn record(target: TargetRecord) -> Record {
+        Record { targets: vec![target], ..Record::default() }
+    }
+
+    fn finding(oracle: &str, outcome: &str, confirmed: Confirmation) -> Finding {
+        let (oracle, outcome) = (oracle.to_owned(), outcome.to_owned());
+        Finding { oracle, outcome, confirmed, severity: Severity::High, ..Finding::default() }
+    }
+
+    #[test]
+    fn a_campaign_that_saw_little_is_doubted() {
+        let verdict = |target| crash(&record(target)).verdict;
+        assert_eq!(verdict(target()), Verdict::Pass);
+        assert!(matches!(verdict(TargetRecord { edges_found: 9, ..target() }), Verdict::Warn(_)));
+        let unsaturated = Saturation { p_new_edge: Some(0.01), ..Saturation::default() };
+        assert!(matches!(verdict(TargetRecord { saturation: unsaturated, ..target() }), Verdict::Warn(_)));
+        assert!(matches!(verdict(TargetRecord { saturation: Saturation::default(), ..target() }), Verdict::Warn(_)));
+    }
+
+    #[test]
+    fn what_was_not_judged_is_no_pass() {
+        let nothing = Record::default();
+        assert!(matches!(crash(&nothing).verdict, Verdict::NotTested(_)));
+        let silent = TargetRecord { verdict: Verdict::NotTested("no entry".into()), ..target() };
+        assert_eq!(contract(&record(silent)).verdict, Verdict::NotTested("no entry".into()));
+        let asked = NotTested { what: "x".into(), reason: "y".into(), ..NotTested::default() };
+        let outside = NotTested { scope: Scope::Outside, ..asked.clone() };
+        let with = |gap| Record { not_tested: vec![gap], ..record(target()) };
+        assert_eq!(contract(&with(asked)).verdict, Verdict::NotTested("x: y".into()));
+        assert_eq!(contract(&with(outside)).verdict, Verdict::Pass);
+        let untried = finding("crash", "STACK", Confirmation::NotTried("no time".into()));
+        let row = TargetRecord { findings: vec![untried], ..target() };
+        assert!(matches!(crash(&record(row)).verdict, Verdict::NotTested(_)));
+        // Growth that nobody measured is not growth that is well.
+        assert!(matches!(complexity(&record(target())).verdict, Verdict::NotTested(_)));
+    }
+
+    #[test]
+    fn findings_go_to_their_oracles() {
+        let findings = vec![
+            finding("crash", "STACK", Confirmation::Reproduced),
+            finding("contract", "ACCEPTS-BOMB", Confirmation::Reproduced),
+            finding("crash", "FUEL", Confirmation::NotReproduced("fresh".into())),
+        ];
+        let record = record(TargetRecord { findings, ..target() });
+        let classes = |said: Said| said.found.into_iter().map(|found| found.class).collect::<Vec<_>>();
+        assert_eq!(classes(crash(&record)), ["STACK"]);
+        assert_eq!(classes(contract(&record)), ["ACCEPTS-BOMB"]);
+    }
+
+    #[test]
+    fn a_silent_canary_and_an_accused_twin_are_told_apart() {
+        let check = |verdict| Check {
+            name: "crash".into(),
+            canary: Some(Trial {
+                target: "canary-limits::stack".into(),
+                expected: "STACK".into(),
+                seen: String::new(),
+            }),
+            twin: Some(Trial { target: "canary-limits-fixed::stack".into(), ..Trial::default() }),
+            verdict,
+            ..Check::default()
+        };
+        let of = |verdict| {
+            let row = trials(&[check(Verdict::Pass), check(verdict)]).remove(0);
+            (row.was_asked, row.caught, row.passed)
+        };
+        assert_eq!(of(Verdict::Pass), (true, true, true));
+        assert_eq!(of(Verdict::Fail("STACK not caught".into())), (true, false, true));
+        assert_eq!(of(Verdict::Fail(format!("x: {TWIN_RAISED}"))), (true, true, false));
+        assert_eq!(of(Verdict::NotTested("no node".into())), (false, true, true));
+        let record = Record { checks: vec![check(Verdict::Fail("STACK not caught".into()))], ..Record::default() };
+        let rows = qualified(&record);
+        assert_eq!((rows[0].canary.as_str(), rows[0].class.as_str()), ("canary-limits", "STACK"));
+        assert!(matches!(rows[0].verdict, Verdict::Fail(_)));
+    }
+}

@@ -1,0 +1,163 @@
+//! The stages of a certification: each is one command of this program, run as a child with its share of the budget, its own
+//! report and its own canaries. A stage that dies is a stage that was not tested; what the others found stands.
+
+use super::grounds::{self, Reader};
+use crate::cli;
+use autoclave_reports::Verdict;
+use autoclave_reports::controls::Level;
+use std::path::Path;
+
+/// What is certified, as stages need to know it.
+pub struct Plan<'a> {
+    /// The command line.
+    pub flags: &'a cli::Certify,
+    /// What each entry reads, once `limits` has said so; an entry without kinds is not known.
+    pub reads: Vec<(String, Vec<String>)>,
+    /// Whether something says which arguments are secret.
+    pub has_secrets: bool,
+}
+
+impl Plan<'_> {
+    /// The first entry that reads one of these kinds; or why there is none.
+    fn reader_of(&self, kinds: &[&str], what: &str) -> Result<(String, String), Verdict> {
+        let of_entry = |(entry, read): &(String, Vec<String>)| {
+            let kind = kinds.iter().find(|kind| read.iter().any(|read| read == *kind))?;
+            Some((entry.clone(), (*kind).to_owned()))
+        };
+        if let Some(found) = self.reads.iter().find_map(of_entry) {
+            return Ok(found);
+        }
+        let is_known = !self.reads.is_empty() && self.reads.iter().all(|(_, kinds)| !kinds.is_empty());
+        Err(match is_known {
+            true => Verdict::NotApplicable(format!("no entry reads what there are {what} for: {}", kinds.join(", "))),
+            false => Verdict::NotTested("what its entries read is not known: say it with --reads".into()),
+        })
+    }
+}
+
+/// One stage.
+pub struct Stage {
+    /// Its name, and that of its folder.
+    pub name: &'static str,
+    /// The level from which on it is run.
+    pub level: Level,
+    /// The words of its command; or why there is nothing to ask.
+    pub words: fn(&Plan<'_>) -> Result<Vec<String>, Verdict>,
+    /// Oracles that it asks.
+    pub oracles: &'static [(&'static str, Reader)],
+}
+
+/// All stages, in the order in which they run.
+pub const STAGES: &[Stage] = &[
+    // Fuzzing does not qualify itself: what it would cost in every run is paid once here, by the same engine and judge.
+    Stage {
+        name: "selftest",
+        level: Level::L1,
+        words: |_| Ok(words(&["selftest", "--oracle", "crash"])),
+        oracles: &[],
+    },
+    Stage { name: "fuzz", level: Level::L1, words: fuzz, oracles: &[("crash", grounds::crash)] },
+    Stage {
+        name: "limits",
+        level: Level::L1,
+        words: limits,
+        oracles: &[("contract", grounds::contract), ("complexity", grounds::complexity)],
+    },
+    Stage { name: "diff", level: Level::L1, words: diff, oracles: &[("differential", grounds::differential)] },
+    Stage { name: "conform", level: Level::L1, words: conform, oracles: &[("conform", grounds::conform)] },
+    Stage { name: "ct", level: Level::L2, words: ct, oracles: &[("constant-time", grounds::constant_time)] },
+    Stage {
+        name: "boundary",
+        level: Level::L2,
+        words: boundary,
+        oracles: &[("boundary", grounds::boundary), ("page-checks", grounds::page_checks)],
+    },
+];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A share of the budget, as `--time` takes it.
+fn share(plan: &Plan<'_>, of_hundred: u32) -> String {
+    format!("{}s", (plan.flags.budget * of_hundred / 100).as_secs().max(1))
+}
+
+/// What all searches take.
+fn common(plan: &Plan<'_>, mut list: Vec<String>) -> Vec<String> {
+    list.extend(["--seed".to_owned(), plan.flags.seed.to_string()]);
+    if let Some(jobs) = plan.flags.jobs {
+        list.extend(["--jobs".to_owned(), jobs.to_string()]);
+    }
+    list
+}
+
+fn limited(plan: &Plan<'_>, mut list: Vec<String>) -> Vec<String> {
+    if let Some(profile) = plan.flags.limits.profile {
+        list.extend(["--profile".to_owned(), profile.name().to_owned()]);
+    }
+    list.extend(plan.flags.limits.limits.iter().flat_map(|limit| ["--limit".to_owned(), limit.clone()]));
+    list
+}
+
+fn fuzz(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    let list = words(&["fuzz", &plan.flags.module, "--time", &share(plan, 50)]);
+    Ok(limited(plan, common(plan, list)))
+}
+
+fn limits(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    let mut list = words(&["limits", &plan.flags.module]);
+    if !plan.flags.reads.is_empty() {
+        list.extend(["--reads".to_owned(), plan.flags.reads.join(",")]);
+    }
+    Ok(limited(plan, common(plan, list)))
+}
+
+fn diff(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    let (entry, format) = plan.reader_of(&["fhir-json", "fhir-xml", "hl7v2"], "other readers")?;
+    let time = share(plan, 10);
+    let list = ["diff", &format, "--target", &plan.flags.module, "--entry", &entry, "--qualify", "--time", &time];
+    Ok(common(plan, words(&list)))
+}
+
+fn conform(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    let (entry, format) = plan.reader_of(&["fhir-json", "fhir-xml", "hl7v2", "json"], "rules")?;
+    Ok(words(&["conform", &plan.flags.module, "--entry", &entry, "--input-format", &format, "--qualify"]))
+}
+
+fn ct(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    if !plan.has_secrets {
+        return Err(Verdict::NotApplicable(
+            "no function is marked as handling a secret: mark them with --secret or in [calls]".into(),
+        ));
+    }
+    let mut list = words(&["ct", &plan.flags.module]);
+    list.extend(plan.flags.secrets.iter().flat_map(|secret| ["--secret".to_owned(), secret.clone()]));
+    Ok(limited(plan, common(plan, list)))
+}
+
+fn boundary(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+    let Some(glue) = &plan.flags.glue else {
+        return Err(Verdict::NotTested("there is no glue: give its folder or package with --glue".into()));
+    };
+    let mut list = words(&["boundary", &glue.to_string_lossy(), "--host", "node,chromium,wasmtime"]);
+    list.extend(["--time".to_owned(), share(plan, 20)]);
+    list.extend(["--seed".to_owned(), plan.flags.seed.to_string()]);
+    if let Some(name) = Path::new(&plan.flags.module).file_name().filter(|_| Path::new(&plan.flags.module).is_file()) {
+        list.extend(["--module".to_owned(), name.to_string_lossy().into_owned()]);
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_oracle_of_the_catalogue_that_runs_something_has_a_stage() {
+        let asked: Vec<&str> = STAGES.iter().flat_map(|stage| stage.oracles).map(|(name, _)| *name).collect();
+        for oracle in autoclave_reports::controls::ORACLES.iter().filter(|oracle| oracle.name != "scan") {
+            assert!(asked.contains(&oracle.name), "{} has no stage", oracle.name);
+        }
+    }
+}
