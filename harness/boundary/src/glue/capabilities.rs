@@ -4,7 +4,8 @@
 mod imports;
 mod scan;
 
-pub use imports::{ImportRow, inventory};
+pub use imports::{ImportRow, category, glued, inventory};
+pub use scan::{Place, places};
 
 use crate::glue::syntax::{self, Lines};
 use crate::package::{Package, PackageError};

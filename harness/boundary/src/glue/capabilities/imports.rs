@@ -264,7 +264,8 @@ pub fn inventory(package: &Package, policy: &Policy) -> Vec<ImportRow> {
     package.shape.imports.iter().map(row).collect()
 }
 
-fn category(module: &str, name: &str, kind: &str) -> &'static str {
+/// Category of an import by what its toolchain calls it.
+pub fn category(module: &str, name: &str, kind: &str) -> &'static str {
     match kind {
         "memory" => return "memory",
         "table" | "global" | "tag" => return "intrinsic",
@@ -291,7 +292,7 @@ fn category(module: &str, name: &str, kind: &str) -> &'static str {
 }
 
 /// A function of Emscripten's glue by its own name, WASI's among them.
-fn glued(name: &str) -> &'static str {
+pub fn glued(name: &str) -> &'static str {
     let wasi = category("wasi_snapshot_preview1", name.trim_start_matches('_'), "function");
     if wasi == "unknown" { category("env", name, "function") } else { wasi }
 }
