@@ -27,6 +27,7 @@ mod run_folder;
 mod saturation;
 mod secrets;
 mod selftest;
+mod statics;
 mod triage;
 mod worker;
 mod workers;

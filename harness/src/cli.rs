@@ -412,6 +412,29 @@ pub struct Ct {
     pub limits: LimitFlags,
 }
 
+/// Flags that say more of the module than its bytes do.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Statics {
+    /// scan.toml: imports, powers and sizes that are reviewed (default: the target's own, else nothing is)
+    #[arg(long, value_name = "scan.toml")]
+    pub policy: Option<PathBuf>,
+    /// The module's bill of materials, CycloneDX (default: one beside it)
+    #[arg(long, value_name = "FILE")]
+    pub sbom: Option<PathBuf>,
+    /// Public key of who signs modules; the signature is in the module, or in a bundle beside it
+    #[arg(long = "signer", value_name = "PUB")]
+    pub signers: Vec<PathBuf>,
+    /// A detached signature of the module: DSSE, or a Sigstore bundle
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
+    /// A copy of the RustSec advisory database
+    #[arg(long, value_name = "DIR")]
+    pub advisories: Option<PathBuf>,
+    /// Manifests of the container that runs it: Kubernetes, Compose, Dockerfile
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+}
+
 /// Flags of `certify`.
 #[derive(Debug, Clone, Args)]
 pub struct Certify {
@@ -447,6 +470,9 @@ pub struct Certify {
     /// An entry, how it is called and what of that is secret, as `ct` takes it
     #[arg(long = "secret", value_name = "ENTRY=SCRIPT", value_parser = declared)]
     pub secrets: Vec<String>,
+    /// What static checks are told.
+    #[command(flatten)]
+    pub statics: Statics,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

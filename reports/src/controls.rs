@@ -49,6 +49,8 @@ pub const ORACLES: &[Oracle] = &[
     Oracle { name: "differential", command: "diff" },
     Oracle { name: "conform", command: "conform" },
     Oracle { name: "boundary", command: "boundary" },
+    // What is read and not run; each check carries a flaw of its own.
+    Oracle { name: "scan", command: "scan" },
     // Questions about the deployed page, each with a control that must fail.
     Oracle { name: "page-checks", command: "boundary" },
 ];

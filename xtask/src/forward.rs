@@ -74,6 +74,12 @@ pub const COMMANDS: &[Forwarded] = &[
     audit("controls", "List the controls of the catalogue, what answers each, and what nothing answers yet"),
     audit("verify", "Decide offline, from its certificate, whether a module may be loaded"),
     audit("keygen", "Make a key pair that signs certificates"),
+    Forwarded {
+        name: "scan",
+        about: "Look at a module and what comes with it without running it: imports, limits, secrets, supply chain",
+        program: Program::Audit,
+        needs: Needs::Named,
+    },
     plain("explain", "Explain a control, an outcome, an oracle or a finding"),
     plain("completions", "Write shell completions to standard output"),
 ];

@@ -109,6 +109,7 @@ fn a_crate_with_a_room_of_its_own_is_named_there_only() {
         "reports/certificate/Cargo.toml",
         "harness/boundary/Cargo.toml",
         "harness/generators/Cargo.toml",
+        "harness/scan/Cargo.toml",
     ] {
         let table: toml::Table = toml::from_str(&read(file)).unwrap();
         let depends = |name: &str| table["dependencies"].get(name).is_some();
@@ -161,6 +162,7 @@ fn members_share_the_workspaces_lints_and_licence() {
         "harness/boundary/Cargo.toml",
         "harness/formats/Cargo.toml",
         "harness/generators/Cargo.toml",
+        "harness/scan/Cargo.toml",
         "reports/Cargo.toml",
         "reports/audit/Cargo.toml",
         "reports/certificate/Cargo.toml",
@@ -269,8 +271,9 @@ fn controls_name_oracles_and_canaries_that_exist() {
         rust_sources("harness/src/oracles/").iter().filter_map(|file| oracle(&read(file))).collect();
     assert!(names.contains("crash"), "harness/src/oracles: no names of oracles found");
     // Questions of commands that have no entry in the table of oracles.
-    let commands = ["differential", "conform", "page-checks"].map(str::to_owned);
+    let commands = ["differential", "conform", "page-checks", "scan"].map(str::to_owned);
     let page_checks = read("harness/boundary/src/hosts/page_checks.rs");
+    let static_checks = read("harness/scan/src/checks.rs");
     let rules = [read("harness/formats/src/json.rs"), read("harness/formats/src/hl7/rules.rs")]
         .into_iter()
         .chain(rust_sources("harness/formats/src/fhir/").iter().map(|file| read(file)))
@@ -293,6 +296,7 @@ fn controls_name_oracles_and_canaries_that_exist() {
                     let is_there = match (&expected, oracle) {
                         (Some(expected), _) => expected.contains(&class.to_lowercase()),
                         (None, "page-checks") => page_checks.contains(&format!("name: \"{class}\"")),
+                        (None, "scan") => static_checks.contains(&format!("check(\"{class}\"")) && class == id,
                         (None, "conform") => rules.contains(&format!("\"{class}\"")),
                         (None, _) => read("reports/src/rules.rs").contains(&format!("\"{oracle}\", \"{class}\"")),
                     };

@@ -107,7 +107,8 @@ pub fn read(root: &Path) -> Result<Database, String> {
             if database.count + database.unread >= ADVISORIES_MAX {
                 return Err(wrong(format!("more than {ADVISORIES_MAX} advisories")));
             }
-            let text = files::read(&path, FILE_BYTES_MAX, "advisory").ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let text =
+                files::read(&path, FILE_BYTES_MAX, "advisory").ok().and_then(|bytes| String::from_utf8(bytes).ok());
             match text.as_deref().and_then(parse) {
                 Some(parsed) => database.add(parsed),
                 None => database.unread += 1,

@@ -141,11 +141,19 @@ fn of_module(subject: &Subject, found: &mut Vec<Finding>) {
     let name = &subject.name;
     for (number, data) in subject.facts.cores.iter().flat_map(|core| core.data.iter().enumerate()) {
         let Some(bytes) = subject.bytes.get(data.offset..data.offset + data.bytes) else { continue };
-        secrets_of(bytes, &|at| format!("{name}: data segment {number}, byte {at} of it, {:#x} of the file", data.offset + at), found);
+        secrets_of(
+            bytes,
+            &|at| format!("{name}: data segment {number}, byte {at} of it, {:#x} of the file", data.offset + at),
+            found,
+        );
     }
     for custom in &subject.facts.customs {
         let Some(bytes) = subject.bytes.get(custom.offset..custom.offset + custom.bytes) else { continue };
-        secrets_of(bytes, &|at| format!("{name}: custom section {:?}, {:#x} of the file", custom.name, custom.offset + at), found);
+        secrets_of(
+            bytes,
+            &|at| format!("{name}: custom section {:?}, {:#x} of the file", custom.name, custom.offset + at),
+            found,
+        );
     }
 }
 

@@ -88,7 +88,8 @@ pub fn open(file: &[u8], module: &[u8], keys: &[PublicKey]) -> Result<Vec<Signed
     let mut signed = Vec::new();
     for (at, document) in documents.iter().enumerate() {
         let wrong = |what: &str| format!("envelope {}: {what}", at + 1);
-        let bundle: Bundle = serde_json::from_str(document).map_err(|_| wrong("no Sigstore bundle and no DSSE envelope"))?;
+        let bundle: Bundle =
+            serde_json::from_str(document).map_err(|_| wrong("no Sigstore bundle and no DSSE envelope"))?;
         if let Some(message) = &bundle.message_signature {
             let signature = decode(&message.signature).ok_or_else(|| wrong("the signature is no base64"))?;
             let key = signer(keys, module, &signature).ok_or_else(|| wrong(NOT_SIGNED))?;
@@ -156,7 +157,9 @@ pub fn embedded(module: &[u8], keys: &[PublicKey]) -> Embedded {
         let name: &[u8] = b"\x09signature";
         let elsewhere = memchr::memmem::find(module, name).is_some_and(|_| has_later_section(module));
         return match elsewhere {
-            true => Embedded::Invalid("the section `signature` is not the first one, so that nothing checks it".to_owned()),
+            true => {
+                Embedded::Invalid("the section `signature` is not the first one, so that nothing checks it".to_owned())
+            }
             false => Embedded::Absent,
         };
     };

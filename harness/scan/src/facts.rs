@@ -467,7 +467,8 @@ impl Building {
                 }
                 Operator::V128Const { value } if constants.len() < CONSTANTS_MAX => {
                     let lanes = value.bytes().chunks_exact(4);
-                    constants.extend(lanes.map(|lane| u64::from(u32::from_le_bytes([lane[0], lane[1], lane[2], lane[3]]))));
+                    constants
+                        .extend(lanes.map(|lane| u64::from(u32::from_le_bytes([lane[0], lane[1], lane[2], lane[3]]))));
                 }
                 Operator::MemoryGrow { .. } => self.core.grows = true,
                 _ => {}
@@ -531,12 +532,7 @@ fn memory_limits(memory: &wasmparser::MemoryType, is_imported: bool) -> Limits {
     let pages = |count: u64| count.saturating_mul(1 << shift).div_ceil(1 << 16);
     // More than fits into the product is more than any limit.
     let pages = |count: u64| if count > u64::MAX >> 16 { u64::MAX >> 16 } else { pages(count) };
-    Limits {
-        initial: pages(memory.initial),
-        maximum: memory.maximum.map(pages),
-        is_imported,
-        is_shared: memory.shared,
-    }
+    Limits { initial: pages(memory.initial), maximum: memory.maximum.map(pages), is_imported, is_shared: memory.shared }
 }
 
 fn limits_text(limits: &Limits, unit: &str) -> String {

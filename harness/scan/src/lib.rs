@@ -26,6 +26,7 @@ pub use qualify::qualify;
 use autoclave_boundary::package::PackageError;
 use autoclave_certificate::PublicKey;
 use autoclave_certificate::files::FileError;
+use autoclave_reports::controls::Level;
 use autoclave_reports::controls::date::Date;
 use autoclave_reports::controls::judge::{Found, Said};
 use autoclave_reports::{Severity, Verdict, escape};
@@ -69,6 +70,8 @@ pub struct Options {
     pub rebuild: Option<PathBuf>,
     /// The day as of which waivers and advisories are judged.
     pub today: Date,
+    /// How much is asked: from L3 on, a module that cannot be rebuilt fails. L0 unless said otherwise.
+    pub level: Level,
 }
 
 impl Options {
@@ -87,6 +90,7 @@ impl Options {
             manifests: None,
             rebuild: None,
             today,
+            level: Level::L0,
         }
     }
 }
@@ -200,6 +204,15 @@ pub struct Context<'a> {
     pub keys: &'a [PublicKey],
     /// The day.
     pub today: Date,
+    /// How much is asked.
+    pub level: Level,
+}
+
+impl<'a> Context<'a> {
+    /// What options say.
+    pub fn of(options: &'a Options) -> Context<'a> {
+        Context { policy: &options.policy, keys: &options.keys, today: options.today, level: options.level }
+    }
 }
 
 /// Reads what `path` names (a module, a folder, an npm package) and answers every static control.
@@ -208,7 +221,7 @@ pub struct Context<'a> {
 /// What cannot be read, with its name and the remedy. What is wrong with the module is no error but a row.
 pub fn scan(path: &Path, options: &Options) -> Result<Scan, ScanError> {
     let subject = Subject::open(path, options)?;
-    Ok(judge(&subject, &Context { policy: &options.policy, keys: &options.keys, today: options.today }))
+    Ok(judge(&subject, &Context::of(options)))
 }
 
 /// Answers every static control for a subject that has been read.

@@ -8,10 +8,32 @@ use std::collections::BTreeSet;
 
 /// Custom sections that tools of the field know, by name or beginning.
 const SECTIONS: &[&str] = &[
-    "name", "producers", "target_features", "dylink", "dylink.0", "linking", "sourceMappingURL", "external_debug_info",
-    "build_id", "signature", "signature_delimiter", "component-type", "component-name", "metadata.code.", "core-module",
-    "core-instance", "__wasm_bindgen_unstable", "registry-metadata", "wasmer.", "authors", "description", "homepage",
-    "licenses", "revision", "source", "version",
+    "name",
+    "producers",
+    "target_features",
+    "dylink",
+    "dylink.0",
+    "linking",
+    "sourceMappingURL",
+    "external_debug_info",
+    "build_id",
+    "signature",
+    "signature_delimiter",
+    "component-type",
+    "component-name",
+    "metadata.code.",
+    "core-module",
+    "core-instance",
+    "__wasm_bindgen_unstable",
+    "registry-metadata",
+    "wasmer.",
+    "authors",
+    "description",
+    "homepage",
+    "licenses",
+    "revision",
+    "source",
+    "version",
 ];
 
 /// Notes of each kind that are told.
@@ -26,13 +48,28 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
     for core in subject.facts.cores.iter().filter(|_| !subject.facts.is_component) {
         for export in &core.exports {
             match export.kind {
-                "table" => push("EXPORTED-TABLE", format!("exports the table {} ({}): its host may change which functions are called", export.name, export.ty), "exports".to_owned()),
-                "global" if export.is_mutable => push("EXPORTED-GLOBAL", format!("exports the global {} ({}), which its host may change", export.name, export.ty), "exports".to_owned()),
+                "table" => push(
+                    "EXPORTED-TABLE",
+                    format!(
+                        "exports the table {} ({}): its host may change which functions are called",
+                        export.name, export.ty
+                    ),
+                    "exports".to_owned(),
+                ),
+                "global" if export.is_mutable => push(
+                    "EXPORTED-GLOBAL",
+                    format!("exports the global {} ({}), which its host may change", export.name, export.ty),
+                    "exports".to_owned(),
+                ),
                 _ => {}
             }
         }
         if let Some(start) = core.start {
-            push("START", format!("function {start} runs by itself when the module is instantiated"), "start".to_owned());
+            push(
+                "START",
+                format!("function {start} runs by itself when the module is instantiated"),
+                "start".to_owned(),
+            );
         }
         if !core.names.is_empty() {
             push("NAMES", format!("names of {} functions are in it", core.names.len()), "name".to_owned());
@@ -43,8 +80,13 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
     for custom in &subject.facts.customs {
         if custom.name.starts_with(".debug_") || custom.name == "reloc." {
             debug += custom.bytes;
-        } else if !SECTIONS.iter().any(|known| custom.name == *known || known.ends_with('.') && custom.name.starts_with(known)) && unknown.insert(&custom.name) {
-            let what = format!("a custom section that no tool of the field knows: {:?}, {} bytes", custom.name, custom.bytes);
+        } else if !SECTIONS
+            .iter()
+            .any(|known| custom.name == *known || known.ends_with('.') && custom.name.starts_with(known))
+            && unknown.insert(&custom.name)
+        {
+            let what =
+                format!("a custom section that no tool of the field knows: {:?}, {} bytes", custom.name, custom.bytes);
             push("CUSTOM-SECTION", what, format!("{:#x} of the file", custom.offset));
         }
         if custom.name == "sourceMappingURL" {
@@ -55,7 +97,11 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
         push("DEBUG-INFO", format!("{debug} bytes of debug information are in it"), ".debug_*".to_owned());
     }
     for (at, shown) in build_paths(&subject.bytes) {
-        push("BUILD-PATH", format!("names a folder of the machine that built it: {shown}"), format!("{at:#x} of the file"));
+        push(
+            "BUILD-PATH",
+            format!("names a folder of the machine that built it: {shown}"),
+            format!("{at:#x} of the file"),
+        );
     }
     let mut counts = std::collections::BTreeMap::new();
     notes.retain(|note| {

@@ -9,12 +9,13 @@ use crate::{Context, ORACLE, Options, dsse, judge};
 use autoclave_certificate::bundle::seal_payloads;
 use autoclave_certificate::{Algorithm, PrivateKey, PublicKey, dsse as envelope};
 use autoclave_reports::Verdict;
+use autoclave_reports::controls::Level;
 use autoclave_reports::controls::judge::Qualified;
 use base64::Engine;
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module, RefType, TableSection, TableType,
-    TypeSection, ValType,
+    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module, RefType, TableSection,
+    TableType, TypeSection, ValType,
 };
 
 /// A flaw and its repair.
@@ -41,7 +42,7 @@ fn row(check: &Check, tried: Result<(), String>) -> Qualified {
 
 fn tried(check: &Check, options: &Options) -> Result<(), String> {
     let pair = pair(check.control, options)?;
-    let context = Context { policy: &options.policy, keys: &pair.keys, today: options.today };
+    let context = Context { keys: &pair.keys, ..Context::of(options) };
     let answer = |subject: &Subject| {
         let scan = judge(subject, &context);
         scan.row(check.control).map(|row| row.verdict.clone()).unwrap_or(Verdict::NotAttested)
@@ -152,7 +153,7 @@ fn planted_pem() -> Vec<u8> {
 }
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: parser, labels: {app: parser}}\nspec:\n  containers:\n\
-  - name: parser\n    image: registry.example/parser@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
+    \x20 - name: parser\n    image: registry.example/parser@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
     \x20   securityContext:\n      runAsNonRoot: true\n      allowPrivilegeEscalation: false\n      readOnlyRootFilesystem: true\n\
     \x20     capabilities: {drop: [ALL]}\n      seccompProfile: {type: RuntimeDefault}\n      appArmorProfile: {type: RuntimeDefault}\n\
 ---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: none}\n\
@@ -200,7 +201,11 @@ pub fn pair(control: &str, options: &Options) -> Result<Pair, String> {
             if most < 65_536 && judge_fails(with(Some(most + 1)), control, options) {
                 return pair(with(None), with(Some(most)));
             }
-            if most >= 65_536 { pair(with(None), with(Some(65_536))) } else { Err("a larger maximum is not found".to_owned()) }
+            if most >= 65_536 {
+                pair(with(None), with(Some(65_536)))
+            } else {
+                Err("a larger maximum is not found".to_owned())
+            }
         }
         "SBX-03b" => {
             let most = policy.table.elements_max;
@@ -257,11 +262,14 @@ pub fn pair(control: &str, options: &Options) -> Result<Pair, String> {
                     Some(Ok(Record { target: "fixture".to_owned(), source_sha256: String::new(), modules, differ_at }));
                 subject
             };
-            Ok(Pair { flaw: with(true), repair: with(false), keys: Vec::new(), is_mild: true })
+            Ok(Pair { flaw: with(true), repair: with(false), keys: Vec::new(), is_mild: options.level < Level::L3 })
         }
         "SBX-06a" => {
-            let planted =
-                [("wbg", "__wbg_newnoargs_105ed471475aaf50"), ("wasi_snapshot_preview1", "path_open"), ("env", "system")];
+            let planted = [
+                ("wbg", "__wbg_newnoargs_105ed471475aaf50"),
+                ("wasi_snapshot_preview1", "path_open"),
+                ("env", "system"),
+            ];
             let (module, name) = refused(&planted, &|name| policy.adapts(name))?;
             let with = |name| subject(Parts { imports: &[(module, name, function)], ..Parts::default() });
             pair(with(name), with("autoclave_harmless"))
@@ -279,10 +287,7 @@ pub fn pair(control: &str, options: &Options) -> Result<Pair, String> {
             }
             pair(glue("", ""), glue(", { integrity: 'sha384-x' }", ""))
         }
-        "SBX-07a" => pair(
-            with_manifest(&POD.replace("runAsNonRoot: true", "privileged: true")),
-            with_manifest(POD),
-        ),
+        "SBX-07a" => pair(with_manifest(&POD.replace("runAsNonRoot: true", "privileged: true")), with_manifest(POD)),
         "SBX-07b" => pair(
             with_manifest(&POD.replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")),
             with_manifest(POD),
@@ -345,7 +350,8 @@ pub fn pair(control: &str, options: &Options) -> Result<Pair, String> {
         }
         "API-04a" => {
             let key = String::from_utf8(planted_key()).map_err(|_| "no text")?;
-            let glue = |key: &str| with_glue(&format!("export const settings = {{ region: 'eu-west-1', id: '{key}' }};"));
+            let glue =
+                |key: &str| with_glue(&format!("export const settings = {{ region: 'eu-west-1', id: '{key}' }};"));
             let hidden = |data: &[u8]| subject(Parts { data, ..Parts::default() });
             let utf16: Vec<u8> = key.bytes().flat_map(|byte| [byte, 0]).collect();
             let long = format!("[default]\naws_access_key_id = {key}\nregion = eu-west-1\n");
@@ -362,7 +368,7 @@ pub fn pair(control: &str, options: &Options) -> Result<Pair, String> {
 }
 
 fn judge_fails(subject: Subject, control: &str, options: &Options) -> bool {
-    let context = Context { policy: &options.policy, keys: &[], today: options.today };
+    let context = Context { keys: &[], ..Context::of(options) };
     judge(&subject, &context).row(control).is_some_and(|row| matches!(row.verdict, Verdict::Fail(_)))
 }
 

@@ -13,8 +13,15 @@ pub fn human(scan: &Scan, qualified: &[Qualified]) -> String {
     let module = &scan.module;
     let mut text = format!(
         "{}  {} of {} bytes, {} imports, {} exports\n  sha256     {}\n  interface  {}\n  integrity  {}\n             {}\n",
-        module.name, module.kind, module.bytes, module.imports, module.exports, module.sha256, module.interface_sha256,
-        module.integrity, module.integrity_sha256,
+        module.name,
+        module.kind,
+        module.bytes,
+        module.imports,
+        module.exports,
+        module.sha256,
+        module.interface_sha256,
+        module.integrity,
+        module.integrity_sha256,
     );
     for producer in module.producers.iter().take(SHOWN_MAX) {
         text += &format!("  made by    {producer}\n");
@@ -63,7 +70,11 @@ pub fn markdown(scan: &Scan) -> String {
     let module = &scan.module;
     let mut text = format!(
         "# Scan of {}\n\n{} of {} bytes, sha256 `{}`, `integrity=\"{}\"`\n\n| control | answer | what |\n|---|---|---|\n",
-        escape::markdown_code(&module.name), module.kind, module.bytes, module.sha256, module.integrity
+        escape::markdown_code(&module.name),
+        module.kind,
+        module.bytes,
+        module.sha256,
+        module.integrity
     );
     for row in &scan.rows {
         let what = match row.verdict.reason() {

@@ -97,14 +97,17 @@ fn collect<'a>(component: &'a Value, depth: usize, all: &mut Vec<&'a Value>) -> 
 /// There are no sources, or no lock file among them.
 pub fn write(subject: &Subject) -> Result<String, String> {
     let source = subject.source.as_ref().ok_or("no sources are known; give them with --source")?;
-    let lock = source.file("Cargo.lock").ok_or("no Cargo.lock among the sources; `cargo generate-lockfile` makes one")?;
+    let lock =
+        source.file("Cargo.lock").ok_or("no Cargo.lock among the sources; `cargo generate-lockfile` makes one")?;
     let all = lock::cargo(&lock.text())?;
     let packages = lock::reachable(&all, source.package.as_deref());
     let facts = subject.module_facts();
     let root = format!("module:{}", facts.sha256);
     let purl = |one: &Locked| format!("pkg:cargo/{}@{}", one.name, one.version.replace('+', "%2B"));
     let reference = |one: &Locked| match &one.source {
-        Some(source) if !one.is_from_crates_io() => format!("{}?vcs_url={}", purl(one), source.replace(['&', ' '], "%20")),
+        Some(source) if !one.is_from_crates_io() => {
+            format!("{}?vcs_url={}", purl(one), source.replace(['&', ' '], "%20"))
+        }
         _ => purl(one),
     };
     let components = packages.iter().map(|one| {
@@ -171,7 +174,14 @@ pub fn write(subject: &Subject) -> Result<String, String> {
     });
     // Named by its content: a version 8 UUID, whose digits are ours to choose.
     let digest = hex(&Sha256::digest(bill.to_string().as_bytes()));
-    let serial = format!("urn:uuid:{}-{}-8{}-9{}-{}", &digest[..8], &digest[8..12], &digest[13..16], &digest[17..20], &digest[20..32]);
+    let serial = format!(
+        "urn:uuid:{}-{}-8{}-9{}-{}",
+        &digest[..8],
+        &digest[8..12],
+        &digest[13..16],
+        &digest[17..20],
+        &digest[20..32]
+    );
     bill["serialNumber"] = json!(serial);
     Ok(serde_json::to_string_pretty(&bill).expect("a bill is text") + "\n")
 }

@@ -92,16 +92,57 @@ const TOKENS: &[Token] = &[
 
 /// Words that say that what follows is a secret, with what stands between.
 const NAMES: &[&str] = &[
-    "api_key", "apikey", "api-key", "api_secret", "secret_key", "secretkey", "client_secret", "clientsecret", "access_key",
-    "accesskey", "access_token", "accesstoken", "auth_token", "authtoken", "password", "passwd", "private_key", "privatekey",
-    "aws_secret_access_key", "signing_key", "encryption_key", "hmac_key", "master_key",
+    "api_key",
+    "apikey",
+    "api-key",
+    "api_secret",
+    "secret_key",
+    "secretkey",
+    "client_secret",
+    "clientsecret",
+    "access_key",
+    "accesskey",
+    "access_token",
+    "accesstoken",
+    "auth_token",
+    "authtoken",
+    "password",
+    "passwd",
+    "private_key",
+    "privatekey",
+    "aws_secret_access_key",
+    "signing_key",
+    "encryption_key",
+    "hmac_key",
+    "master_key",
 ];
 
 /// Words in what is no secret: placeholders and documentation.
 const PLACEHOLDERS: &[&str] = &[
-    "example", "placeholder", "changeme", "change_me", "your", "xxxx", "****", "dummy", "sample", "redacted", "test1234",
-    "insert", "replace", "todo", "undefined", "function", "process.env", "password", "secret", "username", "fake", "0123456789abcdef",
-    "abcdefghijkl", "12345678",
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "your",
+    "xxxx",
+    "****",
+    "dummy",
+    "sample",
+    "redacted",
+    "test1234",
+    "insert",
+    "replace",
+    "todo",
+    "undefined",
+    "function",
+    "process.env",
+    "password",
+    "secret",
+    "username",
+    "fake",
+    "0123456789abcdef",
+    "abcdefghijkl",
+    "12345678",
 ];
 
 /// Secrets in bytes, in any form, each once.
@@ -201,7 +242,8 @@ fn json_web_tokens(bytes: &[u8], found: &mut Vec<Secret>) {
         let rest = &bytes[at..];
         let end = rest.iter().take(16 << 10).take_while(|byte| dotted(**byte)).count();
         let mut parts = rest[..end].split(|byte| *byte == b'.');
-        let (Some(head), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(head), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             continue;
         };
@@ -251,7 +293,9 @@ fn urls(bytes: &[u8], found: &mut Vec<Secret>) {
         let (login, host) = (&rest[..mark], &rest[mark + 1..end]);
         let Some(colon) = login.iter().position(|byte| *byte == b':') else { continue };
         let (user, password) = (&login[..colon], &login[colon + 1..]);
-        let is_host = host.len() >= 3 && host[0].is_ascii_alphanumeric() && host.iter().all(|byte| dotted(*byte) || *byte == b':');
+        let is_host = host.len() >= 3
+            && host[0].is_ascii_alphanumeric()
+            && host.iter().all(|byte| dotted(*byte) || *byte == b':');
         let host = String::from_utf8_lossy(host).to_ascii_lowercase();
         let documented = ["example.", "foo.", "host", "domain", "server", "bar.com", ".test", ".invalid"];
         let is_documented = documented.iter().any(|part| host.starts_with(part) || host.contains(&format!(".{part}")))
@@ -276,16 +320,27 @@ fn connections(bytes: &[u8], found: &mut Vec<Secret>) {
     for name in ["password=", "pwd=", "accountkey=", "sharedaccesskey="] {
         for at in find_insensitive(bytes, name) {
             let value = &bytes[at + name.len()..];
-            let chars = value.iter().take(200).take_while(|byte| byte.is_ascii_graphic() && !b";\"'<>`&,".contains(byte)).count();
+            let chars = value
+                .iter()
+                .take(200)
+                .take_while(|byte| byte.is_ascii_graphic() && !b";\"'<>`&,".contains(byte))
+                .count();
             let value = &value[..chars];
             let around = &bytes[at.saturating_sub(AROUND)..(at + AROUND).min(bytes.len())];
             let around = String::from_utf8_lossy(around).to_ascii_lowercase();
-            let is_connection = ["server=", "data source=", "host=", "accountname=", "endpoint=sb:", "user id=", "uid="]
-                .iter()
-                .any(|part| around.contains(part))
-                && around.contains(';');
+            let is_connection =
+                ["server=", "data source=", "host=", "accountname=", "endpoint=sb:", "user id=", "uid="]
+                    .iter()
+                    .any(|part| around.contains(part))
+                    && around.contains(';');
             let is_template = value.iter().any(|byte| b"{}$%()[]".contains(byte));
-            if is_connection && chars >= 6 && !is_template && !is_placeholder(value) && !is_dull(value) && entropy(value) > 2.3 {
+            if is_connection
+                && chars >= 6
+                && !is_template
+                && !is_placeholder(value)
+                && !is_dull(value)
+                && entropy(value) > 2.3
+            {
                 push(found, "connection string with a password", "", at, name.len() + chars, Severity::High);
             }
         }
@@ -318,7 +373,13 @@ fn assignments(bytes: &[u8], found: &mut Vec<Secret>) {
             let ends = rest.get(chars).is_some_and(|byte| b"\"'`\\".contains(byte));
             let value = &rest[..chars];
             let mixed = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
-            if VALUE_CHARS.contains(&chars) && ends && mixed && entropy(value) > 3.3 && !is_placeholder(value) && !is_words(value) {
+            if VALUE_CHARS.contains(&chars)
+                && ends
+                && mixed
+                && entropy(value) > 3.3
+                && !is_placeholder(value)
+                && !is_words(value)
+            {
                 let bytes_before = bytes.len() - rest.len();
                 push(found, "secret by its name", "", bytes_before, chars, Severity::High);
             }
@@ -379,15 +440,20 @@ fn utf16(bytes: &[u8], found: &mut Vec<Secret>) {
             if run.len() >= RUN_CHARS_MIN {
                 let mut inner = Vec::new();
                 plain(&run, &mut inner);
-                found.extend(inner.into_iter().map(|one| Secret { offset: at + 2 * one.offset, form: "in UTF-16", ..one }));
+                found.extend(inner.into_iter().map(|one| Secret {
+                    offset: at + 2 * one.offset,
+                    form: "in UTF-16",
+                    ..one
+                }));
             }
             at += (2 * run.len()).max(1);
         }
     }
 }
 
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
 const LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
 const LENIENT_URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
 
@@ -416,10 +482,16 @@ fn base64(bytes: &[u8], found: &mut Vec<Secret>) {
             urls(&decoded, &mut inner);
             connections(&decoded, &mut inner);
             // Random bytes are no text: a secret stands in text, or is all of it.
-            let is_text = decoded.iter().take(4096).filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count() * 10
-                >= decoded.len().min(4096) * 9;
+            let is_text =
+                decoded.iter().take(4096).filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count()
+                    * 10
+                    >= decoded.len().min(4096) * 9;
             if is_text {
-                found.extend(inner.into_iter().map(|one| Secret { offset: at + one.offset / 3 * 4, form: "in base64", ..one }));
+                found.extend(inner.into_iter().map(|one| Secret {
+                    offset: at + one.offset / 3 * 4,
+                    form: "in base64",
+                    ..one
+                }));
             }
         }
         at += run;

@@ -182,9 +182,10 @@ impl Subject {
         self.files = files;
         self.unread = unread;
         let package = Package::open_with(root, Some(&self.name)).or_else(|_| Package::open(root)).ok();
-        let loaded: Option<BTreeSet<&str>> = package.as_ref().filter(|package| !package.scripts.is_empty()).map(
-            |package| package.scripts.iter().map(|script| script.path.as_str()).collect(),
-        );
+        let loaded: Option<BTreeSet<&str>> = package
+            .as_ref()
+            .filter(|package| !package.scripts.is_empty())
+            .map(|package| package.scripts.iter().map(|script| script.path.as_str()).collect());
         let scripts = self.files.iter().filter(|file| is_script(&file.path)).map(|file| Script {
             path: file.path.clone(),
             text: file.text(),
@@ -333,7 +334,11 @@ fn walk(root: &Path, wanted: fn(&str) -> bool) -> Result<Walk, ScanError> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&folder).map_err(fault)? {
             let entry = entry.map_err(fault)?;
-            entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path(), entry.file_type().map_err(fault)?));
+            entries.push((
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+                entry.file_type().map_err(fault)?,
+            ));
             seen += 1;
             if seen > FILES_MAX {
                 let what = format!("more than {FILES_MAX} files; give the folder that is deployed");
@@ -383,8 +388,33 @@ fn is_script(path: &str) -> bool {
 /// Files that people or bundlers write: what may hold a key, or an address.
 fn is_text(path: &str) -> bool {
     const ENDINGS: &[&str] = &[
-        ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".map", ".json", ".html", ".htm", ".env", ".yaml",
-        ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".pem", ".key", ".txt", ".xml", ".npmrc", ".sh", ".py",
+        ".js",
+        ".mjs",
+        ".cjs",
+        ".ts",
+        ".mts",
+        ".cts",
+        ".jsx",
+        ".tsx",
+        ".map",
+        ".json",
+        ".html",
+        ".htm",
+        ".env",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".ini",
+        ".cfg",
+        ".conf",
+        ".properties",
+        ".pem",
+        ".key",
+        ".txt",
+        ".xml",
+        ".npmrc",
+        ".sh",
+        ".py",
     ];
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     ENDINGS.iter().any(|end| name.ends_with(end)) || name.starts_with(".env") || is_manifest(path)
@@ -394,7 +424,8 @@ fn is_text(path: &str) -> bool {
 fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let image = ["dockerfile", "containerfile"].iter();
-    let mut image = image.map(|known| name == *known || name.starts_with(&format!("{known}.")) || name.ends_with(&format!(".{known}")));
+    let mut image = image
+        .map(|known| name == *known || name.starts_with(&format!("{known}.")) || name.ends_with(&format!(".{known}")));
     name.ends_with(".yaml") || name.ends_with(".yml") || image.any(|is_image| is_image)
 }
 

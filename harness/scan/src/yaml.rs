@@ -82,9 +82,7 @@ impl Node {
         match self {
             Node::Scalar(..) => 1,
             Node::List(items) => 1 + items.iter().map(Node::depth).max().unwrap_or(0),
-            Node::Map(pairs) => {
-                1 + pairs.iter().map(|(key, value)| key.depth().max(value.depth())).max().unwrap_or(0)
-            }
+            Node::Map(pairs) => 1 + pairs.iter().map(|(key, value)| key.depth().max(value.depth())).max().unwrap_or(0),
         }
     }
 }
@@ -205,7 +203,8 @@ mod tests {
 
     #[test]
     fn hostile_files_are_refused_within_bounds() {
-        let laughs: String = (0..20).map(|n| format!("a{}: &a{} [*a{n}, *a{n}, *a{n}, *a{n}]\n", n + 1, n + 1)).collect();
+        let laughs: String =
+            (0..20).map(|n| format!("a{}: &a{} [*a{n}, *a{n}, *a{n}, *a{n}]\n", n + 1, n + 1)).collect();
         for text in [
             format!("a0: &a0 x\n{laughs}"),
             "[".repeat(100_000),

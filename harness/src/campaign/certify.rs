@@ -2,7 +2,7 @@
 //! constant time, the boundary; every oracle qualified beside it. The verdict of each control follows, and the certificate
 //! says what was tested, with what, and what was not.
 
-mod grounds;
+pub mod grounds;
 mod paper;
 mod stages;
 
@@ -10,6 +10,7 @@ use super::children::{self, Ran};
 use super::facts;
 use super::home::{Home, write_whole};
 use super::run_folder::RunFolder;
+use super::statics;
 use super::workers::Interrupts;
 use crate::cli::{self, Format, printable, printable_name};
 use crate::corpus::InputId;
@@ -57,7 +58,9 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
     let has_secrets = !flags.secrets.is_empty() || target.scripts.values().any(|script| script.has_secret());
     let mut plan = Plan { flags, reads: Vec::new(), has_secrets };
     let mut asked = Asked { profile, level: flags.level, reads: BTreeSet::new() };
-    let mut said: Vec<Said> = Vec::new();
+    let today = now.to_string().chars().take(10).collect::<String>();
+    let scanned = statics::look(&home, &target, &flags.statics, flags.glue.as_deref(), flags.level, &today)?;
+    let mut said: Vec<Said> = vec![scanned.scan.said()];
     let mut reports: Vec<(&str, Ran)> = Vec::new();
     for stage in STAGES.iter().filter(|stage| stage.level <= flags.level) {
         let is_of_glue = stage.name == "boundary";
@@ -91,7 +94,8 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         reports.push((stage.name, ran));
     }
     let records = || reports.iter().filter_map(|(_, ran)| ran.record.as_ref());
-    let qualified: Vec<Qualified> = records().flat_map(grounds::qualified).collect();
+    let qualified: Vec<Qualified> =
+        scanned.qualified.iter().cloned().chain(records().flat_map(grounds::qualified)).collect();
     let judged = judge_all(&Grounds { asked: &asked, said: &said, qualified: &qualified, attested: &attested });
 
     let mut record = facts::record("certify", arguments, started, Severity::Low);
@@ -101,6 +105,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         record.merge(first);
     }
     all.for_each(|one| record.merge(one));
+    record.checks.extend(scanned.checks(&target.name));
     record.run = Run {
         id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         seed: flags.seed,
@@ -120,11 +125,11 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
     let certificate = paper::certificate(paper::Facts {
         flags,
         module: (&name, &module),
-        interface: None,
+        interface: scanned.scan.module.interface_sha256.parse().ok(),
         asked: &asked,
         judged: &judged,
         record: &record,
-        trials: Vec::new(),
+        trials: vec![scanned.trials()],
         inputs: &inputs,
         policy: Sha256Digest::of(&policy),
         report,

@@ -1,6 +1,7 @@
 //! The command line of `autoclave-audit`: every command and flag, in one place. `cargo xtask` passes its words on to it.
 
 use autoclave_certificate::Moment;
+use autoclave_reports::controls::Level;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Verify(Verify),
     /// Make a key pair that signs certificates
     Keygen(Keygen),
+    /// Look at a module and what comes with it, without running it: imports, limits, secrets, signature, supply chain
+    Scan(Scan),
 }
 
 /// Flags of `controls`.
@@ -133,6 +136,72 @@ pub enum Algorithm {
     P256,
     /// Ed25519.
     Ed25519,
+}
+
+/// Flags of `scan`.
+#[derive(Debug, Clone, Args)]
+pub struct Scan {
+    /// A module, a folder or npm package (.tgz) with one, or the name of a target
+    pub path: PathBuf,
+    /// Which module of a package, where there are several
+    #[arg(long)]
+    pub module: Option<String>,
+    /// What the module is held to; without it: the defaults, which `harness/scan/README.md` lists
+    #[arg(long, value_name = "scan.toml")]
+    pub policy: Option<PathBuf>,
+    /// A public key that is trusted to sign modules (PEM); several may be given
+    #[arg(long = "key", value_name = "PUB")]
+    pub keys: Vec<PathBuf>,
+    /// Detached signature, a DSSE envelope or Sigstore bundle; without it: NAME.sigstore.jsonl beside the module
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Signed provenance of the build (SLSA, in a DSSE envelope); without it: NAME.provenance.json beside the module
+    #[arg(long, value_name = "FILE")]
+    pub provenance: Option<PathBuf>,
+    /// Bill of materials, CycloneDX JSON; without it: NAME.cdx.json beside the module
+    #[arg(long, value_name = "FILE")]
+    pub sbom: Option<PathBuf>,
+    /// Write a bill of materials of the module and its Cargo.lock, CycloneDX 1.6, and use it
+    #[arg(long, value_name = "FILE", conflicts_with = "sbom")]
+    pub write_sbom: Option<PathBuf>,
+    /// Copy of the RustSec advisory database; without it: ~/.cargo/advisory-db
+    #[arg(long, value_name = "DIR")]
+    pub advisories: Option<PathBuf>,
+    /// Folder or package with the glue of a single module
+    #[arg(long, value_name = "DIR")]
+    pub glue: Option<PathBuf>,
+    /// Folder with the sources of the module: Cargo.toml, Cargo.lock, package-lock.json
+    #[arg(long, value_name = "DIR")]
+    pub source: Option<PathBuf>,
+    /// Folder with manifests: Kubernetes, Compose, Dockerfile; without it: the folder that is scanned
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+    /// Modules that two builds in two folders gave; `cargo xtask scan TARGET --rebuild` makes and gives them
+    #[arg(long, value_name = "WASM", num_args = 2)]
+    pub rebuilt: Vec<PathBuf>,
+    /// Judge waivers and advisories as of that day: 2026-11-22; without it: today, UTC
+    #[arg(long, value_name = "DATE")]
+    pub at: Option<String>,
+    /// What goes to standard output: nothing, everything as JSON, or a table
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ScanFormat,
+    /// How much is asked: from L3 on, a module that cannot be rebuilt fails
+    #[arg(long, default_value = "L0")]
+    pub level: Level,
+    /// Exit with 3 if a control is NOT-TESTED
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How a scan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    /// To people, on standard error.
+    Human,
+    /// As JSON on standard output, too.
+    Json,
+    /// As Markdown on standard output, too.
+    Md,
 }
 
 /// Writes data to standard output. A reader that has seen enough (`| head`) is no failure.

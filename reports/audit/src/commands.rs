@@ -3,6 +3,7 @@
 mod controls;
 mod explain;
 mod keygen;
+mod scan;
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -14,5 +15,6 @@ pub fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Explain(flags) => explain::run(flags),
         Command::Verify(flags) => verify::run(flags),
         Command::Keygen(flags) => keygen::run(flags),
+        Command::Scan(flags) => scan::run(flags),
     }
 }

@@ -147,7 +147,7 @@ pub fn scan(package: &Package, policy: &Policy) -> Vec<Capability> {
         let loaded = package.scripts.iter().any(|script| script.path == file);
         let found = match text {
             Ok(text) => {
-                let found = syntax::read(&file, &text, scan::places);
+                let found = syntax::read(&file, &text, places);
                 found.map(|found| (found, text)).map_err(|error| error.what)
             }
             Err(error) => Err(error),

@@ -66,6 +66,10 @@ impl Deployment {
             if !is_kubernetes && !is_compose {
                 continue;
             }
+            if is_kubernetes && text.contains("{{") {
+                all.unread.push(format!("{}: a template; give what it makes, as `helm template` does", file.path));
+                continue;
+            }
             match yaml::read(&text) {
                 Ok(documents) => documents.into_iter().for_each(|node| all.document(&file.path, node, 0)),
                 Err(error) => all.unread.push(format!("{}: {error}", file.path)),
@@ -98,7 +102,15 @@ impl Deployment {
             let pod = node.at(keys).cloned().unwrap_or(Node::Map(Vec::new()));
             let empty = || Node::Map(Vec::new());
             let (meta, spec) = (pod.get("metadata").cloned(), pod.get("spec").cloned());
-            self.pods.push(Pod { place, namespace, meta: meta.unwrap_or_else(empty), spec: spec.unwrap_or_else(empty) });
+            if spec.as_ref().and_then(|spec| spec.get("containers")).map(Node::items).unwrap_or_default().is_empty() {
+                self.unread.push(format!("{place}: no containers in it"));
+            }
+            self.pods.push(Pod {
+                place,
+                namespace,
+                meta: meta.unwrap_or_else(empty),
+                spec: spec.unwrap_or_else(empty),
+            });
         }
     }
 
@@ -108,7 +120,9 @@ impl Deployment {
             return Answer::NotTested(format!("{} manifests cannot be read: {first}", self.unread.len()), found);
         }
         if self.pods.is_empty() && self.services.is_empty() && self.images.is_empty() {
-            return Answer::NotApplicable("there are no manifests of containers; --manifests names their folder".to_owned());
+            return Answer::NotApplicable(
+                "there are no manifests of containers; --manifests names their folder".to_owned(),
+            );
         }
         if is_asked { Answer::Judged(found) } else { Answer::NotTested(why_not.to_owned(), found) }
     }
@@ -203,7 +217,8 @@ pub fn privileges(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
                 let severity = if capability == "NET_BIND_SERVICE" { Severity::Info } else { Severity::High };
                 found.push(finding(severity, &format!("adds the capability {capability}"), &place));
             }
-            let dropped = container.at(&["securityContext", "capabilities", "drop"]).map(Node::items).unwrap_or_default();
+            let dropped =
+                container.at(&["securityContext", "capabilities", "drop"]).map(Node::items).unwrap_or_default();
             if !dropped.iter().any(|one| one.text().is_some_and(|name| name.eq_ignore_ascii_case("all"))) {
                 found.push(finding(Severity::Info, "does not drop all capabilities", &place));
             }
@@ -219,7 +234,8 @@ pub fn privileges(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
         if node.get("user").and_then(Node::text).is_none_or(is_root) {
             found.push(finding(Severity::High, "`user` is not set, or is root", place));
         }
-        let is_set = |option: &str| matches!(option.replace('=', ":").as_str(), "no-new-privileges" | "no-new-privileges:true");
+        let is_set =
+            |option: &str| matches!(option.replace('=', ":").as_str(), "no-new-privileges" | "no-new-privileges:true");
         if !options(node).any(is_set) {
             found.push(finding(Severity::High, "security_opt lacks no-new-privileges", place));
         }
@@ -235,7 +251,11 @@ pub fn privileges(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
                 found.push(finding(Severity::Info, "USER is decided while it is built", place));
             }
             Some(user) if !is_root(user) => {}
-            _ => found.push(finding(Severity::High, "the image runs as root: its last stage has no USER, or root", place)),
+            _ => found.push(finding(
+                Severity::High,
+                "the image runs as root: its last stage has no USER, or root",
+                place,
+            )),
         }
     }
     all.answer(true, "", found)
@@ -257,13 +277,16 @@ pub fn read_only(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer 
             }
             for mount in container.get("volumeMounts").map(Node::items).unwrap_or_default() {
                 let name = mount.get("name").and_then(Node::text);
-                let of_host = volumes.iter().any(|volume| volume.get("name").and_then(Node::text) == name && volume.get("hostPath").is_some());
+                let of_host = volumes
+                    .iter()
+                    .any(|volume| volume.get("name").and_then(Node::text) == name && volume.get("hostPath").is_some());
                 if of_host && mount.get("readOnly").and_then(Node::truth) != Some(true) {
                     let what = format!("writes to the host: volume {}", name.unwrap_or_default());
                     found.push(finding(Severity::High, &what, &place));
                 }
             }
-            let words = ["command", "args"].into_iter().flat_map(|key| container.get(key).map(Node::items).unwrap_or_default());
+            let words =
+                ["command", "args"].into_iter().flat_map(|key| container.get(key).map(Node::items).unwrap_or_default());
             preopens(&words.filter_map(Node::text).collect::<Vec<_>>(), context, &place, &mut found);
         }
     }
@@ -273,7 +296,9 @@ pub fn read_only(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer 
         }
         for volume in node.get("volumes").map(Node::items).unwrap_or_default() {
             let (source, is_read_only) = match volume {
-                Node::Scalar(text, _) => (text.split(':').next().unwrap_or_default(), text.ends_with(":ro") || text.contains(":ro,")),
+                Node::Scalar(text, _) => {
+                    (text.split(':').next().unwrap_or_default(), text.ends_with(":ro") || text.contains(":ro,"))
+                }
                 other => (
                     other.get("source").and_then(Node::text).unwrap_or_default(),
                     other.get("read_only").and_then(Node::truth) == Some(true),
@@ -376,11 +401,19 @@ pub fn egress(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
             for rule in rules.map(Node::items).unwrap_or_default() {
                 let to = rule.get("to").map(Node::items).unwrap_or_default();
                 if to.is_empty() {
-                    found.push(finding(Severity::High, "a NetworkPolicy lets it send to everywhere: a rule without `to`", &pod.place));
+                    found.push(finding(
+                        Severity::High,
+                        "a NetworkPolicy lets it send to everywhere: a rule without `to`",
+                        &pod.place,
+                    ));
                 }
                 for cidr in to.iter().filter_map(|to| to.at(&["ipBlock", "cidr"])?.text()) {
                     if matches!(cidr, "0.0.0.0/0" | "::/0") {
-                        found.push(finding(Severity::High, &format!("a NetworkPolicy lets it send to {cidr}"), &pod.place));
+                        found.push(finding(
+                            Severity::High,
+                            &format!("a NetworkPolicy lets it send to {cidr}"),
+                            &pod.place,
+                        ));
                     }
                 }
             }
@@ -398,7 +431,8 @@ pub fn egress(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
             Some(other) => other.pairs().map(|(name, _)| name).collect(),
             None => vec!["default"],
         };
-        let is_open = |name: &&&str| networks.get(name).and_then(|one| one.get("internal")).and_then(Node::truth) != Some(true);
+        let is_open =
+            |name: &&&str| networks.get(name).and_then(|one| one.get("internal")).and_then(Node::truth) != Some(true);
         if let Some(name) = named.iter().find(is_open) {
             found.push(finding(Severity::High, &format!("its network {name} is not internal"), place));
         }
@@ -409,7 +443,8 @@ pub fn egress(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
 /// Whether a selector of labels selects these.
 fn selects(selector: &Node, labels: &Node) -> bool {
     let label = |key: &str| labels.get(key).and_then(Node::text);
-    let equal = selector.get("matchLabels").is_none_or(|wanted| wanted.pairs().all(|(key, value)| label(key) == value.text()));
+    let equal =
+        selector.get("matchLabels").is_none_or(|wanted| wanted.pairs().all(|(key, value)| label(key) == value.text()));
     let expressions = selector.get("matchExpressions").map(Node::items).unwrap_or_default();
     equal
         && expressions.iter().all(|expression| {

@@ -145,9 +145,36 @@ const ALGORITHMS: &[Algorithm] = &[
 
 /// Libraries that others have examined, by what they leave in names and paths.
 const VETTED: &[&str] = &[
-    "sha2-0.", "sha2::", "sha3::", "sha3-0.", "aes::", "aes-0.", "aes-gcm", "chacha20::", "chacha20-0.", "chacha20poly1305",
-    "blake2::", "blake2-0.", "ring-0.", "aws-lc", "aws_lc", "boringssl", "BoringSSL", "OpenSSL", "openssl", "EVP_",
-    "libsodium", "crypto_secretbox", "crypto_aead_", "mbedtls", "br_sha", "br_aes", "Hacl_", "EverCrypt", "libgcrypt", "wolfSSL",
+    "sha2-0.",
+    "sha2::",
+    "sha3::",
+    "sha3-0.",
+    "aes::",
+    "aes-0.",
+    "aes-gcm",
+    "chacha20::",
+    "chacha20-0.",
+    "chacha20poly1305",
+    "blake2::",
+    "blake2-0.",
+    "ring-0.",
+    "aws-lc",
+    "aws_lc",
+    "boringssl",
+    "BoringSSL",
+    "OpenSSL",
+    "openssl",
+    "EVP_",
+    "libsodium",
+    "crypto_secretbox",
+    "crypto_aead_",
+    "mbedtls",
+    "br_sha",
+    "br_aes",
+    "Hacl_",
+    "EverCrypt",
+    "libgcrypt",
+    "wolfSSL",
 ];
 
 /// Bytes of names and of data in which the name of a library is looked for.
@@ -161,7 +188,9 @@ pub fn constants(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
         let Some(place) = subject.facts.cores.iter().find_map(|core| place(subject, core, algorithm)) else { continue };
         let name = algorithm.name;
         match (algorithm.is_weak, &vetted) {
-            (true, _) => found.push(Finding::new("", Severity::Medium, format!("{name}, which is broken: {}", place.0), place.1)),
+            (true, _) => {
+                found.push(Finding::new("", Severity::Medium, format!("{name}, which is broken: {}", place.0), place.1))
+            }
             (false, Some(_)) => {}
             (false, None) => {
                 let what = format!("{name} of nobody knows whom: {}, and no vetted library is named", place.0);

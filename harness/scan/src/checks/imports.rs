@@ -102,7 +102,8 @@ pub fn reviewed(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         let (name, category) = (row.shown(), row.category);
         if !reviewed {
             let ty = if row.ty.is_empty() { String::new() } else { format!(" {}", row.ty) };
-            found.push(finding(Severity::Medium, format!("imports {name}{ty} ({category}), which nobody has reviewed")));
+            found
+                .push(finding(Severity::Medium, format!("imports {name}{ty} ({category}), which nobody has reviewed")));
         } else if !row.is_used {
             found.push(finding(Severity::Info, format!("imports {name}, and nothing that is reachable calls it")));
         }
@@ -130,21 +131,45 @@ pub fn page_and_network(subject: &Subject, context: &Context<'_>, _: &[Row]) -> 
 
 /// Functions of C's environment that start programs, load code or run text.
 const POWERFUL: &[&str] = &[
-    "system", "popen", "exec", "execl", "execle", "execlp", "execv", "execve", "execvp", "fork", "vfork", "posix_spawn",
-    "dlopen", "dlsym", "emscripten_dlopen", "emscripten_run_script", "emscripten_async_run_script", "eval", "Function",
+    "system",
+    "popen",
+    "exec",
+    "execl",
+    "execle",
+    "execlp",
+    "execv",
+    "execve",
+    "execvp",
+    "fork",
+    "vfork",
+    "posix_spawn",
+    "dlopen",
+    "dlsym",
+    "emscripten_dlopen",
+    "emscripten_run_script",
+    "emscripten_async_run_script",
+    "eval",
+    "Function",
 ];
 
 /// What WASI's streams need when nothing opens a file: they reach what the host hands over, standard output above all.
-const STREAMS: &[&str] = &["fd_write", "fd_close", "fd_seek", "fd_read", "fd_fdstat_get", "fd_tell", "fd_sync", "fd_datasync"];
+const STREAMS: &[&str] =
+    &["fd_write", "fd_close", "fd_seek", "fd_read", "fd_fdstat_get", "fd_tell", "fd_sync", "fd_datasync"];
 
 /// No file, process, environment or code from text.
 pub fn powerful(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
     let rows = known(subject);
     let plain = |row: &Known| {
-        let name = row.meaning.as_deref().unwrap_or_else(|| row.name.split_once('.').map_or(row.name.as_str(), |(_, name)| name));
+        let name = row
+            .meaning
+            .as_deref()
+            .unwrap_or_else(|| row.name.split_once('.').map_or(row.name.as_str(), |(_, name)| name));
         name.trim_start_matches('_').to_owned()
     };
-    let opens = rows.iter().map(plain).any(|name| name.starts_with("path_") || name.starts_with("fd_prestat") || name.starts_with("syscall_open"));
+    let opens = rows
+        .iter()
+        .map(plain)
+        .any(|name| name.starts_with("path_") || name.starts_with("fd_prestat") || name.starts_with("syscall_open"));
     let mut found = Vec::new();
     for row in &rows {
         let name = plain(row);
@@ -154,9 +179,10 @@ pub fn powerful(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         let shown = row.shown();
         let (severity, what) = match row.category {
             "code-generation" => (Severity::High, format!("imports {shown}, which makes code from text")),
-            "files" if STREAMS.contains(&name.as_str()) && !opens => {
-                (Severity::Info, format!("imports {shown}: only streams that the host hands over, for nothing here opens a file"))
-            }
+            "files" if STREAMS.contains(&name.as_str()) && !opens => (
+                Severity::Info,
+                format!("imports {shown}: only streams that the host hands over, for nothing here opens a file"),
+            ),
             "files" if name.starts_with("syscall_") && !name.starts_with("syscall_open") && !opens => {
                 (Severity::Info, format!("imports {shown}: a call on open files, and nothing here opens one"))
             }

@@ -9,8 +9,18 @@ use serde_json::Value;
 
 /// Places that give a package's file by name and version.
 const NETWORKS: &[&str] = &[
-    "unpkg.com", "cdn.jsdelivr.net", "esm.sh", "esm.run", "cdn.skypack.dev", "ga.jspm.io", "cdnjs.cloudflare.com", "jsdelivr.com",
-    "raw.githubusercontent.com", "rawgit.com", "cdn.rawgit.com", "deno.land",
+    "unpkg.com",
+    "cdn.jsdelivr.net",
+    "esm.sh",
+    "esm.run",
+    "cdn.skypack.dev",
+    "ga.jspm.io",
+    "cdnjs.cloudflare.com",
+    "jsdelivr.com",
+    "raw.githubusercontent.com",
+    "rawgit.com",
+    "cdn.rawgit.com",
+    "deno.land",
 ];
 
 /// Lock files, revisions of dependencies from git, addresses, images.
@@ -28,7 +38,10 @@ pub fn pinned(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     for page in subject.files.iter().filter(|file| file.path.ends_with(".html") || file.path.ends_with(".htm")) {
         for (number, line) in page.text().lines().enumerate().take(100_000) {
             let addresses = line.split(['"', '\'', ' ', '>', '=']).filter_map(moving);
-            found.extend(addresses.map(|(severity, what)| Finding::new("", severity, what, format!("{}:{}", page.path, number + 1))));
+            found.extend(
+                addresses
+                    .map(|(severity, what)| Finding::new("", severity, what, format!("{}:{}", page.path, number + 1))),
+            );
         }
     }
     found.extend(containers::images(subject));
@@ -71,7 +84,11 @@ fn of_source(source: &Source, found: &mut Vec<Finding>) -> Option<String> {
     let mut looked = false;
     if let Some(manifest) = source.file("Cargo.toml") {
         match source.file("Cargo.lock") {
-            None => push(Severity::Medium, "Cargo.toml without a Cargo.lock: every build may take other versions".into(), "Cargo.toml"),
+            None => push(
+                Severity::Medium,
+                "Cargo.toml without a Cargo.lock: every build may take other versions".into(),
+                "Cargo.toml",
+            ),
             Some(lock) => match lock::cargo(&lock.text()) {
                 Err(error) => return Some(error),
                 Ok(all) => {
@@ -81,13 +98,25 @@ fn of_source(source: &Source, found: &mut Vec<Finding>) -> Option<String> {
                             None => {}
                             Some(from) if from.starts_with("git+") && from.contains("?rev=") => {}
                             Some(from) if from.starts_with("git+") && from.contains("?tag=") => {
-                                push(Severity::Info, format!("{name} comes from a tag of git, which can be moved: {from}"), "Cargo.lock");
+                                push(
+                                    Severity::Info,
+                                    format!("{name} comes from a tag of git, which can be moved: {from}"),
+                                    "Cargo.lock",
+                                );
                             }
                             Some(from) if from.starts_with("git+") => {
-                                push(Severity::Medium, format!("{name} comes from a branch of git, without `rev`: {from}"), "Cargo.lock");
+                                push(
+                                    Severity::Medium,
+                                    format!("{name} comes from a branch of git, without `rev`: {from}"),
+                                    "Cargo.lock",
+                                );
                             }
                             Some(_) if one.checksum.is_none() => {
-                                push(Severity::Medium, format!("{name} comes from a registry without a checksum"), "Cargo.lock");
+                                push(
+                                    Severity::Medium,
+                                    format!("{name} comes from a registry without a checksum"),
+                                    "Cargo.lock",
+                                );
                             }
                             Some(_) => {}
                         }
@@ -123,18 +152,24 @@ fn of_source(source: &Source, found: &mut Vec<Finding>) -> Option<String> {
             }
             (None, Some(other)) => return Some(format!("{} is not read; give a package-lock.json", other.name())),
             (None, None) if needed > 0 => {
-                let what = format!("{needed} dependencies in package.json without a lock file: every installation may take other versions");
+                let what = format!(
+                    "{needed} dependencies in package.json without a lock file: every installation may take other versions"
+                );
                 push(Severity::Medium, what, "package.json");
                 looked = true;
             }
             (None, None) => {}
         }
     }
-    (!looked).then(|| "there is no lock file: what the module was built from is not known; --source names the folder".to_owned())
+    (!looked).then(|| {
+        "there is no lock file: what the module was built from is not known; --source names the folder".to_owned()
+    })
 }
 
 fn of_npm(text: &str, push: &mut impl FnMut(Severity, String, &str)) -> Option<String> {
-    let Ok(lock) = serde_json::from_str::<Value>(text) else { return Some("package-lock.json cannot be read".to_owned()) };
+    let Ok(lock) = serde_json::from_str::<Value>(text) else {
+        return Some("package-lock.json cannot be read".to_owned());
+    };
     let Some(packages) = lock.get("packages").and_then(Value::as_object) else {
         return Some("package-lock.json is of version 1, which is not read; npm 7 or newer writes another".to_owned());
     };
@@ -153,7 +188,11 @@ fn of_npm(text: &str, push: &mut impl FnMut(Severity, String, &str)) -> Option<S
             (Some(from), None) if from.starts_with("git") => {
                 let revision = from.rsplit('#').next().unwrap_or_default();
                 if revision.len() != 40 || !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                    push(Severity::Medium, format!("{name} comes from git without a revision: {from}"), "package-lock.json");
+                    push(
+                        Severity::Medium,
+                        format!("{name} comes from git without a revision: {from}"),
+                        "package-lock.json",
+                    );
                 }
             }
             (_, None) => push(Severity::Medium, format!("{name} has no integrity"), "package-lock.json"),

@@ -56,7 +56,10 @@ impl<'a> Visit<'a> for Look {
         }
         let name = match callee {
             Expression::Identifier(name) => Some(name.name.as_str()),
-            other => other.as_member_expression().filter(|member| is_global(member.object())).and_then(|member| member.static_property_name()),
+            other => other
+                .as_member_expression()
+                .filter(|member| is_global(member.object()))
+                .and_then(|member| member.static_property_name()),
         };
         let data = !call.arguments.is_empty() && !call.arguments.iter().all(is_written);
         match name {
@@ -85,7 +88,9 @@ impl<'a> Visit<'a> for Look {
     fn visit_import_expression(&mut self, import: &ImportExpression<'a>) {
         let is_data = match &import.source {
             Expression::StringLiteral(text) => text.value.starts_with("data:"),
-            Expression::TemplateLiteral(text) => text.quasis.first().is_some_and(|part| part.value.raw.starts_with("data:")),
+            Expression::TemplateLiteral(text) => {
+                text.quasis.first().is_some_and(|part| part.value.raw.starts_with("data:"))
+            }
             _ => false,
         };
         if is_data {
@@ -198,7 +203,9 @@ pub fn fallbacks(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
                 "code-generation" if site.what.starts_with("Node's") => {
                     rows.push((Severity::Info, format!("{}{only}", site.what), site.offset));
                 }
-                "code-generation" => rows.push((Severity::High, format!("{} makes code from text{only}", site.what), site.offset)),
+                "code-generation" => {
+                    rows.push((Severity::High, format!("{} makes code from text{only}", site.what), site.offset))
+                }
                 "html" if site.what.starts_with("document.write") => {
                     rows.push((Severity::High, format!("{} replaces the page{only}", site.what), site.offset));
                 }
@@ -220,7 +227,8 @@ pub fn fallbacks(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
 pub fn code_from_data(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     ask(subject, |script, rows| {
         let look = look(script)?;
-        let code = |(what, at): &(&str, u32)| (Severity::High, format!("{what} of something that is not written there"), *at);
+        let code =
+            |(what, at): &(&str, u32)| (Severity::High, format!("{what} of something that is not written there"), *at);
         rows.extend(look.code.iter().map(code));
         let pattern = |at: &u32| (Severity::Info, "RegExp of something that is not written there".to_owned(), *at);
         rows.extend(look.patterns.iter().map(pattern));

@@ -5,6 +5,7 @@ use crate::sbom::{self, Said};
 use crate::subject::Subject;
 use crate::{Answer, Context, Finding, Row, lock};
 use autoclave_certificate::digest::without_signatures;
+use autoclave_reports::controls::Level;
 use autoclave_reports::{Severity, Verdict};
 use sha2::Digest;
 
@@ -66,13 +67,15 @@ pub fn billed(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     match sbom::read(&bill.text(), &subject.name, &sha) {
         Err(why) => finding(Severity::Medium, format!("the bill of materials cannot be read: {why}")),
         Ok(Said::Names) => Answer::Judged(Vec::new()),
-        Ok(Said::NamesAnother(digest)) => finding(Severity::Medium, format!("the bill of materials is of another build: {digest}")),
+        Ok(Said::NamesAnother(digest)) => {
+            finding(Severity::Medium, format!("the bill of materials is of another build: {digest}"))
+        }
         Ok(Said::Silent) => finding(Severity::Info, "the bill of materials has no digest of the module".to_owned()),
     }
 }
 
 /// Two builds in two folders gave the same bytes, and they are these.
-pub fn rebuilt(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
+pub fn rebuilt(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
     let record = match &subject.rebuild {
         None => {
             let reason = "it was not rebuilt; `cargo xtask scan TARGET --rebuild` does that for a target with sources";
@@ -83,13 +86,17 @@ pub fn rebuilt(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     };
     let [first, second] = &record.modules;
     let own = subject.sha256().to_string();
-    let finding = |what: String| Answer::Judged(vec![Finding::new("", Severity::Info, what, &record.target)]);
+    let severity = if context.level >= Level::L3 { Severity::Medium } else { Severity::Info };
+    let finding = |what: String| Answer::Judged(vec![Finding::new("", severity, what, &record.target)]);
     if first != second {
         let at = record.differ_at.map_or(String::new(), |at| format!(" from byte {at:#x} on"));
         return finding(format!("two builds in two folders differ{at}"));
     }
     if *first != own {
-        return finding(format!("two builds in two folders agree (sha256 {}…), and the module is another", &first.get(..16).unwrap_or(first)));
+        return finding(format!(
+            "two builds in two folders agree (sha256 {}…), and the module is another",
+            &first.get(..16).unwrap_or(first)
+        ));
     }
     Answer::Judged(Vec::new())
 }
@@ -130,7 +137,10 @@ pub fn advised(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         Some(newest) if context.today.days_since(newest) <= most => Answer::Judged(found),
         newest => {
             let newest = newest.map_or_else(|| "without a date".to_owned(), |newest| format!("of {newest}"));
-            let reason = format!("the newest advisory of the database is {newest}, more than {most} days before {}; update it", context.today);
+            let reason = format!(
+                "the newest advisory of the database is {newest}, more than {most} days before {}; update it",
+                context.today
+            );
             Answer::NotTested(reason, found)
         }
     }
@@ -163,7 +173,9 @@ pub fn closed(subject: &Subject, context: &Context<'_>, rows: &[Row]) -> Answer 
                     let is_provenance = |one: &&dsse::Signed| PROVENANCE.contains(&one.predicate_type.as_str());
                     match signed.iter().find(is_provenance) {
                         None => push("the provenance is signed, but does not say how something was built".to_owned()),
-                        Some(one) if !is_about(&one.subjects, subject) => push("the provenance is of other bytes".to_owned()),
+                        Some(one) if !is_about(&one.subjects, subject) => {
+                            push("the provenance is of other bytes".to_owned())
+                        }
                         Some(_) => {}
                     }
                 }
