@@ -40,6 +40,8 @@ pub enum Command {
     Verify(Verify),
     /// Make a key pair that signs certificates
     Keygen(Keygen),
+    /// Sign a module: a Sigstore bundle beside it, or a signature inside of it
+    Sign(Sign),
     /// Look at a module and what comes with it, without running it: imports, limits, secrets, signature, supply chain
     Scan(Scan),
 }
@@ -136,6 +138,22 @@ pub enum Algorithm {
     P256,
     /// Ed25519.
     Ed25519,
+}
+
+/// Flags of `sign`.
+#[derive(Debug, Clone, Args)]
+pub struct Sign {
+    /// The module
+    pub module: PathBuf,
+    /// Private key (cargo xtask keygen makes one)
+    #[arg(long)]
+    pub key: PathBuf,
+    /// Write a copy with the signature inside, as WebAssembly module signatures have it (Ed25519)
+    #[arg(long)]
+    pub embed: bool,
+    /// Where to write (default: MODULE.sigstore.json, or MODULE.signed.wasm)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `scan`.

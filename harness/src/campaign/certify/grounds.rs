@@ -4,7 +4,7 @@
 use crate::campaign::selftest::TWIN_RAISED;
 use autoclave_reports::controls::judge::{Found, Qualified, Said};
 use autoclave_reports::record::{Check, Confirmation, Scope};
-use autoclave_reports::{Finding, Record, TargetRecord, Verdict};
+use autoclave_reports::{Finding, Record, TargetRecord, Verdict, controls};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A campaign whose next input finds a new edge with a greater chance than this has not run long enough: a warning.
@@ -65,9 +65,23 @@ pub fn differential(record: &Record) -> Said {
 
 /// What the rule suite says.
 pub fn conform(record: &Record) -> Said {
-    of_targets(record, "conform", |finding| {
-        finding.rule.as_ref().map_or_else(|| finding.outcome.clone(), |rule| rule.id.clone())
-    })
+    let rule =
+        |finding: &Finding| finding.rule.as_ref().map_or_else(|| finding.outcome.clone(), |rule| rule.id.clone());
+    let mut said = of_targets(record, "conform", rule);
+    set_apart(&mut said, record, "no vector of the format that it reads is about");
+    said
+}
+
+/// Classes that controls ask about, and that the oracle has no planted flaw for in what it was asked about here.
+fn set_apart(said: &mut Said, record: &Record, why: &str) {
+    let tried: BTreeSet<String> = qualified(record).into_iter().map(|row| row.class).collect();
+    if tried.is_empty() {
+        return;
+    }
+    let answers = controls::all().flat_map(|control| &control.answers).filter(|answer| answer.oracle == said.oracle);
+    for class in answers.flat_map(|answer| &answer.classes).filter(|class| !tried.contains(*class)) {
+        said.apart.insert(class.clone(), Verdict::NotApplicable(format!("{why} {class}")));
+    }
 }
 
 /// What driving it through its glue says.

@@ -3,7 +3,7 @@
 use crate::cli::{ExitWith, Scan, ScanFormat, exit, print};
 use anyhow::{Context, bail};
 use autoclave_certificate::{Moment, files};
-use autoclave_reports::{Verdict, escape};
+use autoclave_reports::Verdict;
 use autoclave_scan::rebuild::Record;
 use autoclave_scan::subject::Subject;
 use autoclave_scan::{Context as Asked, Options, Policy, judge, policy, qualify, render, sbom};
@@ -44,7 +44,7 @@ pub fn run(flags: &Scan) -> anyhow::Result<u8> {
     if let Some(file) = &flags.write_sbom {
         let subject = opened(&path, &options)?;
         let bill = sbom::write(&subject).map_err(|why| anyhow::anyhow!("--write-sbom: {why}"))?;
-        write_whole(file, bill.as_bytes())?;
+        super::write_whole(file, bill.as_bytes())?;
         options.sbom = Some(file.clone());
     }
     let subject = opened(&path, &options)?;
@@ -112,17 +112,5 @@ fn rebuilt(flags: &Scan, target: Option<&Target>, options: &mut Options) -> anyh
     };
     let read = |path: &PathBuf| files::read(path, MODULE_BYTES_MAX, "module");
     let record = Record::of(&target.name, source, [&read(first)?, &read(second)?])?;
-    write_whole(&target.record, record.to_json().as_bytes())
-}
-
-/// Beside, then renamed.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let named = || escape::line(&path.display().to_string());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(named)?;
-    }
-    let mut name = path.file_name().with_context(|| format!("{}: no name of a file", named()))?.to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path)).with_context(named)
+    super::write_whole(&target.record, record.to_json().as_bytes())
 }
