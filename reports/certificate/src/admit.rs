@@ -35,6 +35,18 @@ pub struct Admission {
     pub key_hint: String,
 }
 
+/// A certificate whose signatures hold and that does not contradict itself. Whether a module may be loaded on the
+/// strength of it is another question, see [`admit()`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Genuine {
+    /// The certificate, as signed.
+    pub certificate: Certificate,
+    /// The digests that it is about, as signed.
+    pub subjects: Subjects,
+    /// The key that signed it, as bundles call it.
+    pub key_hint: String,
+}
+
 impl Decision {
     /// Whether the module may be loaded.
     pub fn is_admitted(&self) -> bool {
@@ -61,6 +73,30 @@ pub fn admit(module: &[u8], bundle: &[u8], keys: &[PublicKey], policy: &Policy, 
     }
 }
 
+/// Reads a certificate without a module, a policy or a clock, for people who want to see what it says.
+///
+/// # Errors
+/// Why it is none: form, signature, statements that disagree, contradictions.
+pub fn read(bundle: &[u8], keys: &[PublicKey]) -> Result<Genuine, Vec<Reason>> {
+    let (Statement { subject, predicate: certificate, .. }, key) = genuine(bundle, keys)?;
+    let Some(subjects) = Subjects::from_list(&subject, &certificate.module.name, certificate.module.bytes) else {
+        let what = "line 1 does not name the two digests of one module";
+        return Err(alone(Reason::new(Code::MalformedStatement, what)));
+    };
+    Ok(Genuine { certificate, subjects, key_hint: key.hint().to_owned() })
+}
+
+/// The first statement, once signatures and summaries fit it and it does not contradict itself.
+fn genuine<'a>(bundle: &[u8], keys: &'a [PublicKey]) -> Result<(Statement<Certificate>, &'a PublicKey), Vec<Reason>> {
+    let opened = bundle::open(bundle, keys).map_err(alone)?;
+    let statement = read_statements(&opened.payloads).map_err(alone)?;
+    let contradictions = statement.predicate.contradictions();
+    if !contradictions.is_empty() {
+        return Err(contradictions.into_iter().map(|what| Reason::new(Code::Contradiction, what)).collect());
+    }
+    Ok((statement, opened.key))
+}
+
 fn examine(
     module: &[u8],
     bundle: &[u8],
@@ -68,12 +104,7 @@ fn examine(
     policy: &Policy,
     at: Moment,
 ) -> Result<Admission, Vec<Reason>> {
-    let opened = bundle::open(bundle, keys).map_err(alone)?;
-    let Statement { subject, predicate: certificate, .. } = read_statements(&opened.payloads).map_err(alone)?;
-    let contradictions = certificate.contradictions();
-    if !contradictions.is_empty() {
-        return Err(contradictions.into_iter().map(|what| Reason::new(Code::Contradiction, what)).collect());
-    }
+    let (Statement { subject, predicate: certificate, .. }, key) = genuine(bundle, keys)?;
     let subjects = match Subjects::of(module) {
         Ok(subjects) => subjects,
         Err(error) => {
@@ -88,7 +119,7 @@ fn examine(
     reasons.extend(checks(&certificate, policy, at));
     reasons.extend(waivers(&certificate, policy, at));
     if reasons.is_empty() {
-        Ok(Admission { certificate, subjects, key_hint: opened.key.hint().to_owned() })
+        Ok(Admission { certificate, subjects, key_hint: key.hint().to_owned() })
     } else {
         Err(reasons)
     }

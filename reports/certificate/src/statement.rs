@@ -95,6 +95,19 @@ impl Subjects {
         })
     }
 
+    /// Those that a statement lists about a module of that name and size, in bytes; none if it does not list exactly
+    /// what [`Subjects::list`] writes.
+    pub fn from_list(stated: &[Subject], name: &str, bytes: u64) -> Option<Self> {
+        let [deployed, bare] = stated else { return None };
+        let integrity = deployed.annotations.integrity.clone()?;
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+        // 48 bytes are 64 digits, without padding.
+        integrity.strip_prefix("sha384-").filter(|digits| digits.len() == 64 && digits.bytes().all(is_base64))?;
+        let (as_deployed, without_signatures) = (deployed.digest.sha256, bare.digest.sha256);
+        let subjects = Self { as_deployed, without_signatures, integrity, bytes };
+        (subjects.list(name) == stated).then_some(subjects)
+    }
+
     /// As every statement lists them.
     pub fn list(&self, name: &str) -> Vec<Subject> {
         let subject = |sha256, form, integrity| Subject {

@@ -48,9 +48,12 @@ pub fn render(assessment: &Assessment<'_>) -> String {
         "specVersion": SPEC_VERSION,
         "reportId": assessment.uuid("ctrf"),
         "timestamp": date::moment(assessment.ended_ms),
-        "generatedBy": assessment.tool.name,
+        "generatedBy": escape::column(&assessment.tool.name, 200),
         "results": {
-            "tool": { "name": assessment.tool.name, "version": assessment.tool.version },
+            "tool": {
+                "name": escape::column(&assessment.tool.name, 200),
+                "version": escape::column(&assessment.tool.version, 200),
+            },
             "summary": {
                 "tests": tests.len(),
                 "passed": count("passed"),

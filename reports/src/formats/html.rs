@@ -120,7 +120,7 @@ fn masthead(record: &Record) -> Markup {
 }
 
 /// A vessel with its lid: decoration, hidden from screen readers.
-const MARK: &str = r#"<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 9.5h12v7a4 4 0 0 1-4 4h-4a4 4 0 0 1-4-4z"/><path d="M4.5 9.5h15M8 9.5V7.8A2.8 2.8 0 0 1 10.8 5h2.4A2.8 2.8 0 0 1 16 7.8V9.5M12 5V3"/></svg>"#;
+pub const MARK: &str = r#"<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 9.5h12v7a4 4 0 0 1-4 4h-4a4 4 0 0 1-4-4z"/><path d="M4.5 9.5h15M8 9.5V7.8A2.8 2.8 0 0 1 10.8 5h2.4A2.8 2.8 0 0 1 16 7.8V9.5M12 5V3"/></svg>"#;
 
 /// The answer, before anything else.
 fn banner(record: &Record) -> Markup {
