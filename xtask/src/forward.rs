@@ -74,6 +74,7 @@ pub const COMMANDS: &[Forwarded] = &[
     audit("controls", "List the controls of the catalogue, what answers each, and what nothing answers yet"),
     audit("verify", "Decide offline, from its certificate, whether a module may be loaded"),
     audit("sign", "Sign a module: a Sigstore bundle beside it, or a signature inside of it"),
+    audit("certificate", "Show what a certificate says: a page to print, a summary, HIPAA map, OSCAL, CTRF"),
     audit("keygen", "Make a key pair that signs certificates"),
     Forwarded {
         name: "scan",

@@ -38,6 +38,8 @@ pub enum Command {
     Explain(Explain),
     /// Decide from its certificate, offline, whether a module may be loaded: 0 it may, 1 it may not and why
     Verify(Verify),
+    /// Show what a certificate says, from its file alone: a page to print, a summary, the map to HIPAA, OSCAL, CTRF
+    Certificate(Certificate),
     /// Make a key pair that signs certificates
     Keygen(Keygen),
     /// Sign a module: a Sigstore bundle beside it, or a signature inside of it
@@ -99,6 +101,44 @@ pub struct Verify {
     /// Where Envoy fetches the module
     #[arg(long, requires = "snippet", default_value = "https://modules.example/module.wasm")]
     pub url: String,
+}
+
+/// Flags of `certificate`.
+#[derive(Debug, Clone, Args)]
+pub struct Certificate {
+    /// The certificate's file
+    pub bundle: PathBuf,
+    /// A public key that is trusted to certify (PEM); several may be given
+    #[arg(long = "key", required = true, value_name = "PUB")]
+    pub keys: Vec<PathBuf>,
+    /// The module as it would be loaded: refuse if the certificate is about other bytes
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// The form; without it and --out: md, with --out: all of them
+    #[arg(long, value_enum)]
+    pub format: Option<Form>,
+    /// Write files into this folder, which is made if need be, instead of to standard output
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A form of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// A page to print: two sheets that say the essentials, then every control.
+    Html,
+    /// Markdown for the summary of a job.
+    Md,
+    /// Markdown: which check is evidence for which safeguard, and the other way round.
+    Hipaa,
+    /// The signed statement, indented.
+    Json,
+    /// OSCAL assessment results.
+    Oscal,
+    /// The catalogue of safeguards that the assessment results refer to.
+    OscalCatalog,
+    /// A test report in CTRF.
+    Ctrf,
 }
 
 /// How a decision is told.

@@ -1,5 +1,6 @@
 //! One file for each command; what they share is in the libraries.
 
+mod certificate;
 mod controls;
 mod explain;
 mod keygen;
@@ -18,6 +19,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Controls(flags) => controls::run(flags),
         Command::Explain(flags) => explain::run(flags),
         Command::Verify(flags) => verify::run(flags),
+        Command::Certificate(flags) => certificate::run(flags),
         Command::Keygen(flags) => keygen::run(flags),
         Command::Scan(flags) => scan::run(flags),
         Command::Sign(flags) => sign::run(flags),

@@ -119,7 +119,8 @@ fn view<'a>(
     sealed: Option<Sealed<'a>>,
 ) -> Result<View<'a>, RenderError> {
     if let Some(Sealed { file, key }) = sealed {
-        let opened = bundle::open(file, std::slice::from_ref(key)).map_err(|reason| RenderError::NotVerified(vec![reason]))?;
+        let opened =
+            bundle::open(file, std::slice::from_ref(key)).map_err(|reason| RenderError::NotVerified(vec![reason]))?;
         let stated = subjects.list(&certificate.module.name);
         if opened.payloads != Statements::of(certificate.clone(), stated).payloads() {
             return Err(RenderError::AnotherFile);

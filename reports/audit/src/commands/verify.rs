@@ -4,7 +4,7 @@ use crate::cli::{self, Answer, Verify, exit, print};
 use anyhow::Context;
 use autoclave_certificate::snippets::{self, Host, Place};
 use autoclave_certificate::statement::Statements;
-use autoclave_certificate::{Admission, Decision, Moment, Policy, PublicKey, admit, bundle, files};
+use autoclave_certificate::{Admission, Decision, Moment, Policy, PublicKey, Reason, admit, bundle, files};
 use autoclave_reports::escape;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -44,7 +44,9 @@ fn tell(flags: &Verify, decision: &Decision, at: Moment) {
             let (level, profile) = (certificate.level.name(), certificate.profile.name());
             let (from, until) = (certificate.not_before, certificate.not_after);
             eprintln!("ADMITTED  {module}: {level}, {profile}, valid from {from} until {until}, judged as of {at}");
-            eprintln!("  sha256 {}  {}", admission.subjects.as_deployed, admission.subjects.integrity);
+            eprintln!("  sha256     {}", admission.subjects.as_deployed);
+            eprintln!("  integrity  {}", admission.subjects.integrity);
+            eprintln!("  key        {}", admission.key_hint);
             for waiver in &certificate.waivers {
                 let [check, owner, reason] =
                     [&waiver.check, &waiver.owner, &waiver.reason].map(|text| escape::line(text));
@@ -56,8 +58,18 @@ fn tell(flags: &Verify, decision: &Decision, at: Moment) {
         }
         Decision::Refused(reasons) => {
             eprintln!("REFUSED  {module}, judged as of {at}");
-            reasons.iter().for_each(|reason| eprintln!("  {reason}"));
+            tell_reasons(reasons);
         }
+    }
+}
+
+/// Each reason with what to do about it; the same kind of reason a hundred times gets its remedy once.
+pub fn tell_reasons(reasons: &[Reason]) {
+    for (i, Reason { code, what }) in reasons.iter().enumerate() {
+        if i == 0 || reasons[i - 1].code != *code {
+            eprintln!("  {}: {}", code.name(), code.remedy());
+        }
+        eprintln!("    {what}");
     }
 }
 

@@ -25,17 +25,24 @@ pub fn render(view: &View<'_>) -> String {
         let by_verdict: Vec<String> = VERDICTS
             .into_iter()
             .filter_map(|name| {
-                let ids: Vec<&str> = rows.iter().filter(|row| row.verdict.name() == name).map(|row| known(row)).collect();
+                let ids: Vec<&str> =
+                    rows.iter().filter(|row| row.verdict.name() == name).map(|row| known(row)).collect();
                 (!ids.is_empty()).then(|| format!("**{name}** {}", ids.join(", ")))
             })
             .collect();
-        let by_verdict = if rows.is_empty() { "no control is evidence for it".to_owned() } else { by_verdict.join("; ") };
+        let by_verdict =
+            if rows.is_empty() { "no control is evidence for it".to_owned() } else { by_verdict.join("; ") };
         let (citation, title, kind) = (&safeguard.citation, &safeguard.title, safeguard.kind.name());
         let _ = writeln!(text, "| {citation} | {title} | {kind} | {by_verdict} |");
     }
     text += "\n## From control to safeguards\n\nControls that are evidence for none are left out.\n\n| control | verdict | asked | safeguards |\n|---|---|---|---|\n";
     for row in &view.rows {
-        let cited: Vec<&str> = row.control.iter().flat_map(|control| control.safeguards()).map(|safeguard| safeguard.citation.as_str()).collect();
+        let cited: Vec<&str> = row
+            .control
+            .iter()
+            .flat_map(|control| control.safeguards())
+            .map(|safeguard| safeguard.citation.as_str())
+            .collect();
         if !cited.is_empty() {
             let asked = if row.is_asked() { "yes" } else { "" };
             let _ = writeln!(text, "| {} | {} | {asked} | {} |", known(row), row.verdict.name(), cited.join(", "));

@@ -44,19 +44,29 @@ pub fn render(view: &View<'_>) -> String {
 }
 
 fn families(view: &View<'_>) -> String {
-    let mut text = format!("| Family | asked | {} | outside |\n|---|{}\n", VERDICTS.join(" | "), "--:|".repeat(VERDICTS.len() + 2));
+    let mut text = format!(
+        "| Family | asked | {} | outside |\n|---|{}\n",
+        VERDICTS.join(" | "),
+        "--:|".repeat(VERDICTS.len() + 2)
+    );
     let mut line = |name: &str, counts: &Counts, outside: usize| {
         let each: Vec<String> = counts.each().map(|(_, n)| n.to_string()).collect();
         let _ = writeln!(text, "| {name} | {} | {} | {outside} |", counts.total(), each.join(" | "));
     };
     for group in view.groups() {
         let counts = Counts::of(group.rows.iter().copied().filter(|row| row.is_asked()));
-        let name = group.family.map_or("unknown to this catalogue".to_owned(), |family| format!("{} {}", family.id, family.title));
+        let name = group
+            .family
+            .map_or("unknown to this catalogue".to_owned(), |family| format!("{} {}", family.id, family.title));
         line(&name, &counts, group.rows.len() - counts.total());
     }
     line("**All**", &view.asked, view.outside.total());
     if !view.unlisted.is_empty() {
-        let _ = writeln!(text, "\n{} of this program's catalogue are not in the certificate.", plural(view.unlisted.len() as u64, "control"));
+        let _ = writeln!(
+            text,
+            "\n{} of this program's catalogue are not in the certificate.",
+            plural(view.unlisted.len() as u64, "control")
+        );
     }
     text + "\n"
 }
@@ -83,7 +93,13 @@ fn gaps(view: &View<'_>) -> String {
     for (reason, ids) in gaps.iter().take(ROWS_MAX) {
         let shown: Vec<String> = ids.iter().take(IDS_MAX).map(|id| code(id, 20)).collect();
         let more = if ids.len() > IDS_MAX { format!(" and {} more", ids.len() - IDS_MAX) } else { String::new() };
-        let _ = writeln!(text, "| {}: {}{more} | {} |", plural(ids.len() as u64, "check"), shown.join(", "), code(reason, 240));
+        let _ = writeln!(
+            text,
+            "| {}: {}{more} | {} |",
+            plural(ids.len() as u64, "check"),
+            shown.join(", "),
+            code(reason, 240)
+        );
     }
     for gap in beyond.iter().take(ROWS_MAX) {
         let _ = writeln!(text, "| {} | {} |", code(&gap.what, 160), code(&gap.reason, 240));
@@ -98,7 +114,8 @@ fn waivers(view: &View<'_>) -> String {
     }
     let mut text = String::from("### Waivers\n\n| Check | Owner | Reason | Ends |\n|---|---|---|---|\n");
     for waiver in waivers.iter().take(ROWS_MAX) {
-        let [check, owner, reason] = [(&waiver.check, 20), (&waiver.owner, 80), (&waiver.reason, 240)].map(|(text, max)| code(text, max));
+        let [check, owner, reason] =
+            [(&waiver.check, 20), (&waiver.owner, 80), (&waiver.reason, 240)].map(|(text, max)| code(text, max));
         let _ = writeln!(text, "| {check} | {owner} | {reason} | {} |", waiver.expires);
     }
     text + &more(waivers.len()) + "\n"

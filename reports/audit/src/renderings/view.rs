@@ -4,7 +4,7 @@ use super::{RenderError, Sealed};
 use autoclave_certificate::certificate::{self, Check, Qualification, Waiver};
 use autoclave_certificate::digest::Sha256Digest;
 use autoclave_certificate::statement::Subjects;
-use autoclave_certificate::summaries::{self, Outcome};
+use autoclave_certificate::summaries;
 use autoclave_certificate::{Algorithm, Certificate};
 use autoclave_reports::controls::judge::{Asked, Judged};
 use autoclave_reports::controls::{self, Control, Family, Level, Profile, Safeguard};
@@ -34,8 +34,6 @@ pub struct View<'a> {
     pub outside: Counts,
     /// The level is reached: the certificate's own summary claims it.
     pub claims_level: bool,
-    /// The certificate's own summary of its tests.
-    pub outcome: Outcome,
 }
 
 /// The signer of a certificate, once the signatures are verified.
@@ -136,7 +134,6 @@ impl<'a> View<'a> {
             rows,
             unlisted,
             claims_level: summaries::verification_result(certificate).properties.contains(&level),
-            outcome: summaries::test_result(certificate).result,
         }
     }
 
@@ -153,9 +150,14 @@ impl<'a> View<'a> {
         if self.claims_level {
             let but = match waived {
                 0 => String::new(),
-                n => format!(", apart from {} that somebody answers for", plural(n, "waiver").replace("waiver", "waived check")),
+                n => format!(
+                    ", apart from {} that somebody answers for",
+                    plural(n, "waiver").replace("waiver", "waived check")
+                ),
             };
-            return format!("Of {asked} checks that profile and level ask for, none failed and none was left untested{but}.");
+            return format!(
+                "Of {asked} checks that profile and level ask for, none failed and none was left untested{but}."
+            );
         }
         let (failed, missing) = (self.short(certificate::Verdict::Fail), self.short(certificate::Verdict::NotTested));
         let mut parts = Vec::new();
@@ -163,7 +165,10 @@ impl<'a> View<'a> {
             parts.push(format!("{} failed", plural(failed, "check")));
         }
         if missing > 0 {
-            parts.push(format!("{} of {asked} that profile and level ask for not tested", if failed > 0 { count(missing) } else { plural(missing, "check") }));
+            parts.push(format!(
+                "{} of {asked} that profile and level ask for not tested",
+                if failed > 0 { count(missing) } else { plural(missing, "check") }
+            ));
         }
         let broken = self.certificate.qualification.iter().filter(|row| !row.is_complete()).count() as u64;
         if broken > 0 {
@@ -238,6 +243,7 @@ impl<'a> View<'a> {
             .map(|row| {
                 let control = row.control.ok_or_else(|| unknown(row))?;
                 let scope = if row.is_asked() { Scope::Asked } else { Scope::Outside };
+                // What both print beside a verdict's own reason.
                 Ok(Judged { control, verdict: row.verdict.clone(), scope, refused: row.waiver.map(waived) })
             })
             .collect()

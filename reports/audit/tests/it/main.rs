@@ -1,3 +1,7 @@
-//! Tests of the binary: what it writes, and how it ends.
+//! Tests of the binary and of the library: what they write, and how they end.
 
 mod certificates;
+mod renderings;
+mod sample;
+#[path = "../../../tests/it/tools.rs"]
+mod tools;

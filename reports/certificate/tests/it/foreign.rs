@@ -3,7 +3,7 @@
 
 use crate::sample::{certificate, file, key, other_key};
 use crate::schema;
-use crate::tools::{openssl, python, run, sigstore};
+use crate::tools::{openssl, python_of_signatures, run, sigstore};
 use autoclave_certificate::dsse::pae;
 use autoclave_certificate::{Algorithm, PrivateKey, PublicKey};
 use base64::Engine;
@@ -161,7 +161,7 @@ fn pythons_libraries_verify_envelopes_and_statements() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/foreign/statements.py");
     for algorithm in BOTH {
         let files = Files::of(algorithm);
-        let mut command = python();
+        let mut command = python_of_signatures();
         command.arg(&script).arg(files.path("key.pub")).arg(files.key.public().hint()).arg(schema::committed());
         let output = run(command.args(files.written()), "look at the message above");
         assert_told_apart(&output, &files);

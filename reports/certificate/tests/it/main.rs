@@ -7,4 +7,5 @@ mod random;
 mod sample;
 mod schema;
 mod snippets;
+#[path = "../../../tests/it/tools.rs"]
 mod tools;

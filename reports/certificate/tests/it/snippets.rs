@@ -26,7 +26,7 @@ fn admitted(certificate: Certificate) -> Admission {
 fn judged(snippets: &[(&str, String)]) -> Vec<(Vec<Value>, Value)> {
     let folder = tempfile::tempdir().unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/foreign");
-    let mut command = python();
+    let mut command = python_of_signatures();
     command.arg(here.join("snippets.py"));
     for (i, (host, text)) in snippets.iter().enumerate() {
         let path = folder.path().join(format!("{i}.yaml"));
