@@ -1,7 +1,7 @@
 //! Snippets are YAML of the host's kind, mean what the certificate says, and hold whatever text stands in it.
 
 use crate::sample::{MODULE, certificate, file, key, now, trusted, waiver};
-use crate::tools::{python, run};
+use crate::tools::{python_of_signatures, run};
 use autoclave_certificate::certificate::{Certificate, Level};
 use autoclave_certificate::snippets::{Host, Place, render};
 use autoclave_certificate::statement::Subjects;
