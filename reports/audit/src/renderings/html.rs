@@ -15,13 +15,13 @@ const STYLE: &str = include_str!("html/style.css");
 
 /// Rows on the first two sheets; the pages behind them have all.
 const FAILED_MAX: usize = 4;
-const GAPS_MAX: usize = 5;
-const BEYOND_MAX: usize = 4;
+const GAPS_MAX: usize = 4;
+const BEYOND_MAX: usize = 3;
 const WAIVERS_MAX: usize = 3;
 const ORACLES_MAX: usize = 10;
 const CAMPAIGNS_MAX: usize = 4;
-const LIMITS_MAX: usize = 9;
-const VERSIONS_MAX: usize = 9;
+const LIMITS_MAX: usize = 8;
+const VERSIONS_MAX: usize = 8;
 /// Ids that are named beside a reason.
 const IDS_MAX: usize = 14;
 
@@ -81,7 +81,7 @@ fn first_sheet(view: &View<'_>) -> Markup {
                 div.brand { (PreEscaped(MARK)) span { "Autoclave" } }
                 div.kind { "Certificate of tests" span.dim { " · issued " (minute(certificate.issued)) } }
             }
-            h1 { (column(&certificate.module.name, 72)) }
+            h1 { (column(&certificate.module.name, 64)) }
             div class={ "banner " (tone(view)) } {
                 div.answer {
                     p.verdict { (view.headline()) }
@@ -101,37 +101,44 @@ fn first_sheet(view: &View<'_>) -> Markup {
                     span.dim { "of " (plural(view.asked.total() as u64, "check")) " asked for; " (view.outside.total()) " others are outside of profile and level" }
                 }
             }
+            (identity(view))
             @if view.with("FAIL").next().is_some() { (failed(view)) }
             (gaps(view))
             (waivers(view))
-            div.columns.identity {
-                div {
-                    h2 { "The module" }
-                    dl.pairs {
-                        dt { "Name" } dd { (column(&certificate.module.name, 80)) }
-                        dt { "Size" } dd { (count(view.subjects.bytes)) " bytes" }
-                        dt { "SHA-256" } dd { code.digest { (view.subjects.as_deployed) } small { "as deployed" } }
-                        @if view.subjects.without_signatures == view.subjects.as_deployed {
-                            dt {} dd.dim { "The same without signature sections: it has none." }
-                        } @else {
-                            dt {} dd { code.digest { (view.subjects.without_signatures) } small { "without signature sections" } }
-                        }
-                        dt { "Integrity" } dd { code.digest { (view.subjects.integrity) } }
-                        @if let Some(interface) = certificate.module.interface { dt { "Interface" } dd { code.digest { (interface) } small { "imports and exports with types" } } }
+        }
+    }
+}
+
+/// Which bytes, and who says so.
+fn identity(view: &View<'_>) -> Markup {
+    let certificate = view.certificate;
+    html! {
+        div.columns.identity {
+            div {
+                h2 { "The module" }
+                dl.pairs {
+                    dt { "Size" } dd { (count(view.subjects.bytes)) " bytes" }
+                    dt { "SHA-256" } dd { code.digest { (view.subjects.as_deployed) } small { "as deployed" } }
+                    @if view.subjects.without_signatures == view.subjects.as_deployed {
+                        dt {} dd.dim { "The same without signature sections: it has none." }
+                    } @else {
+                        dt {} dd { code.digest { (view.subjects.without_signatures) } small { "without signature sections" } }
                     }
+                    dt { "Integrity" } dd { code.digest.long { (view.subjects.integrity) } }
+                    @if let Some(interface) = certificate.module.interface { dt { "Interface" } dd { code.digest { (interface) } small { "imports and exports with types" } } }
                 }
-                div {
-                    h2 { "Who vouches" }
-                    dl.pairs {
-                        dt { "Verifier" } dd { code { (column(&certificate.verifier, 90)) } }
-                        dt { "Program" } dd { (column(&certificate.tool.name, 40)) " " (column(&certificate.tool.version, 40)) }
-                        @match &view.signer {
-                            Some(signer) => {
-                                dt { "Key" } dd { code.digest { (signer.hint) } small { (algorithm(signer.algorithm)) "; base64 of SHA-256 of the public key" } }
-                                dt { "Signed" } dd { "Three statements, verified with this key. File of " (count(signer.bytes)) " bytes, SHA-256" code.digest { (signer.file) } }
-                            }
-                            None => { dt { "Key" } dd.unsigned { "Not signed: nobody vouches for this copy." } }
+            }
+            div {
+                h2 { "Who vouches" }
+                dl.pairs {
+                    dt { "Verifier" } dd { code { (column(&certificate.verifier, 90)) } }
+                    dt { "Program" } dd { (column(&certificate.tool.name, 40)) " " (column(&certificate.tool.version, 40)) }
+                    @match &view.signer {
+                        Some(signer) => {
+                            dt { "Key" } dd { code.digest.wide { (signer.hint) } small { (algorithm(signer.algorithm)) "; base64 of SHA-256 of the public key" } }
+                            dt { "Signed" } dd { "Three statements, verified with this key. File of " (count(signer.bytes)) " bytes, SHA-256" code.digest { (signer.file) } }
                         }
+                        None => { dt { "Key" } dd.unsigned { "Not signed: nobody vouches for this copy." } }
                     }
                 }
             }
@@ -167,14 +174,17 @@ fn algorithm(algorithm: Algorithm) -> &'static str {
 }
 
 fn failed(view: &View<'_>) -> Markup {
-    let rows: Vec<&Row<'_>> = view.with("FAIL").collect();
+    // Those that nobody answers for come first.
+    let mut rows: Vec<&Row<'_>> = view.with("FAIL").collect();
+    rows.sort_by_key(|row| row.waiver.is_some());
+    let waived = rows.iter().filter(|row| row.waiver.is_some()).count();
     html! {
-        h2 { "Failed" span.n { (rows.len()) } }
+        h2 { "Failed" span.n { (rows.len()) @if waived > 0 { ", " (waived) " of them waived" } } }
         table.brief {
             tbody { @for row in rows.iter().take(FAILED_MAX) { tr {
                 th scope="row" { (id(row)) }
                 td { div.clamp { (what(row, 110)) } }
-                td { div.clamp { (column(&row.check.reason, 150)) } }
+                td { div.clamp { (prose(&column(&row.check.reason, 150))) } }
             } } }
         }
         @if rows.len() > FAILED_MAX { p.more { a href="#controls" { "and " (rows.len() - FAILED_MAX) " more" } } }
@@ -192,7 +202,7 @@ fn gaps(view: &View<'_>) -> Markup {
         @else {
             table.brief {
                 tbody { @for (reason, ids) in gaps.iter().take(GAPS_MAX) { tr {
-                    td.reason { div.clamp { (column(reason, 120)) } }
+                    td.reason { div.clamp { (prose(&column(reason, 120))) } }
                     td.ids { div.clamp { b { (ids.len()) } " " (some_ids(ids, IDS_MAX)) } }
                 } } }
             }
@@ -208,11 +218,11 @@ fn gaps(view: &View<'_>) -> Markup {
     }
 }
 
-fn some_ids(ids: &[&str], max: usize) -> String {
-    let shown: Vec<String> = ids.iter().take(max).map(|id| column(id, 16)).collect();
-    match ids.len().saturating_sub(max) {
-        0 => shown.join(", "),
-        n => format!("{} and {n} more", shown.join(", ")),
+/// Ids that do not break at their hyphen.
+fn some_ids(ids: &[&str], max: usize) -> Markup {
+    html! {
+        @for (i, id) in ids.iter().take(max).enumerate() { @if i > 0 { ", " } span { (column(id, 16)) } }
+        @if ids.len() > max { " and " (ids.len() - max) " more" }
     }
 }
 
@@ -249,7 +259,7 @@ fn second_sheet(view: &View<'_>) -> Markup {
                 div {
                     h2 { "Limits" }
                     dl.pairs.tight {
-                        @for limit in view.certificate.limits.iter().take(LIMITS_MAX) { dt { (column(&limit.name, 30)) } dd { (amount(limit.value, &limit.unit)) } }
+                        @for limit in view.certificate.limits.iter().take(LIMITS_MAX) { dt { div.clamp1 { (column(&limit.name, 30)) } } dd { div.clamp1 { (amount(limit.value, &limit.unit)) } } }
                         @if view.certificate.limits.is_empty() { dt {} dd.dim { "None are stated." } }
                     }
                     @if view.certificate.limits.len() > LIMITS_MAX { p.more { a href="#conditions" { "and " (view.certificate.limits.len() - LIMITS_MAX) " more" } } }
@@ -257,7 +267,7 @@ fn second_sheet(view: &View<'_>) -> Markup {
                 div {
                     h2 { "Versions" }
                     dl.pairs.tight {
-                        @for (name, version) in view.certificate.versions.iter().take(VERSIONS_MAX) { dt { (column(name, 24)) } dd { (column(version, 32)) } }
+                        @for (name, version) in view.certificate.versions.iter().take(VERSIONS_MAX) { dt { div.clamp1 { (column(name, 24)) } } dd { div.clamp1 { (column(version, 32)) } } }
                         @if view.certificate.versions.is_empty() { dt {} dd.dim { "None are stated." } }
                     }
                     @if view.certificate.versions.len() > VERSIONS_MAX { p.more { a href="#conditions" { "and " (view.certificate.versions.len() - VERSIONS_MAX) " more" } } }
@@ -326,7 +336,9 @@ fn bar(counts: &Counts) -> Markup {
 }
 
 fn qualification(view: &View<'_>) -> Markup {
-    let rows = &view.certificate.qualification;
+    // Those that did not see come first, so that none is cut off.
+    let mut rows: Vec<&Qualification> = view.certificate.qualification.iter().collect();
+    rows.sort_by_key(|row| row.is_complete());
     html! {
         h2 { "Can the oracles see?" span.n { (view.qualified()) " of " (rows.len()) } }
         p.small {
@@ -363,6 +375,11 @@ fn trial(seen: Trial) -> &'static str {
 
 fn spent(view: &View<'_>) -> Markup {
     let campaigns = &view.certificate.campaigns;
+    // Those with most left to find come first.
+    let mut worst: Vec<&Campaign> = campaigns.iter().collect();
+    worst.sort_by_key(|campaign| {
+        std::cmp::Reverse(u128::from(campaign.singletons) * 1_000_000_000_000 / u128::from(campaign.executions.max(1)))
+    });
     let execs = campaigns.iter().fold(0u64, |sum, campaign| sum.saturating_add(campaign.executions));
     html! {
         h2 { "Fuzzing" span.n { (short(execs as f64)) " executions" } }
@@ -373,7 +390,7 @@ fn spent(view: &View<'_>) -> Markup {
         @if !campaigns.is_empty() {
             table.brief.spent {
                 thead { tr { th { "Entry" } th.num { "Executions" } th.num { "Edges" } th.num { "P(new edge)" } } }
-                tbody { @for campaign in campaigns.iter().take(CAMPAIGNS_MAX) { tr {
+                tbody { @for campaign in worst.iter().take(CAMPAIGNS_MAX) { tr {
                     th scope="row" { div.clamp1 { (column(&campaign.entry, 24)) } }
                     td.num { (short(campaign.executions as f64)) }
                     td.num { (percent(campaign.edges, campaign.edges_total)) }
@@ -383,7 +400,7 @@ fn spent(view: &View<'_>) -> Markup {
             @if campaigns.len() > CAMPAIGNS_MAX { p.more { a href="#campaigns" { "and " (campaigns.len() - CAMPAIGNS_MAX) " more" } } }
         }
         h2 { "Corpus" span.n { (plural(view.certificate.corpus.inputs, "input")) } }
-        p.small { "SHA-256 over the sorted digests of all inputs" code.digest { (view.certificate.corpus.sha256) } }
+        p.small { "SHA-256 over the sorted digests of all inputs" code.digest.wide { (view.certificate.corpus.sha256) } }
     }
 }
 
@@ -458,8 +475,8 @@ fn control_row(row: &Row<'_>) -> Markup {
             th scope="row" { (text(&row.check.id)) }
             td { (chip(name)) }
             td.what {
-                @if let Some(control) = row.control { p { (control.text) } } @else { p.dim { "The catalogue that this page was written with does not have it." } }
-                @if !row.check.reason.is_empty() { p.reason { (text(&row.check.reason)) } }
+                @if let Some(control) = row.control { p { (prose(&control.text)) } } @else { p.dim { "The catalogue that this page was written with does not have it." } }
+                @if !row.check.reason.is_empty() { p.reason { (prose(&text(&row.check.reason))) } }
                 @if let Some(waiver) = row.waiver { p.waived { b { "Waived" } " by " (text(&waiver.owner)) " until " (day(waiver.expires)) ": " (text(&waiver.reason)) } }
                 @if row.check.oracle.is_some() || row.check.evidence.is_some() {
                     p.by {
@@ -541,7 +558,7 @@ fn everything_not_tested(view: &View<'_>) -> Markup {
             @else {
                 table.plain {
                     thead { tr { th { "Why not" } th.num { "Controls" } th { "Which" } } }
-                    tbody { @for (reason, ids) in &gaps { tr { td { (text(reason)) } td.num { (ids.len()) } td { (text(&ids.join(", "))) } } } }
+                    tbody { @for (reason, ids) in &gaps { tr { td { (prose(&text(reason))) } td.num { (ids.len()) } td { (text(&ids.join(", "))) } } } }
                 }
             }
             h3 { "Waivers" }
@@ -665,4 +682,9 @@ fn minute(moment: Moment) -> String {
 
 fn text(text: &str) -> String {
     line(text)
+}
+
+/// What stands between backticks is code.
+fn prose(text: &str) -> Markup {
+    html! { @for (i, part) in text.split('`').enumerate() { @if i % 2 == 1 { code { (part) } } @else { (part) } } }
 }
