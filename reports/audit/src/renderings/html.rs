@@ -81,7 +81,7 @@ fn first_sheet(view: &View<'_>) -> Markup {
                 div.brand { (PreEscaped(MARK)) span { "Autoclave" } }
                 div.kind { "Certificate of tests" span.dim { " · issued " (minute(certificate.issued)) } }
             }
-            h1 { (column(&certificate.module.name, 64)) }
+            h1 { div.clamp1 { (column(&certificate.module.name, 80)) } }
             div class={ "banner " (tone(view)) } {
                 div.answer {
                     p.verdict { (view.headline()) }
@@ -179,7 +179,7 @@ fn failed(view: &View<'_>) -> Markup {
     rows.sort_by_key(|row| row.waiver.is_some());
     let waived = rows.iter().filter(|row| row.waiver.is_some()).count();
     html! {
-        h2 { "Failed" span.n { (rows.len()) @if waived > 0 { ", " (waived) " of them waived" } } }
+        h2 { "Failed" span.n { (rows.len()) @if waived > 0 { ", " (waived) " of them waived" } (rest(rows.len(), FAILED_MAX, "controls")) } }
         table.brief {
             tbody { @for row in rows.iter().take(FAILED_MAX) { tr {
                 th scope="row" { (id(row)) }
@@ -187,8 +187,12 @@ fn failed(view: &View<'_>) -> Markup {
                 td { div.clamp { (prose(&column(&row.check.reason, 150))) } }
             } } }
         }
-        @if rows.len() > FAILED_MAX { p.more { a href="#controls" { "and " (rows.len() - FAILED_MAX) " more" } } }
     }
+}
+
+/// Where the rest of a list is that is cut here.
+fn rest(rows: usize, rows_max: usize, section: &str) -> Markup {
+    html! { @if rows > rows_max { " · first " (rows_max) ", " a href={ "#" (section) } { "all of " (count(rows as u64)) } " behind" } }
 }
 
 /// What was not tested, before anything that was.
@@ -197,7 +201,7 @@ fn gaps(view: &View<'_>) -> Markup {
     let beyond = &view.certificate.not_tested;
     let n: usize = gaps.iter().map(|(_, ids)| ids.len()).sum();
     html! {
-        h2 { "Not tested" span.n { (n) " of " (view.asked.total()) " checks asked for" } }
+        h2 { "Not tested" span.n { (n) " of " (view.asked.total()) " checks asked for" (rest(gaps.len(), GAPS_MAX, "not-tested")) } }
         @if gaps.is_empty() { p { "Every check that profile and level ask for has an answer." } }
         @else {
             table.brief {
@@ -206,14 +210,12 @@ fn gaps(view: &View<'_>) -> Markup {
                     td.ids { div.clamp { b { (ids.len()) } " " (some_ids(ids, IDS_MAX)) } }
                 } } }
             }
-            @if gaps.len() > GAPS_MAX { p.more { a href="#controls" { "and " (plural((gaps.len() - GAPS_MAX) as u64, "reason")) " more" } } }
         }
         @if !beyond.is_empty() {
-            p.label { "And, beyond the list of controls:" }
+            p.label { "And, beyond the list of controls:" (rest(beyond.len(), BEYOND_MAX, "not-tested")) }
             ul.beyond {
                 @for gap in beyond.iter().take(BEYOND_MAX) { li { div.clamp { b { (column(&gap.what, 90)) } ": " (column(&gap.reason, 150)) } } }
             }
-            @if beyond.len() > BEYOND_MAX { p.more { a href="#not-tested" { "and " (beyond.len() - BEYOND_MAX) " more" } } }
         }
     }
 }
@@ -229,7 +231,7 @@ fn some_ids(ids: &[&str], max: usize) -> Markup {
 fn waivers(view: &View<'_>) -> Markup {
     let waivers = &view.certificate.waivers;
     html! {
-        h2 { "Waivers" span.n { (waivers.len()) } }
+        h2 { "Waivers" span.n { (waivers.len()) (rest(waivers.len(), WAIVERS_MAX, "not-tested")) } }
         @if waivers.is_empty() { p { "None: nobody answers for a verdict in place of the tests." } }
         @else {
             table.brief {
@@ -241,7 +243,6 @@ fn waivers(view: &View<'_>) -> Markup {
                     td.nowrap { (day(waiver.expires)) }
                 } } }
             }
-            @if waivers.len() > WAIVERS_MAX { p.more { a href="#not-tested" { "and " (waivers.len() - WAIVERS_MAX) " more" } } }
         }
     }
 }
@@ -257,20 +258,18 @@ fn second_sheet(view: &View<'_>) -> Markup {
             }
             div.columns.three {
                 div {
-                    h2 { "Limits" }
+                    h2 { "Limits" span.n { (rest(view.certificate.limits.len(), LIMITS_MAX, "conditions")) } }
                     dl.pairs.tight {
                         @for limit in view.certificate.limits.iter().take(LIMITS_MAX) { dt { div.clamp1 { (column(&limit.name, 30)) } } dd { div.clamp1 { (amount(limit.value, &limit.unit)) } } }
                         @if view.certificate.limits.is_empty() { dt {} dd.dim { "None are stated." } }
                     }
-                    @if view.certificate.limits.len() > LIMITS_MAX { p.more { a href="#conditions" { "and " (view.certificate.limits.len() - LIMITS_MAX) " more" } } }
                 }
                 div {
-                    h2 { "Versions" }
+                    h2 { "Versions" span.n { (rest(view.certificate.versions.len(), VERSIONS_MAX, "conditions")) } }
                     dl.pairs.tight {
                         @for (name, version) in view.certificate.versions.iter().take(VERSIONS_MAX) { dt { div.clamp1 { (column(name, 24)) } } dd { div.clamp1 { (column(version, 32)) } } }
                         @if view.certificate.versions.is_empty() { dt {} dd.dim { "None are stated." } }
                     }
-                    @if view.certificate.versions.len() > VERSIONS_MAX { p.more { a href="#conditions" { "and " (view.certificate.versions.len() - VERSIONS_MAX) " more" } } }
                 }
                 div {
                     h2 { "Held to" }
@@ -340,7 +339,7 @@ fn qualification(view: &View<'_>) -> Markup {
     let mut rows: Vec<&Qualification> = view.certificate.qualification.iter().collect();
     rows.sort_by_key(|row| row.is_complete());
     html! {
-        h2 { "Can the oracles see?" span.n { (view.qualified()) " of " (rows.len()) } }
+        h2 { "Can the oracles see?" span.n { (view.qualified()) " of " (rows.len()) (rest(rows.len(), ORACLES_MAX, "conditions")) } }
         p.small {
             @if rows.is_empty() { "No oracle was asked to catch a planted flaw: nothing here is qualified." }
             @else { "Oracles that, in the same run, caught a planted flaw and passed its repaired twin. One that does not may not say PASS." }
@@ -353,7 +352,6 @@ fn qualification(view: &View<'_>) -> Markup {
                     td.nowrap { (seen(row)) }
                 } } }
             }
-            @if rows.len() > ORACLES_MAX { p.more { a href="#conditions" { "and " (rows.len() - ORACLES_MAX) " more" } } }
         }
     }
 }
@@ -382,7 +380,7 @@ fn spent(view: &View<'_>) -> Markup {
     });
     let execs = campaigns.iter().fold(0u64, |sum, campaign| sum.saturating_add(campaign.executions));
     html! {
-        h2 { "Fuzzing" span.n { (short(execs as f64)) " executions" } }
+        h2 { "Fuzzing" span.n { (short(execs as f64)) " executions" (rest(campaigns.len(), CAMPAIGNS_MAX, "campaigns")) } }
         p.small {
             @if campaigns.is_empty() { "Nothing was fuzzed." }
             @else { "P(new edge): chance that the next input reaches code that none has reached (Good–Turing)." }
@@ -397,7 +395,6 @@ fn spent(view: &View<'_>) -> Markup {
                     td.num { (p_new_edge(campaign)) }
                 } } }
             }
-            @if campaigns.len() > CAMPAIGNS_MAX { p.more { a href="#campaigns" { "and " (campaigns.len() - CAMPAIGNS_MAX) " more" } } }
         }
         h2 { "Corpus" span.n { (plural(view.certificate.corpus.inputs, "input")) } }
         p.small { "SHA-256 over the sorted digests of all inputs" code.digest.wide { (view.certificate.corpus.sha256) } }
@@ -602,6 +599,11 @@ fn conditions(view: &View<'_>) -> Markup {
     html! {
         section.appendix #conditions {
             h2 { "Conditions" }
+            dl.pairs {
+                dt { "Module" } dd { (text(&certificate.module.name)) }
+                dt { "Verifier" } dd { (text(&certificate.verifier)) }
+                dt { "Program" } dd { (text(&certificate.tool.name)) " " (text(&certificate.tool.version)) }
+            }
             div.columns {
                 div {
                     h3 { "Limits in force" }

@@ -77,7 +77,7 @@ fn every_control_stands_on_the_page_once_and_counts_are_the_certificates() {
             assert_eq!(rest.matches(&format!("\">{name}</span></td>")).count(), in_all, "{name}");
         }
         let expected = certificate.waivers.len();
-        assert!(sheets.contains(&format!("<h2>Waivers<span class=\"n\">{expected}</span></h2>")));
+        assert!(sheets.contains(&format!("<h2>Waivers<span class=\"n\">{expected}</span>")));
     }
 }
 
@@ -251,7 +251,7 @@ fn the_commands_on_the_page_verify_a_certificate() {
         assert!(first.starts_with("cargo xtask verify MODULE CERTIFICATE --key KEY"), "{first}");
         std::fs::write(folder.path().join("MODULE"), sample::MODULE).unwrap();
         std::fs::write(folder.path().join("KEY"), public.to_pem()).unwrap();
-        let mut verify = |file: &[u8]| {
+        let verify = |file: &[u8]| {
             std::fs::write(folder.path().join("CERTIFICATE"), file).unwrap();
             Command::new("sh").args(["-e", "-c", script]).current_dir(folder.path()).output().unwrap()
         };
