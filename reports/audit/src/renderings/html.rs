@@ -192,7 +192,7 @@ fn failed(view: &View<'_>) -> Markup {
 
 /// Where the rest of a list is that is cut here.
 fn rest(rows: usize, rows_max: usize, section: &str) -> Markup {
-    html! { @if rows > rows_max { " · first " (rows_max) ", " a href={ "#" (section) } { "all of " (count(rows as u64)) } " behind" } }
+    html! { @if rows > rows_max { " · " (rows_max) " here, " a href={ "#" (section) } { "all " (count(rows as u64)) } " on the pages behind" } }
 }
 
 /// What was not tested, before anything that was.
@@ -420,7 +420,7 @@ fn offline(view: &View<'_>) -> Markup {
         h2 { "Check it yourself, offline" }
         p.small { "MODULE is the file as it would be loaded, CERTIFICATE the file of three lines, KEY the signer's public key, which you must have got over another channel." }
         pre.shell { code { (PreEscaped("<b>cargo xtask verify MODULE CERTIFICATE --key KEY</b>       <i># the decision, under a policy of yours with --policy admit.toml</i>\n"))
-            "sha256sum MODULE                                        " i { "# " (view.subjects.as_deployed.to_string()[..16]) "…, in full on the first page" } "\n"
+            "sha256sum MODULE                                       " i { "# " (view.subjects.as_deployed.to_string()[..16]) "…, in full on the first page" } "\n"
             (openssl(view.signer.as_ref().map_or(Algorithm::P256, |signer| signer.algorithm)))
         } }
         p.small { "The key's name: " code { "openssl pkey -pubin -in KEY -outform DER | openssl dgst -sha256 -binary | base64" } }

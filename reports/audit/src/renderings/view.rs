@@ -143,8 +143,17 @@ impl<'a> View<'a> {
         if self.claims_level { format!("{level} reached") } else { format!("{level} not reached") }
     }
 
-    /// Why, in a sentence or two.
+    /// Why, in a sentence or three.
     pub fn because(&self) -> String {
+        let mut text = self.verdicts_say();
+        if !self.unlisted.is_empty() {
+            let controls = plural(self.unlisted.len() as u64, "control");
+            text += &format!(" {controls} of the catalogue that this was written with are not in the certificate.");
+        }
+        text
+    }
+
+    fn verdicts_say(&self) -> String {
         let asked = count(self.asked.total() as u64);
         let waived = self.certificate.waivers.len() as u64;
         if self.claims_level {
@@ -180,9 +189,13 @@ impl<'a> View<'a> {
         if parts.is_empty() {
             parts.push("the certificate contradicts itself".to_owned());
         }
+        let waived = match self.certificate.shortcomings().count() as u64 - failed - missing {
+            0 => String::new(),
+            n => format!(" {} waived.", if n == 1 { "1 more is".to_owned() } else { format!("{} more are", count(n)) }),
+        };
         let text = parts.join(", ");
         let mut letters = text.chars();
-        letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        letters.next().map_or(String::new(), |first| format!("{}{}.{waived}", first.to_uppercase(), letters.as_str()))
     }
 
     /// Shortcomings with that verdict that nobody has waived.

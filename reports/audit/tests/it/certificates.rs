@@ -150,6 +150,79 @@ fn decisions_as_json() {
     }
 }
 
+/// An auditor has the file and the key: that is enough for every page, and for nothing if the file is not genuine.
+#[test]
+fn pages_from_the_file_alone() {
+    let folder = Folder::new();
+    folder.write("other.wasm", b"\0asm\x01\0\0\0\x00\x01\x00");
+    assert_eq!(audit([OsStr::new("keygen"), folder.at("b").as_os_str()]).status.code(), Some(0));
+    let text = String::from_utf8(fs::read(folder.at("module.jsonl")).unwrap()).unwrap();
+    folder.write("changed.jsonl", text.replacen("eyJ", "eyK", 1).as_bytes());
+    folder.write("file", b"");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_autoclave-audit"));
+        command.current_dir(folder.0.path()).arg("certificate").args(words).output().unwrap()
+    };
+    let out = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "## Certificate: L1 reached"),
+        (&["--format", "html"], "<!DOCTYPE html>"),
+        (&["--format", "hipaa"], "## From control to safeguards"),
+        (&["--format", "json"], "\"_type\": \"https://in-toto.io/Statement/v1\""),
+        (&["--format", "oscal"], "\"assessment-results\""),
+        (&["--format", "oscal-catalog"], "\"catalog\""),
+        (&["--format", "ctrf"], "\"CTRF\""),
+        (&["--module", "module.wasm"], "## Certificate"),
+        (&["--key", "b.pub"], "## Certificate"),
+    ];
+    for (words, expected) in cases {
+        let output = run(&[&["module.jsonl", "--key", "a.pub"], *words].concat());
+        let said = said(&output);
+        assert!(output.status.success() && out(&output).contains(expected), "{words:?}: {said}");
+        assert!(said.contains("signatures verified with the key"), "{words:?}: {said}");
+    }
+    // Files: all of them or one, whole, and the same bytes as on standard output.
+    let output = run(&["module.jsonl", "--key", "a.pub", "--out", "new/pages"]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", said(&output));
+    let mut names: Vec<_> = fs::read_dir(folder.at("new/pages"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = [
+        "certificate.html",
+        "certificate.json",
+        "ctrf.json",
+        "hipaa.md",
+        "oscal-assessment-results.json",
+        "oscal-catalog.json",
+        "summary.md",
+    ];
+    assert_eq!(names, expected);
+    let page = fs::read_to_string(folder.at("new/pages/certificate.html")).unwrap();
+    assert_eq!(page, out(&run(&["module.jsonl", "--key", "a.pub", "--format", "html"])));
+    let output = run(&["module.jsonl", "--key", "a.pub", "--out", "one", "--format", "ctrf"]);
+    assert!(output.status.success() && fs::read_dir(folder.at("one")).unwrap().count() == 1);
+    // What is not genuine, or about something else, gives no page.
+    let refusals: &[(&[&str], i32, &str)] = &[
+        (&["module.jsonl", "--key", "b.pub"], 1, "ask the signer for the public key"),
+        (&["changed.jsonl", "--key", "a.pub"], 1, "REFUSED  changed.jsonl"),
+        (&["file", "--key", "a.pub"], 1, "not-three-statements"),
+        (&["module.jsonl", "--key", "a.pub", "--module", "other.wasm"], 1, "give the module that was certified"),
+        (&["module.jsonl", "--key", "a.pub", "--module", "file"], 2, "file"),
+        (&["none.jsonl", "--key", "a.pub"], 2, "none.jsonl"),
+        (&["module.jsonl", "--key", "a.pub", "--out", "file"], 2, "file"),
+        (&["module.jsonl", "--key", "a.pub", "--format", "xml"], 2, "html"),
+        (&["module.jsonl"], 2, "--key"),
+    ];
+    for (words, code, expected) in refusals {
+        let output = run(words);
+        let said = said(&output);
+        assert!(output.status.code() == Some(*code) && said.contains(expected), "{words:?}: {}: {said}", output.status);
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
+
 #[test]
 fn snippets_only_of_what_is_admitted() {
     let folder = Folder::new();

@@ -91,6 +91,11 @@ fn the_headline_is_the_certificates_own_summary() {
     blind.qualification[0].canary_seen = autoclave_certificate::certificate::Trial::Passed;
     let text = form("md", &blind);
     assert!(text.starts_with("## Certificate: L1 not reached\n\n1 oracle not qualified.\n"), "{}", &text[..200]);
+    // What the certificate leaves out of the catalogue is said at once.
+    let mut partial = sample::clean();
+    let left_out = partial.checks.pop().unwrap().id;
+    assert!(form("md", &partial).contains(". 1 control of the catalogue that this was written with"));
+    assert!(form("html", &partial).contains(&format!("written with: {left_out}.")));
     // And a failure outside of the profile does, too.
     let mut failing = sample::clean();
     let outside =

@@ -1,9 +1,11 @@
 //! Genuine certificates that say too little for a policy.
 
-use crate::sample::{MODULE, assert_refused, certificate, check, file, moment, now, trusted, waiver};
+use crate::sample::{MODULE, assert_refused, certificate, check, file, forged, key, moment, now, trusted, waiver};
+use autoclave_certificate::admit::read;
 use autoclave_certificate::certificate::{Certificate, Level, Profile, Scope, Trial, Verdict};
 use autoclave_certificate::digest::Sha256Digest;
 use autoclave_certificate::policy::Answer;
+use autoclave_certificate::statement::Subjects;
 use autoclave_certificate::summaries::{Outcome, test_result, verification_result};
 use autoclave_certificate::{Algorithm, Code, Policy, admit};
 
@@ -197,4 +199,39 @@ fn summaries_promise_no_more_than_the_certificate() {
             "AUTOCLAVE_CHECK_SBX-01b"
         ]
     );
+}
+
+/// What a certificate says can be read without the module; what is not genuine cannot.
+#[test]
+fn reading_without_a_module() {
+    for algorithm in [Algorithm::P256, Algorithm::Ed25519] {
+        let genuine = read(&file(algorithm, certificate()), trusted()).unwrap();
+        assert_eq!(genuine.certificate, certificate());
+        assert_eq!(genuine.subjects, Subjects::of(MODULE).unwrap());
+        assert_eq!(genuine.key_hint, key(algorithm).public().hint());
+    }
+    let codes =
+        |file: &[u8]| -> Vec<Code> { read(file, trusted()).unwrap_err().iter().map(|reason| reason.code).collect() };
+    // Time, policy and shortcomings are not asked about; contradictions and changes are.
+    let mut failed = certificate();
+    failed.checks[0].verdict = Verdict::Fail;
+    failed.checks[0].reason = "it traps".to_owned();
+    assert_eq!(read(&file(Algorithm::P256, failed.clone()), trusted()).unwrap().certificate, failed);
+    let mut never = certificate();
+    never.not_after = never.not_before;
+    assert!(codes(&file(Algorithm::P256, never)).contains(&Code::Contradiction));
+    // Everything is signed, and the three statements agree; the digests are not those of one module.
+    for (from, to) in [("sha384-", "sha999-"), ("as-deployed", "without-signatures")] {
+        let odd = forged(certificate(), |texts| {
+            for text in texts {
+                assert!(text.contains(from));
+                *text = text.replace(from, to);
+            }
+        });
+        assert_eq!(codes(&odd), [Code::MalformedStatement], "{to}");
+    }
+    let mut changed = file(Algorithm::P256, certificate());
+    let at = changed.len() / 2;
+    changed[at] ^= 1;
+    assert!(read(&changed, trusted()).is_err());
 }
