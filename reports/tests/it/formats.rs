@@ -202,6 +202,44 @@ fn junit_is_read_by_others() {
     assert!(read(&crate::hostile::record()).lines().count() >= 3);
 }
 
+/// What our suites say of themselves is what somebody else counts in them; a file with a case cut out is found out.
+#[test]
+fn junit_says_what_others_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = [
+        ("good-fuzz", sample::record()),
+        ("good-selftest", sample::selftest()),
+        ("good-limits", limits::record()),
+        ("good-secrets", secrets::record()),
+        ("good-boundary", glue::record()),
+        ("good-hostile", crate::hostile::record()),
+    ];
+    let mut files: Vec<(&str, String)> =
+        records.into_iter().map(|(name, record)| (name, text("junit", &record))).collect();
+    let good = files[0].1.clone();
+    let case = &good[good.find("<testcase").unwrap()..good.find("</testcase>").unwrap() + "</testcase>".len()];
+    files.push(("bad-missing", good.replacen(case, "", 1)));
+    files.push(("bad-count", good.replacen("failures=\"1\"", "failures=\"0\"", 1)));
+    let script = "import sys, junitparser\n\
+        def counted(path):\n\
+        \x20   xml = junitparser.JUnitXml.fromfile(path)\n\
+        \x20   read = lambda: [(s.tests, s.failures, s.errors, s.skipped) for s in xml] + [(xml.tests, xml.failures, xml.errors)]\n\
+        \x20   said = read()\n\
+        \x20   for suite in xml: suite.update_statistics()\n\
+        \x20   xml.update_statistics()\n\
+        \x20   return said, read()\n\
+        for path in sys.argv[1:]:\n\
+        \x20   said, found = counted(path)\n\
+        \x20   assert sum(s[0] for s in found) > 0, path\n\
+        \x20   assert (said == found) == ('good-' in path), (path, said, found)\n";
+    let paths = files.into_iter().map(|(name, xml)| {
+        let path = folder.path().join(format!("{name}.xml"));
+        std::fs::write(&path, xml).unwrap();
+        path
+    });
+    tools::run(Command::new(tools::python()).args(["-c", script]).args(paths), "see above");
+}
+
 #[test]
 fn afl_whatsup_adds_the_targets_up() {
     let folder = tempfile::tempdir().unwrap();

@@ -420,7 +420,7 @@ fn offline(view: &View<'_>) -> Markup {
         h2 { "Check it yourself, offline" }
         p.small { "MODULE is the file as it would be loaded, CERTIFICATE the file of three lines, KEY the signer's public key, which you must have got over another channel." }
         pre.shell { code { (PreEscaped("<b>cargo xtask verify MODULE CERTIFICATE --key KEY</b>       <i># the decision, under a policy of yours with --policy admit.toml</i>\n"))
-            "sha256sum MODULE                                       " i { "# " (view.subjects.as_deployed.to_string()[..16]) "…, in full on the first page" } "\n"
+            "sha256sum MODULE                                      " i { "# " (view.subjects.as_deployed.to_string()[..16]) "…, in full on the first page" } "\n"
             (openssl(view.signer.as_ref().map_or(Algorithm::P256, |signer| signer.algorithm)))
         } }
         p.small { "The key's name: " code { "openssl pkey -pubin -in KEY -outform DER | openssl dgst -sha256 -binary | base64" } }
@@ -510,7 +510,7 @@ fn hipaa(view: &View<'_>) -> Markup {
             h3 { "From control to safeguards" }
             div.list {
                 @for row in view.rows.iter().filter(mapped) {
-                    div.one { (id(row)) " " span class={ "word " (verdict_tone(row.verdict.name())) } { (row.verdict.name()) }
+                    div.one { span { (id(row)) } span class={ "word " (verdict_tone(row.verdict.name())) } { (row.verdict.name()) }
                         span.cites { @for (i, safeguard) in row.control.iter().flat_map(|control| control.safeguards()).enumerate() { @if i > 0 { ", " } (safeguard.citation) } } }
                 }
             }
