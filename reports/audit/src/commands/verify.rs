@@ -4,7 +4,7 @@ use crate::cli::{self, Answer, Verify, exit, print};
 use anyhow::Context;
 use autoclave_certificate::snippets::{self, Host, Place};
 use autoclave_certificate::statement::Statements;
-use autoclave_certificate::{Admission, Decision, Moment, Policy, PublicKey, Reason, admit, bundle, files};
+use autoclave_certificate::{Admission, Code, Decision, Moment, Policy, PublicKey, Reason, admit, bundle, files};
 use autoclave_reports::escape;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -63,13 +63,23 @@ fn tell(flags: &Verify, decision: &Decision, at: Moment) {
     }
 }
 
-/// Each reason with what to do about it; the same kind of reason a hundred times gets its remedy once.
+/// Reasons of one kind that people are shown; `--format json` has all.
+const REASONS_MAX: usize = 20;
+
+/// Reasons by kind, in the order in which kinds come up, with what to do about each kind.
 pub fn tell_reasons(reasons: &[Reason]) {
-    for (i, Reason { code, what }) in reasons.iter().enumerate() {
-        if i == 0 || reasons[i - 1].code != *code {
-            eprintln!("  {}: {}", code.name(), code.remedy());
+    let mut told: Vec<Code> = Vec::new();
+    for Reason { code, .. } in reasons {
+        if told.contains(code) {
+            continue;
         }
-        eprintln!("    {what}");
+        told.push(*code);
+        eprintln!("  {}: {}", code.name(), code.remedy());
+        let alike: Vec<&Reason> = reasons.iter().filter(|reason| reason.code == *code).collect();
+        alike.iter().take(REASONS_MAX).for_each(|reason| eprintln!("    {}", reason.what));
+        if alike.len() > REASONS_MAX {
+            eprintln!("    and {} more", alike.len() - REASONS_MAX);
+        }
     }
 }
 

@@ -130,6 +130,32 @@ fn exit_codes_and_reasons() {
     }
 }
 
+/// What to do stands once above all reasons of its kind, and a flood of reasons is cut for people only.
+#[test]
+fn reasons_come_with_what_to_do_once() {
+    let folder = Folder::new();
+    let mut short = certificate();
+    for i in 0..60 {
+        let verdict = if i % 2 == 0 { Verdict::NotTested } else { Verdict::Fail };
+        let oracle = verdict.is_tested().then(|| "imports".to_owned());
+        let (id, reason) = (format!("X-{i}"), format!("why {i}"));
+        short.checks.push(Check { id, verdict, reason, scope: Scope::Profile, oracle, evidence: None });
+    }
+    let key = files::read_private_key(&folder.at("a.key")).unwrap();
+    folder.write("short.jsonl", &seal(MODULE, short, &key).unwrap());
+    let words = ["module.wasm", "short.jsonl", "--key", "a.pub", "--at", "2026-12-01", "--format", "json"];
+    let output = folder.verify(&words);
+    let text = said(&output);
+    for (kind, other) in [("check-not-tested: certify again", 0), ("check-failed: repair the module", 1)] {
+        assert_eq!(text.matches(kind).count(), 1, "{text}");
+        assert!(text.contains(&format!("    check X-{other}: why {other}\n")), "{text}");
+    }
+    assert_eq!(text.matches("    and 10 more\n").count(), 2, "{text}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["reasons"].as_array().unwrap().len(), 60);
+    assert!(answer["reasons"].as_array().unwrap().iter().all(|reason| reason["remedy"].as_str().unwrap().len() > 10));
+}
+
 #[test]
 fn decisions_as_json() {
     let folder = Folder::new();
