@@ -59,6 +59,9 @@ pub enum RenderError {
     /// The file is of another certificate.
     #[error("the certificate's file is of another certificate; give the file and the certificate of one run")]
     AnotherFile,
+    /// Nobody would load a module on the strength of it.
+    #[error("the certificate contradicts itself ({}); certify again with a program that you trust", .0.join("; "))]
+    Contradiction(Vec<String>),
     /// Controls that this program's catalogue does not have.
     #[error(
         "this program's catalogue does not have the control {0}, so that {1} would be incomplete; use the version of the \
@@ -83,7 +86,7 @@ impl fmt::Display for Reasons<'_> {
 /// signatures are verified and the file is of this very certificate; without it they say that nothing is signed.
 ///
 /// # Errors
-/// The file does not fit the certificate, or the certificate has controls that this version does not know.
+/// The certificate contradicts itself, the file does not fit it, or it has controls that this version does not know.
 pub fn files(
     certificate: &Certificate,
     subjects: &Subjects,
@@ -118,6 +121,10 @@ fn view<'a>(
     subjects: &'a Subjects,
     sealed: Option<Sealed<'a>>,
 ) -> Result<View<'a>, RenderError> {
+    let contradictions = certificate.contradictions();
+    if !contradictions.is_empty() {
+        return Err(RenderError::Contradiction(contradictions));
+    }
     if let Some(Sealed { file, key }) = sealed {
         let opened =
             bundle::open(file, std::slice::from_ref(key)).map_err(|reason| RenderError::NotVerified(vec![reason]))?;

@@ -4,7 +4,7 @@
 use super::view::{Counts, Group, Row, VERDICTS, View};
 use autoclave_certificate::certificate::{Campaign, Qualification, Trial};
 use autoclave_certificate::dsse::PAYLOAD_TYPE;
-use autoclave_certificate::{Algorithm, Moment};
+use autoclave_certificate::{Algorithm, Level, Moment, Profile};
 use autoclave_reports::controls::{self, Safeguard};
 use autoclave_reports::escape::{column, line};
 use autoclave_reports::formats::html::{MARK, head};
@@ -81,7 +81,7 @@ fn first_sheet(view: &View<'_>) -> Markup {
                 div.brand { (PreEscaped(MARK)) span { "Autoclave" } }
                 div.kind { "Certificate of tests" span.dim { " · issued " (minute(certificate.issued)) } }
             }
-            h1 { div.clamp1 { (column(&certificate.module.name, 80)) } }
+            h1 { span.clamp1 { (column(&certificate.module.name, 80)) } }
             div class={ "banner " (tone(view)) } {
                 div.answer {
                     p.verdict { (view.headline()) }
@@ -151,18 +151,18 @@ fn fact(name: &str, value: &str, detail: &str) -> Markup {
 }
 
 fn profile_words(view: &View<'_>) -> &'static str {
-    match view.certificate.profile.name() {
-        "module" => "the module alone",
-        _ => "with its JavaScript glue",
+    match view.certificate.profile {
+        Profile::Module => "the module alone",
+        Profile::ModuleAndGlue => "with its JavaScript glue",
     }
 }
 
 fn level_words(view: &View<'_>) -> &'static str {
-    match view.certificate.level.name() {
-        "L0" => "static: nothing executed",
-        "L1" => "fuzzed under limits",
-        "L2" => "compared and timed",
-        _ => "rebuilt, second engine",
+    match view.certificate.level {
+        Level::L0 => "static: nothing executed",
+        Level::L1 => "fuzzed under limits",
+        Level::L2 => "compared and timed",
+        Level::L3 => "rebuilt, second engine",
     }
 }
 

@@ -153,6 +153,17 @@ fn nothing_of_a_hostile_signer_acts() {
             _ => {}
         }
     }
+    // Without the control that nobody knows, they are written for programs, too.
+    let mut known = hostile.clone();
+    let unknown = known.checks.pop().unwrap().id;
+    known.waivers.retain(|waiver| waiver.check != unknown);
+    for name in ["oscal", "ctrf"] {
+        let text = String::from_utf8(Rendering::find(name).unwrap().bytes(&known, &subjects, None).unwrap()).unwrap();
+        for sign in ["\u{1b}", "\u{202e}", "##[", "Wx".repeat(3_000).as_str()] {
+            assert!(!text.contains(sign), "{name}: {sign:?}");
+        }
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
     // Forms that refer to the catalogue refuse what is not in it, and say what to do.
     for name in ["oscal", "ctrf"] {
         let error = Rendering::find(name).unwrap().bytes(&hostile, &subjects, None).unwrap_err();
@@ -176,8 +187,39 @@ fn a_page_names_a_signer_only_after_verifying() {
     let stranger = PrivateKey::from_seed(Algorithm::P256, &[8; 32]).unwrap().public();
     let wrong = render(&certificate, Some(Sealed { file: &file, key: &stranger }));
     assert!(matches!(wrong, Err(RenderError::NotVerified(_))));
+    let mut never = certificate.clone();
+    never.not_after = never.not_before;
+    assert!(matches!(render(&never, None), Err(RenderError::Contradiction(_))));
     let wrong = render(&sample::clean(), Some(Sealed { file: &file, key: &key }));
     assert!(matches!(wrong, Err(RenderError::AnotherFile)));
+}
+
+/// What a browser has made of a page.
+fn opened(page: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    std::fs::write(&file, page).unwrap();
+    let mut chromium = tools::chromium();
+    chromium.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
+    chromium.args(["--virtual-time-budget=3000", "--dump-dom"]).arg(format!("file://{}", file.display()));
+    let output = tools::run(&mut chromium, "apt-get install chromium");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A hostile page in a browser; a page with a script let in, where only the policy is left; and without the policy, which
+/// shows that the wire does trip.
+#[test]
+fn nothing_runs_in_a_browser() {
+    let tripped = |page: &str| opened(page).contains("<title>tripwire</title>");
+    let hostile = Rendering::find("html").unwrap().bytes(&sample::hostile(), &subjects(), None).unwrap();
+    let hostile = String::from_utf8(hostile).unwrap();
+    assert!(!tripped(split(&hostile).0), "a text of the certificate ran");
+    let page = form("html", &sample::clean());
+    let unescaped = page.replacen("<main>", "<main><script>document.title='tripwire'</script>", 1);
+    assert!(unescaped != page && !tripped(&unescaped), "the policy does not hold");
+    let start = unescaped.find("<meta http-equiv").unwrap();
+    let end = start + unescaped[start..].find('>').unwrap() + 1;
+    assert!(tripped(&format!("{}{}", &unescaped[..start], &unescaped[end..])), "the wire is broken");
 }
 
 /// A strict parser of the HTML standard finds no error in our pages, and does find one in a broken page.
