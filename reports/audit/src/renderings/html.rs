@@ -378,9 +378,10 @@ fn spent(view: &View<'_>) -> Markup {
     worst.sort_by_key(|campaign| {
         std::cmp::Reverse(u128::from(campaign.singletons) * 1_000_000_000_000 / u128::from(campaign.executions.max(1)))
     });
+    let budget = campaigns.iter().filter_map(|campaign| campaign.budget_seconds).fold(0u64, u64::saturating_add);
     let execs = campaigns.iter().fold(0u64, |sum, campaign| sum.saturating_add(campaign.executions));
     html! {
-        h2 { "Fuzzing" span.n { (short(execs as f64)) " executions" (rest(campaigns.len(), CAMPAIGNS_MAX, "campaigns")) } }
+        h2 { "Fuzzing" span.n { (short(execs as f64)) " executions" @if budget > 0 { " within " (seconds(budget as f64)) } (rest(campaigns.len(), CAMPAIGNS_MAX, "campaigns")) } }
         p.small {
             @if campaigns.is_empty() { "Nothing was fuzzed." }
             @else { "P(new edge): chance that the next input reaches code that none has reached (Good–Turing)." }
