@@ -1,0 +1,497 @@
+//! What an input decodes to: compressed streams, archives, and the escapes that formats and senders put around text.
+//!
+//! Decoders are generous: they start anywhere and take what they get, because a reader might. They are bounded: by depth,
+//! by number and size of forms, and by what a decompressor may write. Of long streams, blocks that repeat are kept once.
+
+use super::Limits;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::io::Read;
+
+/// An input, decoded in some way.
+pub struct Form {
+    /// How: `raw`, `gzip>base64`.
+    pub label: String,
+    /// What came out.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that an input decodes to.
+#[derive(Default)]
+pub struct Forms {
+    /// The input first.
+    pub forms: Vec<Form>,
+    /// Limits that were met.
+    pub not_scanned: BTreeSet<String>,
+}
+
+/// Bytes, and whether they are all that there was.
+type Decoded = (Vec<u8>, bool);
+
+/// A way to decode: its name in labels, and what it makes of a form.
+struct Decoder {
+    name: &'static str,
+    decode: fn(&[u8], &Limits) -> Vec<Decoded>,
+}
+
+/// All ways. Escapes come first: they are cheap, and what they uncover is text.
+const DECODERS: &[Decoder] = &[
+    Decoder { name: "json", decode: json },
+    Decoder { name: "hl7", decode: hl7 },
+    Decoder { name: "xml", decode: xml },
+    Decoder { name: "percent", decode: percent },
+    Decoder { name: "utf16le", decode: |bytes, _| utf16(bytes, 0) },
+    Decoder { name: "utf16be", decode: |bytes, _| utf16(bytes, 1) },
+    Decoder { name: "hex", decode: hex },
+    Decoder { name: "base64", decode: base64 },
+    Decoder { name: "gzip", decode: gzip },
+    Decoder { name: "zstd", decode: zstd },
+    Decoder { name: "zip", decode: zip },
+    Decoder { name: "zlib", decode: zlib },
+    Decoder { name: "deflate", decode: deflate },
+];
+
+/// Starts of streams that are tried in one form.
+const STREAMS_MAX: usize = 64;
+/// Runs of base64 or hex that are decoded in one form.
+const RUNS_MAX: usize = 4_000;
+
+/// Decodes an input in all ways, and what comes out again.
+pub fn all(input: &[u8], limits: &Limits) -> Forms {
+    let mut made = Forms::default();
+    let mut known = HashSet::new();
+    let mut total = 0;
+    let mut open = VecDeque::new();
+    let first = input.get(..limits.form_bytes_max.max(limits.total_bytes_max)).unwrap_or(input);
+    if first.len() < input.len() {
+        made.not_scanned.insert(format!("only the first {} bytes were looked at", first.len()));
+    }
+    known.insert(Sha256::digest(first));
+    open.push_back((String::new(), first.to_vec(), 0));
+    while let Some((label, bytes, depth)) = open.pop_front() {
+        total += bytes.len();
+        for decoder in DECODERS {
+            for (child, is_whole) in (decoder.decode)(&bytes, limits) {
+                if !is_whole {
+                    made.not_scanned.insert(format!("a {} stream is longer than what is looked at", decoder.name));
+                }
+                if child.is_empty() || !known.insert(Sha256::digest(&child)) {
+                    continue;
+                }
+                if depth + 1 > limits.depth_max {
+                    // Text that still decodes at this depth is no accident.
+                    made.not_scanned.insert(format!("more than {} decodings within each other", limits.depth_max));
+                    continue;
+                }
+                let waiting: usize = open.iter().map(|(_, bytes, _)| bytes.len()).sum();
+                if made.forms.len() + open.len() + 2 > limits.forms_max
+                    || total + waiting + child.len() > limits.total_bytes_max
+                {
+                    made.not_scanned.insert("more decoded forms than are looked at".to_owned());
+                    continue;
+                }
+                let label =
+                    if label.is_empty() { decoder.name.to_owned() } else { format!("{label}>{}", decoder.name) };
+                open.push_back((label, child, depth + 1));
+            }
+        }
+        let label = if label.is_empty() { "raw".to_owned() } else { label };
+        made.forms.push(Form { label, bytes });
+    }
+    made
+}
+
+/// Positions of a pattern.
+fn places<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let found = bytes.get(at..)?.windows(needle.len()).position(|window| window == needle)?;
+        at += found + 1;
+        Some(at - 1)
+    })
+}
+
+/// What a stream gives, blocks that repeat kept once. A stream that breaks off gives what it gave until then.
+fn drain(reader: impl Read, limits: &Limits) -> Decoded {
+    const BLOCK: usize = 4096;
+    let mut reader = reader.take(limits.stream_bytes_max + 1);
+    let mut kept = Vec::new();
+    let mut seen = HashSet::new();
+    let mut before = [0; 8];
+    let mut total = 0;
+    loop {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        let mut ended = false;
+        while filled < BLOCK {
+            match reader.read(&mut block[filled..]) {
+                Ok(0) | Err(_) => {
+                    ended = true;
+                    break;
+                }
+                Ok(read) => filled += read,
+            }
+        }
+        total += filled as u64;
+        let hash: [u8; 8] = Sha256::digest(&block[..filled])[..8].try_into().unwrap_or_default();
+        // With the block before it: what straddles the two is new where either is.
+        if seen.insert((before, hash)) {
+            kept.extend(&block[..filled]);
+        }
+        before = hash;
+        if ended {
+            return (kept, true);
+        }
+        if total > limits.stream_bytes_max || kept.len() > limits.form_bytes_max {
+            return (kept, false);
+        }
+    }
+}
+
+fn gzip(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    streams(bytes, b"\x1f\x8b\x08", |rest| drain(flate2::read::MultiGzDecoder::new(rest), limits))
+}
+
+fn zstd(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    streams(bytes, b"\x28\xb5\x2f\xfd", |rest| match zstd::stream::read::Decoder::new(rest) {
+        Ok(mut decoder) => match decoder.window_log_max(26) {
+            Ok(()) => drain(decoder, limits),
+            Err(_) => (Vec::new(), false),
+        },
+        Err(_) => (Vec::new(), true),
+    })
+}
+
+fn streams(bytes: &[u8], magic: &[u8], decode: impl Fn(&[u8]) -> Decoded) -> Vec<Decoded> {
+    let mut made = Vec::new();
+    let mut tried = 0;
+    for at in places(bytes, magic) {
+        tried += 1;
+        if tried > STREAMS_MAX {
+            made.push((Vec::new(), false));
+            break;
+        }
+        made.push(decode(&bytes[at..]));
+    }
+    made
+}
+
+/// Members of a zip file, by their local headers: what no directory names is read by some readers.
+fn zip(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    let mut made = Vec::new();
+    for (tried, at) in places(bytes, b"PK\x03\x04").enumerate() {
+        if tried >= STREAMS_MAX * 4 {
+            made.push((Vec::new(), false));
+            break;
+        }
+        let head = &bytes[at..];
+        let short = |offset: usize| Some(u16::from_le_bytes(head.get(offset..offset + 2)?.try_into().ok()?));
+        let long = |offset: usize| Some(u32::from_le_bytes(head.get(offset..offset + 4)?.try_into().ok()?));
+        let (Some(method), Some(name), Some(extra), Some(size)) = (short(8), short(26), short(28), long(18)) else {
+            continue;
+        };
+        let Some(body) = head.get(30 + usize::from(name) + usize::from(extra)..) else { continue };
+        // Names may say who it is about.
+        made.push((head[30..30 + usize::from(name)].to_vec(), true));
+        match method {
+            // Stored members are seen in the archive itself; here their decoders get a clean start.
+            0 => made.push((body[..body.len().min(size as usize)].to_vec(), true)),
+            8 => made.push(drain(flate2::read::DeflateDecoder::new(body), limits)),
+            93 => made.extend(zstd(body, limits)),
+            _ => made.push((Vec::new(), false)),
+        }
+    }
+    made
+}
+
+/// zlib has too little of a beginning to look for it everywhere.
+fn zlib(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    match bytes {
+        [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31) => {
+            vec![drain(flate2::read::ZlibDecoder::new(bytes), limits)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Raw deflate has no beginning at all: what begins a form and can be read for some bytes.
+fn deflate(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    // A block of type 3 does not exist.
+    if bytes.len() < 3 || bytes[0] & 6 == 6 {
+        return Vec::new();
+    }
+    let (text, is_whole) = drain(flate2::read::DeflateDecoder::new(bytes), limits);
+    // Junk decodes to some bytes now and then; a stream of meaning is printable, or goes on.
+    if text.len() >= 8 && looks_like_something(&text) { vec![(text, is_whole)] } else { Vec::new() }
+}
+
+/// Whether decoded bytes are worth another look: text in some encoding, or the start of a stream that we know.
+fn looks_like_something(bytes: &[u8]) -> bool {
+    const STARTS: &[&[u8]] = &[
+        b"\x1f\x8b",
+        b"PK",
+        b"\x28\xb5\x2f\xfd",
+        b"\x78\x01",
+        b"\x78\x5e",
+        b"\x78\x9c",
+        b"\x78\xda",
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"FMR\0",
+        b"FIR\0",
+        b"FAC\0",
+        b"IIR\0",
+        b"RIFF",
+        b"II*\0",
+        b"MM\0*",
+        b"BM",
+        b"\xff\xfe",
+        b"\xfe\xff",
+    ];
+    let sample = &bytes[..bytes.len().min(4096)];
+    let printable = sample.iter().filter(|c| matches!(c, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0 | 0x80..)).count();
+    let plain = sample.iter().filter(|c| matches!(c, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0)).count();
+    STARTS.iter().any(|start| bytes.starts_with(start))
+        || bytes.get(4..12).is_some_and(|brand| brand.starts_with(b"ftyp"))
+        || (printable * 100 >= sample.len() * 95 && plain * 100 >= sample.len() * 60)
+}
+
+/// Runs of the alphabet, standard or for URLs, with or without padding and line breaks.
+fn base64(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+    let is_digit = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'-' | b'_');
+    let mut made = Vec::new();
+    for run in runs(bytes, |c| is_digit(c) || matches!(c, b'\r' | b'\n'), 12, RUNS_MAX, &mut made) {
+        let mut digits: Vec<u8> = run.iter().copied().filter(|c| is_digit(*c)).collect();
+        let url_safe = digits.iter().any(|c| matches!(c, b'-' | b'_'));
+        if digits.len() % 4 == 1 {
+            digits.pop();
+        }
+        let decoded = if url_safe { URL_SAFE.decode(&digits) } else { STANDARD.decode(&digits) };
+        let Ok(decoded) = decoded else { continue };
+        if looks_like_something(&decoded) || !deflate(&decoded, limits).is_empty() {
+            made.push((decoded, true));
+        }
+    }
+    made
+}
+
+fn hex(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+    let mut made = Vec::new();
+    for run in
+        runs(bytes, |c| c.is_ascii_hexdigit() || matches!(c, b' ' | b'\r' | b'\n' | b':'), 16, RUNS_MAX, &mut made)
+    {
+        let digits: Vec<u8> = run.iter().filter_map(|c| char::from(*c).to_digit(16)).map(|digit| digit as u8).collect();
+        let decoded: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        if decoded.len() >= 8 && (looks_like_something(&decoded) || !deflate(&decoded, limits).is_empty()) {
+            made.push((decoded, true));
+        }
+    }
+    made
+}
+
+/// Longest runs of bytes of a kind; too many of them are told in `made`.
+fn runs<'a>(
+    bytes: &'a [u8],
+    is_part: impl Fn(u8) -> bool + 'a,
+    shortest: usize,
+    runs_max: usize,
+    made: &mut Vec<Decoded>,
+) -> Vec<&'a [u8]> {
+    let mut found: Vec<&[u8]> =
+        bytes.split(|c| !is_part(*c)).filter(|run| run.len() >= shortest).take(runs_max + 1).collect();
+    if found.len() > runs_max {
+        found.pop();
+        made.push((Vec::new(), false));
+    }
+    found
+}
+
+/// Every second byte zero: runs of text in UTF-16, wherever they begin. `high` is where the zero stands: 0 behind the
+/// character (little endian), 1 before it.
+fn utf16(bytes: &[u8], high: usize) -> Vec<Decoded> {
+    let is_text = |unit: [u8; 2]| {
+        let unit = if high == 0 { u16::from_le_bytes(unit) } else { u16::from_be_bytes(unit) };
+        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f)
+    };
+    let mut text = String::new();
+    let mut at = 0;
+    while at + 1 < bytes.len() {
+        let start = at;
+        while at + 1 < bytes.len() && is_text([bytes[at], bytes[at + 1]]) {
+            at += 2;
+        }
+        if at - start >= 16 {
+            let unit = |pair: &[u8]| match high {
+                0 => u16::from_le_bytes([pair[0], pair[1]]),
+                _ => u16::from_be_bytes([pair[0], pair[1]]),
+            };
+            let units: Vec<u16> = bytes[start..at].chunks_exact(2).map(unit).collect();
+            text.push_str(&String::from_utf16_lossy(&units));
+            text.push('\n');
+        } else {
+            at = start + 1;
+        }
+    }
+    if text.is_empty() { Vec::new() } else { vec![(text.into_bytes(), true)] }
+}
+
+fn percent(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+    replaced(bytes, b'%', |rest| Some((vec![byte(rest.get(1..3)?)?], 3)))
+}
+
+/// `\uXXXX` with pairs of surrogates, and the short ones.
+fn json(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+    replaced(bytes, b'\\', |rest| {
+        let short = |c: u8| Some((vec![c], 2));
+        match rest.get(1)? {
+            b'"' => short(b'"'),
+            b'/' => short(b'/'),
+            b'\\' => short(b'\\'),
+            b'n' => short(b'\n'),
+            b'r' => short(b'\r'),
+            b't' => short(b'\t'),
+            b'u' => {
+                let unit = |at: usize| {
+                    let text = std::str::from_utf8(rest.get(at..at + 4)?).ok()?;
+                    u16::from_str_radix(text, 16).ok()
+                };
+                let first = unit(2)?;
+                let second = if rest.get(6..8) == Some(b"\\u") { unit(8) } else { None };
+                let (text, length) = match second.map(|second| char::decode_utf16([first, second]).next()) {
+                    Some(Some(Ok(c))) if (0xd800..0xdc00).contains(&first) => (c.to_string(), 12),
+                    _ => (String::from_utf16_lossy(&[first]), 6),
+                };
+                Some((text.into_bytes(), length))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// `\F\`, `\S\`, `\T\`, `\R\`, `\E\`, `\X…\`: HL7 v2.5.1, section 2.7; the delimiters are those of the field.
+fn hl7(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+    replaced(bytes, b'\\', |rest| {
+        let end = rest.iter().skip(1).take(4096).position(|c| *c == b'\\')? + 1;
+        let text = match &rest[1..end] {
+            b"F" => vec![b'|'],
+            b"S" => vec![b'^'],
+            b"T" => vec![b'&'],
+            b"R" => vec![b'~'],
+            b"E" => vec![b'\\'],
+            b".br" | b".BR" => vec![b'\n'],
+            [b'X' | b'x', digits @ ..] if digits.len() % 2 == 0 => {
+                digits.chunks_exact(2).map(byte).collect::<Option<_>>()?
+            }
+            _ => return None,
+        };
+        Some((text, end + 1))
+    })
+}
+
+/// Numeric references and the five that XML has, with HTML's space.
+fn xml(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+    replaced(bytes, b'&', |rest| {
+        let end = rest.iter().take(12).position(|c| *c == b';')?;
+        let name = std::str::from_utf8(&rest[1..end]).ok()?;
+        let number = match name.strip_prefix('#') {
+            Some(number) => match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16).ok(),
+                None => number.parse().ok(),
+            },
+            None => None,
+        };
+        let c = match name {
+            "lt" => '<',
+            "gt" => '>',
+            "amp" => '&',
+            "quot" => '"',
+            "apos" => '\'',
+            "nbsp" => ' ',
+            _ => char::from_u32(number?)?,
+        };
+        Some((c.to_string().into_bytes(), end + 1))
+    })
+}
+
+/// The form with everything replaced that begins with `mark` and is understood; nothing if nothing is.
+fn replaced(bytes: &[u8], mark: u8, decode: impl Fn(&[u8]) -> Option<(Vec<u8>, usize)>) -> Vec<Decoded> {
+    if !bytes.contains(&mark) {
+        return Vec::new();
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    let mut changed = false;
+    while at < bytes.len() {
+        match (bytes[at] == mark).then(|| decode(&bytes[at..])).flatten() {
+            Some((decoded, length)) => {
+                text.extend(decoded);
+                at += length;
+                changed = true;
+            }
+            None => {
+                text.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    if changed { vec![(text, true)] } else { Vec::new() }
+}
+
+fn byte(pair: &[u8]) -> Option<u8> {
+    let digit = |c: u8| char::from(c).to_digit(16);
+    Some((digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &[u8], label: &str, expected: &[u8]) {
+        let forms = all(input, &Limits::default());
+        let labels: Vec<&str> = forms.forms.iter().map(|form| form.label.as_str()).collect();
+        let form = forms.forms.iter().find(|form| form.label == label);
+        let form = form.unwrap_or_else(|| panic!("{:?}: no {label}, but {labels:?}", String::from_utf8_lossy(input)));
+        assert_eq!(String::from_utf8_lossy(&form.bytes), String::from_utf8_lossy(expected), "{label}");
+        assert!(forms.not_scanned.is_empty(), "{:?}", forms.not_scanned);
+    }
+
+    #[test]
+    fn each_way_to_decode() {
+        check(b"a", "raw", b"a");
+        check(br"a\u0041\ud83d\ude00\/", "json", "aA😀/".as_bytes());
+        check(br"a\F\\X4142\\E\", "hl7", br"a|AB\");
+        check(b"&lt;&#65;&#x42;&unknown;", "xml", b"<AB&unknown;");
+        check(b"%41%4", "percent", b"A%4");
+        check(b"\xff\xfep\0a\0t\0i\0e\0n\0t\0s\0", "utf16le", b"patients\n");
+        check(b"x\0p\0a\0t\0i\0e\0n\0t\0s", "utf16be", b"patients\n");
+        check(b"<7061 7469656e74732e2e>", "hex", b"patients..");
+        check(b"<cGF0aWVudHMg\r\nb2YgdGhlIHdhcmQ>", "base64", b"patients of the ward");
+        check(b"%63GF0aWVudHMgb2YgdGhlIHdhcmQ%3D", "percent>base64", b"patients of the ward");
+    }
+
+    #[test]
+    fn bombs_cost_what_the_limits_say() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..32 {
+            std::io::Write::write_all(&mut encoder, &zeros).unwrap();
+        }
+        std::io::Write::write_all(&mut encoder, b"patient 219-09-9999").unwrap();
+        let bomb = encoder.finish().unwrap();
+        let forms = all(&bomb, &Limits::default());
+        let form = forms.forms.iter().find(|form| form.label == "gzip").unwrap();
+        assert!(form.bytes.len() < 64 << 10 && form.bytes.ends_with(b"219-09-9999"), "{}", form.bytes.len());
+        assert!(forms.not_scanned.is_empty());
+        let forms = all(&bomb, &Limits { stream_bytes_max: 1 << 20, ..Limits::default() });
+        assert!(forms.not_scanned.iter().any(|what| what.contains("gzip")), "{:?}", forms.not_scanned);
+    }
+}

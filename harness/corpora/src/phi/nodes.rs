@@ -1,0 +1,229 @@
+//! Objects of a document, whatever its syntax: what JSON and XML have in common for who looks for fields. Readers that
+//! take anything: inputs of a fuzzer are seldom well-formed, and other readers take anything too.
+
+/// Objects that are kept of one form.
+const NODES_MAX: usize = 50_000;
+/// Members that are kept of one form.
+const MEMBERS_MAX: usize = 200_000;
+/// Objects within objects that are told apart.
+const DEPTH_MAX: usize = 400;
+
+/// A value that is no object.
+pub struct Member {
+    /// Its name, lower case.
+    pub key: String,
+    /// Its text, escapes undone.
+    pub value: String,
+    /// Where it stands, bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// An object, or an element with others in it.
+pub struct Node {
+    /// The object that holds it.
+    pub parent: Option<usize>,
+    /// Its name there, lower case; items of an array have the array's.
+    pub key: String,
+    /// Type of the resource that it is, lower case.
+    pub resource: Option<String>,
+    /// Values in it.
+    pub members: Vec<Member>,
+}
+
+impl Node {
+    /// The first member of that name.
+    pub fn member(&self, key: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.key == key)
+    }
+
+    /// Members of that name.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Member> {
+        self.members.iter().filter(move |member| member.key == key)
+    }
+}
+
+/// All objects; the first is the document itself.
+pub struct Nodes {
+    /// In the order of their beginnings.
+    pub list: Vec<Node>,
+    members: usize,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        Self { list: vec![Node { parent: None, key: String::new(), resource: None, members: Vec::new() }], members: 0 }
+    }
+
+    fn open(&mut self, parent: usize, key: &str) -> usize {
+        if self.list.len() >= NODES_MAX {
+            return parent;
+        }
+        self.list.push(Node { parent: Some(parent), key: key.to_lowercase(), resource: None, members: Vec::new() });
+        self.list.len() - 1
+    }
+
+    fn add(&mut self, node: usize, key: &str, value: String, start: usize, end: usize) {
+        self.members += 1;
+        if self.members > MEMBERS_MAX {
+            return;
+        }
+        let key = key.to_lowercase();
+        if key == "resourcetype" {
+            self.list[node].resource = Some(value.to_lowercase());
+        }
+        self.list[node].members.push(Member { key, value, start, end });
+    }
+
+    /// The type of the resource that a node is in.
+    pub fn resource(&self, node: usize) -> &str {
+        let mut at = Some(node);
+        for _ in 0..=DEPTH_MAX {
+            let Some(node) = at.map(|at| &self.list[at]) else { break };
+            if let Some(resource) = &node.resource {
+                return resource;
+            }
+            at = node.parent;
+        }
+        ""
+    }
+
+    /// The name of the node that holds this one.
+    pub fn parent_key(&self, node: usize) -> &str {
+        self.list[node].parent.map_or("", |parent| &self.list[parent].key)
+    }
+}
+
+/// Objects of what may be JSON.
+pub fn json(bytes: &[u8]) -> Nodes {
+    let mut nodes = Nodes::new();
+    // Per bracket: the node, the key of its items, whether it is an object.
+    let mut stack: Vec<(usize, String, bool)> = vec![(0, String::new(), false)];
+    let mut key: Option<String> = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        let (node, array_key, is_object) = stack.last().cloned().unwrap_or_default();
+        let name = key.clone().unwrap_or_else(|| if is_object { String::new() } else { array_key.clone() });
+        match bytes[at] {
+            b'{' | b'[' => {
+                let is_object = bytes[at] == b'{';
+                if stack.len() < DEPTH_MAX {
+                    let node = if is_object { nodes.open(node, &name) } else { node };
+                    stack.push((node, name, is_object));
+                }
+                key = None;
+                at += 1;
+            }
+            b'}' | b']' => {
+                if stack.len() > 1 {
+                    stack.pop();
+                }
+                key = None;
+                at += 1;
+            }
+            b'"' => {
+                let (text, end) = string(bytes, at + 1);
+                let colon = bytes[end..].iter().position(|c| !c.is_ascii_whitespace()).map(|skip| end + skip);
+                match colon.filter(|colon| bytes[*colon] == b':' && is_object && key.is_none()) {
+                    Some(colon) => {
+                        key = Some(text);
+                        at = colon + 1;
+                    }
+                    None => {
+                        nodes.add(node, &name, text, at + 1, end.saturating_sub(1).max(at + 1));
+                        key = None;
+                        at = end;
+                    }
+                }
+            }
+            c if c.is_ascii_whitespace() || matches!(c, b',' | b':') => {
+                if c == b',' {
+                    key = None;
+                }
+                at += 1;
+            }
+            _ => {
+                let end = bytes[at..].iter().position(|c| c.is_ascii_whitespace() || b",:]}[{\"".contains(c));
+                let end = end.map_or(bytes.len(), |length| at + length.max(1));
+                nodes.add(node, &name, String::from_utf8_lossy(&bytes[at..end]).into_owned(), at, end);
+                key = None;
+                at = end;
+            }
+        }
+    }
+    nodes
+}
+
+/// A string from behind its quotation mark; where it ends, the mark included.
+fn string(bytes: &[u8], start: usize) -> (String, usize) {
+    let mut end = start;
+    while end < bytes.len() && bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    let end = end.min(bytes.len());
+    // Escapes are undone in another form of the input, which is looked at as well.
+    (String::from_utf8_lossy(&bytes[start..end]).into_owned(), (end + 1).min(bytes.len()))
+}
+
+/// Elements of what may be XML: FHIR's `<family value="…"/>`, and text between tags.
+pub fn xml(bytes: &[u8]) -> Nodes {
+    let mut nodes = Nodes::new();
+    let mut stack: Vec<(usize, String)> = vec![(0, String::new())];
+    let mut at = 0;
+    while let Some(open) = bytes[at..].iter().position(|c| *c == b'<').map(|skip| at + skip) {
+        let (node, name) = stack.last().cloned().unwrap_or_default();
+        let text = bytes[at..open].trim_ascii();
+        if !text.is_empty() {
+            // Text belongs to the element around it: a member of what holds that element.
+            let holder = nodes.list[node].parent.unwrap_or(0);
+            nodes.add(holder, &name, String::from_utf8_lossy(text).into_owned(), at, open);
+        }
+        let close = bytes[open..].iter().position(|c| *c == b'>').map_or(bytes.len(), |skip| open + skip);
+        let tag = &bytes[open + 1..close];
+        at = (close + 1).min(bytes.len());
+        match tag.first() {
+            Some(b'/') => {
+                if stack.len() > 1 {
+                    stack.pop();
+                }
+            }
+            Some(b'!' | b'?') | None => {}
+            Some(_) => {
+                let end = tag.iter().position(|c| c.is_ascii_whitespace() || *c == b'/').unwrap_or(tag.len());
+                let full = String::from_utf8_lossy(&tag[..end]).into_owned();
+                let local = full.rsplit(':').next().unwrap_or_default().to_owned();
+                let is_closed = tag.ends_with(b"/");
+                attributes(&mut nodes, node, &local, tag, open + 1);
+                if !is_closed && stack.len() < DEPTH_MAX {
+                    let inner = nodes.open(node, &local);
+                    if local.starts_with(|c: char| c.is_ascii_uppercase()) {
+                        nodes.list[inner].resource = Some(local.to_lowercase());
+                    }
+                    stack.push((inner, local));
+                }
+            }
+        }
+    }
+    nodes
+}
+
+/// `value="…"` is the element's value in FHIR; HL7 v3 has `extension="…"` for identifiers and `value` for the rest.
+fn attributes(nodes: &mut Nodes, node: usize, element: &str, tag: &[u8], base: usize) {
+    let mut at = 0;
+    while let Some(equals) = tag[at..].iter().position(|c| *c == b'=').map(|skip| at + skip) {
+        let name_start = tag[..equals].iter().rposition(|c| c.is_ascii_whitespace()).map_or(0, |space| space + 1);
+        let name = tag[name_start..equals].trim_ascii();
+        let Some(quote) = tag.get(equals + 1).copied().filter(|c| matches!(c, b'"' | b'\'')) else {
+            at = equals + 1;
+            continue;
+        };
+        let start = equals + 2;
+        let end = tag[start..].iter().position(|c| *c == quote).map_or(tag.len(), |length| start + length);
+        let value = String::from_utf8_lossy(&tag[start..end]).into_owned();
+        if matches!(name, b"value" | b"extension") {
+            nodes.add(node, element, value, base + start, base + end);
+        }
+        at = (end + 1).min(tag.len());
+    }
+}
