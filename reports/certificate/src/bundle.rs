@@ -123,6 +123,23 @@ pub fn open<'a>(file: &[u8], keys: &'a [PublicKey]) -> Result<Opened<'a>, Reason
     Ok(Opened { payloads, key })
 }
 
+/// Signs one statement of another kind than a certificate: the bytes of a bundle, one line.
+pub fn seal_one(payload: &[u8], key: &PrivateKey) -> Vec<u8> {
+    seal_payloads(&[payload.to_vec()], PAYLOAD_TYPE, key)
+}
+
+/// Checks form and signature of what [`seal_one`] wrote; the payload, and the key that signed it.
+pub fn open_one<'a>(file: &[u8], keys: &'a [PublicKey]) -> Result<(Vec<u8>, &'a PublicKey), Reason> {
+    if file.len() > BUNDLE_BYTES_MAX {
+        let what = format!("the bundle has {} bytes, at most {BUNDLE_BYTES_MAX} are read", file.len());
+        return Err(Reason::new(Code::TooLarge, what));
+    }
+    let bundle = parse(file, 1)?;
+    let key = named_key(&bundle, keys, 1)?;
+    let payload = verified(&bundle, key, keys, 1)?;
+    Ok((payload, key))
+}
+
 /// A line in its only spelling.
 fn parse(text: &[u8], at: usize) -> Result<Bundle, Reason> {
     let Some(json) = text.strip_suffix(b"\n") else {

@@ -9,6 +9,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 
 /// An input, decoded in some way.
@@ -119,8 +120,8 @@ fn drain(reader: impl Read, limits: &Limits) -> Decoded {
     const BLOCK: usize = 4096;
     let mut reader = reader.take(limits.stream_bytes_max + 1);
     let mut kept = Vec::new();
-    let mut seen = HashSet::new();
-    let mut before = [0; 8];
+    let mut seen: HashSet<(u64, u64)> = HashSet::new();
+    let mut before = 0;
     let mut total = 0;
     loop {
         let mut block = [0; BLOCK];
@@ -136,14 +137,16 @@ fn drain(reader: impl Read, limits: &Limits) -> Decoded {
             }
         }
         total += filled as u64;
-        let hash: [u8; 8] = Sha256::digest(&block[..filled])[..8].try_into().unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&block[..filled]);
+        let hash = hasher.finish();
         // With the block before it: what straddles the two is new where either is.
         if seen.insert((before, hash)) {
             kept.extend(&block[..filled]);
         }
         before = hash;
         if ended {
-            return (kept, true);
+            return (kept, total <= limits.stream_bytes_max);
         }
         if total > limits.stream_bytes_max || kept.len() > limits.form_bytes_max {
             return (kept, false);

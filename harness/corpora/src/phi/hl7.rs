@@ -206,8 +206,8 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
         }
     };
     match kind {
-        Kind::Name => names(&parts[..parts.len().min(4)], found),
-        Kind::Person => {
+        Name => names(&parts[..parts.len().min(4)], found),
+        Person => {
             names(parts.get(1..5.min(parts.len())).unwrap_or_default(), found);
             let kind = part(13).map(Part::text).unwrap_or_default();
             let is_fine =
@@ -216,7 +216,7 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 id.hit(identifier_class(&kind, "", "practitioner").unwrap_or(Class::Licence), found);
             }
         }
-        Kind::Id(usual) => {
+        Id(usual) => {
             let kind = part(5).map(Part::text).unwrap_or_default();
             let class = if kind.is_empty() { usual } else { identifier_class(&kind, "", "").unwrap_or(usual) };
             let class = if class == Class::Other { usual } else { class };
@@ -228,7 +228,7 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 }
             }
         }
-        Kind::Number(class) => {
+        Number(class) => {
             let digits: Vec<u8> = field.bytes.iter().copied().filter(u8::is_ascii_digit).collect();
             let is_fine =
                 space.has_identifier(&parts[0].text()) || class == Class::Ssn && space::is_invented_ssn(&digits);
@@ -236,7 +236,7 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 parts[0].hit(class, found);
             }
         }
-        Kind::Address => {
+        Address => {
             for at in [1, 2, 3, 8, 9] {
                 if let Some(part) = part(at).filter(|part| !space.has_place(&part.text())) {
                     part.hit(Class::Place, found);
@@ -246,12 +246,12 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 part.hit(Class::Place, found);
             }
         }
-        Kind::Place => {
+        Place => {
             if !space.has_place(&field.text()) {
                 field.hit(Class::Place, found);
             }
         }
-        Kind::Telecom => {
+        Telecom => {
             let is_fax = part(3).is_some_and(|part| part.bytes == b"FX");
             let class = if is_fax { Class::Fax } else { Class::Phone };
             // The number as one text, or area code and local number in components 6 and 7.
@@ -261,7 +261,7 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 part(7).map(|part| (part, format!("{area}{}", part.text()))),
                 part(12).map(|part| (part, part.text())),
             ];
-            for (part, number) in numbers.into_iter().flatten().filter(|(_, number)| !space.has_phone(number)) {
+            for (part, _) in numbers.into_iter().flatten().filter(|(_, text)| !space.has_phone(text)) {
                 part.hit(class, found);
             }
         }
