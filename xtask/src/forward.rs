@@ -82,6 +82,7 @@ pub const COMMANDS: &[Forwarded] = &[
         program: Program::Audit,
         needs: Needs::Named,
     },
+    audit("corpus", "Pack, import, scan, compare, count and verify corpora"),
     plain("explain", "Explain a control, an outcome, an oracle or a finding"),
     plain("completions", "Write shell completions to standard output"),
 ];

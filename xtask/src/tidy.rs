@@ -108,6 +108,7 @@ fn a_crate_with_a_room_of_its_own_is_named_there_only() {
         "reports/audit/Cargo.toml",
         "reports/certificate/Cargo.toml",
         "harness/boundary/Cargo.toml",
+        "harness/corpora/Cargo.toml",
         "harness/generators/Cargo.toml",
         "harness/scan/Cargo.toml",
     ] {
@@ -160,6 +161,7 @@ fn members_share_the_workspaces_lints_and_licence() {
     for file in [
         "harness/Cargo.toml",
         "harness/boundary/Cargo.toml",
+        "harness/corpora/Cargo.toml",
         "harness/formats/Cargo.toml",
         "harness/generators/Cargo.toml",
         "harness/scan/Cargo.toml",

@@ -46,6 +46,8 @@ pub enum Command {
     Sign(Sign),
     /// Look at a module and what comes with it, without running it: imports, limits, secrets, signature, supply chain
     Scan(Scan),
+    /// Publish and check corpora: pack, import, scan, diff, stats, verify
+    Corpus(Corpus),
 }
 
 /// Flags of `controls`.
@@ -260,6 +262,106 @@ pub enum ScanFormat {
     Json,
     /// As Markdown on standard output, too.
     Md,
+/// Flags of `corpus`.
+#[derive(Debug, Clone, Args)]
+pub struct Corpus {
+    /// What to do
+    #[command(subcommand)]
+    pub command: CorpusCommand,
+}
+
+/// Commands about corpora.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CorpusCommand {
+    /// Pack corpora for publishing: OSS-Fuzz's files, a manifest, one archive, an OCI layout, hashes, a signature
+    Pack(Pack),
+    /// Take in an archive or a folder of inputs; private unless licence and source are given
+    Import(Import),
+    /// Look for what could identify a person, in files as they are and in all that they decode to
+    Scan(Scan),
+    /// What was added, removed or said differently between two packs, stores or folders
+    Diff(Diff),
+    /// How much there is of what, by format
+    Stats(Stats),
+    /// Check a pack: hashes, manifest, gate, OCI digests, signature, nothing extra
+    Verify(VerifyPack),
+}
+
+/// Flags of `corpus pack`.
+#[derive(Debug, Clone, Args)]
+pub struct Pack {
+    /// A target, or a format with all its targets
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub name: Option<String>,
+    /// Every format and target
+    #[arg(long)]
+    pub all: bool,
+    /// A new folder for the pack
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Sign with this private key
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<PathBuf>,
+    /// Also what runs have collected and what was imported, as far as it is clean and not private
+    #[arg(long)]
+    pub collected: bool,
+}
+
+/// Flags of `corpus import`.
+#[derive(Debug, Clone, Args)]
+pub struct Import {
+    /// A zip, tar, tar.gz or tar.zst, or a folder
+    pub archive: PathBuf,
+    /// Format of the inputs, such as fhir-json
+    #[arg(long)]
+    pub format: String,
+    /// The store; without it: .autoclave/imports/FORMAT of the source tree
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Their licence, an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    pub licence: Option<String>,
+    /// Where they are from, such as a URL
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Never publish them, nor what is made from them, although licence and source are known
+    #[arg(long)]
+    pub private: bool,
+}
+
+/// Flags of `corpus scan`.
+#[derive(Debug, Clone, Args)]
+pub struct Scan {
+    /// Files, folders, packs
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Flags of `corpus diff`.
+#[derive(Debug, Clone, Args)]
+pub struct Diff {
+    /// A pack, a store or a folder
+    pub old: PathBuf,
+    /// Another
+    pub new: PathBuf,
+}
+
+/// Flags of `corpus stats`.
+#[derive(Debug, Clone, Args)]
+pub struct Stats {
+    /// Packs, stores or folders; without any: what is committed, by format
+    pub paths: Vec<PathBuf>,
+}
+
+/// Flags of `corpus verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyPack {
+    /// The pack's folder
+    pub pack: PathBuf,
+    /// A public key that is trusted to sign packs; several may be given. Without one the signature is not checked: exit
+    /// code 3
+    #[arg(long = "key", value_name = "PUB")]
+    pub keys: Vec<PathBuf>,
 }
 
 /// Writes data to standard output. A reader that has seen enough (`| head`) is no failure.

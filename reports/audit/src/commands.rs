@@ -2,6 +2,7 @@
 
 mod certificate;
 mod controls;
+mod corpus;
 mod explain;
 mod keygen;
 mod scan;
@@ -23,6 +24,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Keygen(flags) => keygen::run(flags),
         Command::Scan(flags) => scan::run(flags),
         Command::Sign(flags) => sign::run(flags),
+        Command::Corpus(flags) => corpus::run(flags),
     }
 }
 

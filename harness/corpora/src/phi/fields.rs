@@ -245,10 +245,13 @@ fn identifiers(nodes: &Nodes, at: usize, node: &Node, kind: Option<&str>, space:
 fn dates(node: &Node, space: &Space, found: &mut Vec<Found>) {
     let keys = ["birthdate", "deceaseddatetime", "birthtime"];
     for member in node.members.iter().filter(|member| keys.contains(&member.key.as_str())) {
-        let digits: String = member.value.chars().filter(char::is_ascii_digit).collect();
+        // `YYYY-MM`, and HL7 v3's `YYYYMM`; with a day it is found by its looks, or here.
+        let digits: String = member.value.chars().filter(|c| *c != '-').take_while(char::is_ascii_digit).collect();
         let number = |from: usize, to: usize| digits.get(from..to).and_then(|text| text.parse().ok());
+        let is_month =
+            matches!((member.value.len(), member.value.as_bytes().get(4)), (7, Some(b'-')) | (6, Some(b'0'..=b'9')));
         let is_fine = match (digits.len(), number(0, 4), number(4, 6), number(6, 8)) {
-            (6, Some(year), Some(month), _) => space.has_month(year, month),
+            (6, Some(year), Some(month), _) => !is_month || space.has_month(year, month),
             (8.., Some(year), Some(month), Some(day)) => space.has_date(year, month, day),
             _ => true,
         };

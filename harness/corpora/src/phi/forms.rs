@@ -40,7 +40,7 @@ struct Decoder {
 
 /// All ways. Escapes come first: they are cheap, and what they uncover is text.
 const DECODERS: &[Decoder] = &[
-    Decoder { name: "json", decode: json },
+    Decoder { name: "json", decode: |bytes, _| if is_json(bytes) { json(bytes) } else { Vec::new() } },
     Decoder { name: "hl7", decode: hl7 },
     Decoder { name: "xml", decode: xml },
     Decoder { name: "percent", decode: percent },
@@ -351,8 +351,23 @@ fn percent(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
     replaced(bytes, b'%', |rest| Some((vec![byte(rest.get(1..3)?)?], 3)))
 }
 
+/// Escapes of JSON, undone.
+pub fn json_unescaped(bytes: &[u8]) -> Vec<u8> {
+    json(bytes).pop().map_or_else(|| bytes.to_vec(), |(text, _)| text)
+}
+
+/// References of XML, undone.
+pub fn xml_unescaped(bytes: &[u8]) -> Vec<u8> {
+    xml(bytes, &Limits::default()).pop().map_or_else(|| bytes.to_vec(), |(text, _)| text)
+}
+
+/// Backslashes mean something else in HL7 v2: JSON has quotation marks, or at least `\u`.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.contains(&b'"') || bytes.windows(2).any(|pair| pair == b"\\u")
+}
+
 /// `\uXXXX` with pairs of surrogates, and the short ones.
-fn json(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+fn json(bytes: &[u8]) -> Vec<Decoded> {
     replaced(bytes, b'\\', |rest| {
         let short = |c: u8| Some((vec![c], 2));
         match rest.get(1)? {

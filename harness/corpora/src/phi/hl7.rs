@@ -1,6 +1,7 @@
 //! Fields of HL7 v2 whose meaning the standard fixes (v2.5.1, chapters 3, 4, 6 and 7), with a message's own delimiters.
 
 use super::fields::identifier_class;
+use super::nodes;
 use super::space::{self, Space};
 use super::{Class, Found};
 
@@ -131,16 +132,38 @@ impl<'a> Part<'a> {
     }
 
     fn text(self) -> String {
-        // Not UTF-8 in many a message: then each byte is a letter of Latin-1, which is what it mostly is.
-        match std::str::from_utf8(self.bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => self.bytes.iter().map(|byte| char::from(*byte)).collect(),
-        }
+        nodes::text(&without_escapes(self.bytes))
     }
 
     fn hit(self, class: Class, found: &mut Vec<Found>) {
         found.push((class, self.start, self.start + self.bytes.len()));
     }
+}
+
+/// A field without its escape sequences: what they stand for is looked at in the form that has them undone.
+fn without_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let sequence =
+            (bytes[at] == b'\\').then(|| bytes[at + 1..].iter().take(512).position(|c| *c == b'\\')).flatten();
+        let inner = sequence.map(|length| &bytes[at + 1..at + 1 + length]);
+        match inner {
+            Some([b'A'..=b'Z']) | Some([b'.', ..]) => {
+                kept.push(b' ');
+                at += inner.map_or(0, <[u8]>::len) + 2;
+            }
+            Some([b'X' | b'C' | b'M', digits @ ..]) if digits.iter().all(|c| c.is_ascii_hexdigit() || *c == b' ') => {
+                kept.push(b' ');
+                at += digits.len() + 3;
+            }
+            _ => {
+                kept.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    kept
 }
 
 /// Looks at every segment of every message.

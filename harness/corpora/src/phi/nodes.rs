@@ -1,6 +1,8 @@
 //! Objects of a document, whatever its syntax: what JSON and XML have in common for who looks for fields. Readers that
 //! take anything: inputs of a fuzzer are seldom well-formed, and other readers take anything too.
 
+use super::forms;
+
 /// Objects that are kept of one form.
 const NODES_MAX: usize = 50_000;
 /// Members that are kept of one form.
@@ -146,7 +148,10 @@ pub fn json(bytes: &[u8]) -> Nodes {
             _ => {
                 let end = bytes[at..].iter().position(|c| c.is_ascii_whitespace() || b",:]}[{\"".contains(c));
                 let end = end.map_or(bytes.len(), |length| at + length.max(1));
-                nodes.add(node, &name, String::from_utf8_lossy(&bytes[at..end]).into_owned(), at, end);
+                // `null` is nobody's name.
+                if !matches!(&bytes[at..end], b"null" | b"true" | b"false") {
+                    nodes.add(node, &name, text(&bytes[at..end]), at, end);
+                }
                 key = None;
                 at = end;
             }
@@ -162,8 +167,7 @@ fn string(bytes: &[u8], start: usize) -> (String, usize) {
         end += if bytes[end] == b'\\' { 2 } else { 1 };
     }
     let end = end.min(bytes.len());
-    // Escapes are undone in another form of the input, which is looked at as well.
-    (String::from_utf8_lossy(&bytes[start..end]).into_owned(), (end + 1).min(bytes.len()))
+    (text(&forms::json_unescaped(&bytes[start..end])), (end + 1).min(bytes.len()))
 }
 
 /// Elements of what may be XML: FHIR's `<family value="…"/>`, and text between tags.
@@ -173,11 +177,11 @@ pub fn xml(bytes: &[u8]) -> Nodes {
     let mut at = 0;
     while let Some(open) = bytes[at..].iter().position(|c| *c == b'<').map(|skip| at + skip) {
         let (node, name) = stack.last().cloned().unwrap_or_default();
-        let text = bytes[at..open].trim_ascii();
-        if !text.is_empty() {
+        let content = bytes[at..open].trim_ascii();
+        if !content.is_empty() {
             // Text belongs to the element around it: a member of what holds that element.
             let holder = nodes.list[node].parent.unwrap_or(0);
-            nodes.add(holder, &name, String::from_utf8_lossy(text).into_owned(), at, open);
+            nodes.add(holder, &name, text(&forms::xml_unescaped(content)), at, open);
         }
         let close = bytes[open..].iter().position(|c| *c == b'>').map_or(bytes.len(), |skip| open + skip);
         let tag = &bytes[open + 1..close];
@@ -220,10 +224,18 @@ fn attributes(nodes: &mut Nodes, node: usize, element: &str, tag: &[u8], base: u
         };
         let start = equals + 2;
         let end = tag[start..].iter().position(|c| *c == quote).map_or(tag.len(), |length| start + length);
-        let value = String::from_utf8_lossy(&tag[start..end]).into_owned();
+        let value = text(&forms::xml_unescaped(&tag[start..end]));
         if matches!(name, b"value" | b"extension") {
             nodes.add(node, element, value, base + start, base + end);
         }
         at = (end + 1).min(tag.len());
+    }
+}
+
+/// UTF-8, or else Latin-1: each byte is a letter, which is what it mostly is.
+pub fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     }
 }

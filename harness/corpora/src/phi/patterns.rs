@@ -57,7 +57,7 @@ impl Look<'_> {
 
     /// Whether a word such as "fax" stands shortly before it.
     fn follows(&self, words: &[&str]) -> bool {
-        let from = self.start.saturating_sub(24);
+        let from = self.start.saturating_sub(40);
         let before = self.text[from..self.start].to_ascii_lowercase();
         words.iter().any(|word| before.windows(word.len()).any(|window| window == word.as_bytes()))
     }
@@ -302,7 +302,7 @@ const PATTERNS: &[Pattern] = &[
             let ip = look.whole().parse();
             ip.is_ok_and(|ip| !space::is_reserved_v4(ip))
                 && !look.is_inside_of_numbers()
-                && !look.follows(&["oid:", "section", "clause", "chapter", "version", "§"])
+                && !look.follows(&["oid:", "section", "clause", "chapter", "version", "§", "hl7 v2."])
         },
     },
     Pattern {

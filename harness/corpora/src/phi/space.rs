@@ -190,7 +190,8 @@ pub fn is_day(year: u32, month: u32, day: u32) -> bool {
         2 => 28,
         _ => 0,
     };
-    (1..=days).contains(&day)
+    // No calendar has a year 0.
+    year > 0 && (1..=days).contains(&day)
 }
 
 #[cfg(test)]
