@@ -176,13 +176,9 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
 fn end(bytes: &[u8]) -> Result<(usize, usize, usize), String> {
     let from = bytes.len().saturating_sub(22 + usize::from(u16::MAX));
     let tail = &bytes[from..];
-    let ends: Vec<usize> =
-        tail.windows(4).enumerate().filter(|(_, w)| *w == END.to_le_bytes()).map(|(at, _)| from + at).take(3).collect();
-    let at = match ends[..] {
-        [at] => at,
-        [] => return Err("no zip file, or one that breaks off: the end of its directory is missing".to_owned()),
-        _ => return Err("several ends of a directory: programs differ in which one they believe".to_owned()),
-    };
+    // The last one, as everybody looks for it from behind; those of zip files inside lie before it.
+    let last = tail.windows(4).rposition(|window| window == END.to_le_bytes());
+    let at = from + last.ok_or("no zip file, or one that breaks off: the end of its directory is missing")?;
     let field = |offset| short(bytes, at + offset).ok_or("breaks off in the end of its directory");
     let number = |offset| long(bytes, at + offset).ok_or("breaks off in the end of its directory");
     if at + 22 + usize::from(field(20)?) != bytes.len() {

@@ -177,9 +177,11 @@ pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
         let skipped = line.iter().take_while(|c| c.is_ascii_whitespace() || matches!(c, 0xef | 0xbb | 0xbf)).count();
         let line = &line[skipped..];
         if matches!(line.get(..3), Some(b"MSH" | b"FHS" | b"BHS")) && line.len() > 4 {
-            let or = |at: usize, usual: u8| line.get(at).copied().filter(|c| *c != line[3]).unwrap_or(usual);
+            // MSH-2, up to the next field.
+            let declared = line[4..].split(|c| *c == line[3]).next().unwrap_or_default();
+            let or = |at: usize, usual: u8| declared.get(at).copied().unwrap_or(usual);
             delimiters =
-                Delimiters { field: line[3], component: or(4, b'^'), repetition: or(5, b'~'), sub: or(7, b'&') };
+                Delimiters { field: line[3], component: or(0, b'^'), repetition: or(1, b'~'), sub: or(3, b'&') };
         }
         if line.get(3) == Some(&delimiters.field) {
             segment(Part { bytes: line, start: at + skipped }, delimiters, space, found);

@@ -287,5 +287,8 @@ fn others_read_zip_and_tar() {
     let tar = tar.expect("apt-get install tar zstd");
     let listing = String::from_utf8_lossy(&tar.stdout).into_owned();
     assert!(tar.status.success(), "{}; apt-get install zstd", String::from_utf8_lossy(&tar.stderr));
-    assert!(listing.lines().count() == 9 && listing.lines().all(|line| line.starts_with("-rw-r--r-- 0/0")), "{listing}");
+    assert!(
+        listing.lines().count() == 9 && listing.lines().all(|line| line.starts_with("-rw-r--r-- 0/0")),
+        "{listing}"
+    );
 }

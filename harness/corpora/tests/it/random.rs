@@ -53,9 +53,22 @@ fn nearly_an_archive() {
 fn the_gate_answers() {
     fn property(parts: Vec<(u8, Vec<u8>)>) -> TestResult {
         const WORDS: [&[u8]; 16] = [
-            b"{\"name\":[{\"family\":\"", b"MSH|^~\\&|", b"\rPID|1||", b"<name><family value=\"", b"\\u0041", b"%41", b"&#65;",
-            b"\\X41\\", b"219-09-9999", b"cGF0aWVudHMgb2YgdGhlIHdhcmQ=", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"PK\x03\x04", b"\"}]}",
-            b"\x28\xb5\x2f\xfd", b"p\0a\0t\0i\0e\0n\0t\0s\0", b"((((",
+            b"{\"name\":[{\"family\":\"",
+            b"MSH|^~\\&|",
+            b"\rPID|1||",
+            b"<name><family value=\"",
+            b"\\u0041",
+            b"%41",
+            b"&#65;",
+            b"\\X41\\",
+            b"219-09-9999",
+            b"cGF0aWVudHMgb2YgdGhlIHdhcmQ=",
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+            b"PK\x03\x04",
+            b"\"}]}",
+            b"\x28\xb5\x2f\xfd",
+            b"p\0a\0t\0i\0e\0n\0t\0s\0",
+            b"((((",
         ];
         let mut input = Vec::new();
         for (word, junk) in parts.into_iter().take(40) {

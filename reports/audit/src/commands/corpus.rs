@@ -95,8 +95,7 @@ fn import(flags: &Import) -> anyhow::Result<u8> {
         Some(out) => out.clone(),
         None => home()?.imports(&flags.format),
     };
-    let terms =
-        Terms { licence: flags.licence.clone(), source: flags.source.clone(), private: flags.private };
+    let terms = Terms { licence: flags.licence.clone(), source: flags.source.clone(), private: flags.private };
     let done = import::import(&flags.archive, &flags.format, &store, &terms, &Limits::default())?;
     eprintln!(
         "{}: {} files, {} inputs, {} of them new: {}",
@@ -107,7 +106,9 @@ fn import(flags: &Import) -> anyhow::Result<u8> {
         shown(&store.join(&done.batch))
     );
     match done.taint {
-        Taint::Private => eprintln!("  private: they enter no pack, nor does what runs make from them (--licence and --source)"),
+        Taint::Private => {
+            eprintln!("  private: they enter no pack, nor does what runs make from them (--licence and --source)")
+        }
         Taint::None => eprintln!("  may be published, as far as the gate passes them"),
     }
     Ok(exit::CLEAN)
@@ -218,7 +219,8 @@ fn stats(flags: &Stats) -> anyhow::Result<u8> {
     }
     let merged = manifest::merge(entries);
     let rows = stats::by_format(merged.values());
-    let head = "format\tinputs\tbytes\tmin\tmedian\tp90\tmax\tpinned\tprivate\tgate clean/incomplete/hit\tkinds\tlicences\n";
+    let head =
+        "format\tinputs\tbytes\tmin\tmedian\tp90\tmax\tpinned\tprivate\tgate clean/incomplete/hit\tkinds\tlicences\n";
     print(head.as_bytes())?;
     let listed = |pairs: Vec<(String, usize)>| {
         pairs.into_iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
@@ -253,7 +255,10 @@ fn verify(flags: &VerifyPack) -> anyhow::Result<u8> {
             exit::CLEAN
         }
         (0, None) => {
-            eprintln!("NOT-TESTED  {pack}: {} inputs, whole and clean; signature not checked: give --key", verdict.entries);
+            eprintln!(
+                "NOT-TESTED  {pack}: {} inputs, whole and clean; signature not checked: give --key",
+                verdict.entries
+            );
             exit::NOT_JUDGED
         }
         (wrong, _) => {
