@@ -8,7 +8,7 @@ use crate::manifest::{self, Kind, Origin, Taint};
 use crate::source::{Item, item};
 use crate::zip::Limits;
 use crate::{CorpusError, archive, digest, disk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What is said of a batch.
@@ -59,7 +59,8 @@ pub fn import(
     };
     let inputs: BTreeMap<String, Vec<u8>> = contents.into_iter().map(|bytes| (digest::sha256(&bytes), bytes)).collect();
     let known = if store.is_dir() { load(store)? } else { Vec::new() };
-    let fresh = inputs.keys().filter(|hash| !known.iter().any(|item| item.entry.sha256 == **hash)).count();
+    let known: BTreeSet<String> = known.into_iter().map(|item| item.entry.sha256).collect();
+    let fresh = inputs.keys().filter(|hash| !known.contains(*hash)).count();
     let mut output = BTreeMap::new();
     let mut entries = Vec::new();
     for (hash, bytes) in &inputs {

@@ -127,11 +127,13 @@ pub struct Limits {
     pub total_bytes_max: usize,
     /// What one decompressor may write, bytes; of that, blocks that repeat are looked at once.
     pub stream_bytes_max: u64,
+    /// What all decompressors together may write, bytes.
+    pub streams_bytes_max: u64,
     /// Hits that are kept.
     pub hits_max: usize,
 }
 
-/// Enough for five envelopes around a document of some mebibytes; half a second at most.
+/// Enough for five envelopes around a document of some mebibytes.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -140,6 +142,7 @@ impl Default for Limits {
             form_bytes_max: 4 << 20,
             total_bytes_max: 24 << 20,
             stream_bytes_max: 64 << 20,
+            streams_bytes_max: 192 << 20,
             hits_max: 100,
         }
     }

@@ -3,7 +3,7 @@
 use super::nodes::{self, Member, Node, Nodes};
 use super::space::{self, Space};
 use super::{Class, Found};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Elements that refer to people; their `display` is a name.
 const PEOPLE: &[&str] = &[
@@ -61,7 +61,7 @@ pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
 fn judge(nodes: &Nodes, found: &mut Vec<Found>) {
     let space = space::declared();
     let kinds = identifier_kinds(nodes);
-    let mut biometric = BTreeMap::new();
+    let mut biometric = BTreeSet::new();
     for (at, node) in nodes.list.iter().enumerate() {
         names(nodes, at, node, space, found);
         places(node, space, found);
@@ -69,20 +69,19 @@ fn judge(nodes: &Nodes, found: &mut Vec<Found>) {
         identifiers(nodes, at, node, kinds.get(&at).map(String::as_str), space, found);
         dates(node, space, found);
         if let Some(holder) = biometric_code(nodes, at, node) {
-            biometric.insert(holder, ());
+            biometric.insert(holder);
         }
     }
-    for holder in biometric.into_keys() {
-        let values = ["valuestring", "valuebase64binary", "data", "value"];
-        for node in nodes.list.iter().enumerate().filter(|(at, node)| *at == holder || node.parent == Some(holder)) {
+    let values = ["valuestring", "valuebase64binary", "data", "value"];
+    for (at, node) in nodes.list.iter().enumerate() {
+        if biometric.contains(&at) || node.parent.is_some_and(|parent| biometric.contains(&parent)) {
             let outside = |member: &&Member| {
                 values.contains(&member.key.as_str())
                     && !member.value.is_empty()
                     && !member.value.to_uppercase().starts_with("SYN")
             };
-            found.extend(
-                node.1.members.iter().filter(outside).map(|member| (Class::Biometric, member.start, member.end)),
-            );
+            let members = node.members.iter().filter(outside);
+            found.extend(members.map(|member| (Class::Biometric, member.start, member.end)));
         }
     }
 }

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -32,18 +33,25 @@ pub struct Forms {
 /// Bytes, and whether they are all that there was.
 type Decoded = (Vec<u8>, bool);
 
+/// What decoding may still cost.
+struct Work<'a> {
+    limits: &'a Limits,
+    /// Bytes that decompressors may still write, in all forms together.
+    left: Cell<u64>,
+}
+
 /// A way to decode: its name in labels, and what it makes of a form.
 struct Decoder {
     name: &'static str,
-    decode: fn(&[u8], &Limits) -> Vec<Decoded>,
+    decode: fn(&[u8], &Work<'_>) -> Vec<Decoded>,
 }
 
 /// All ways. Escapes come first: they are cheap, and what they uncover is text.
 const DECODERS: &[Decoder] = &[
     Decoder { name: "json", decode: |bytes, _| if is_json(bytes) { json(bytes) } else { Vec::new() } },
-    Decoder { name: "hl7", decode: hl7 },
-    Decoder { name: "xml", decode: xml },
-    Decoder { name: "percent", decode: percent },
+    Decoder { name: "hl7", decode: |bytes, _| hl7(bytes) },
+    Decoder { name: "xml", decode: |bytes, _| xml(bytes) },
+    Decoder { name: "percent", decode: |bytes, _| percent(bytes) },
     Decoder { name: "utf16le", decode: |bytes, _| utf16(bytes, 0) },
     Decoder { name: "utf16be", decode: |bytes, _| utf16(bytes, 1) },
     Decoder { name: "hex", decode: hex },
@@ -63,6 +71,7 @@ const RUNS_MAX: usize = 4_000;
 /// Decodes an input in all ways, and what comes out again.
 pub fn all(input: &[u8], limits: &Limits) -> Forms {
     let mut made = Forms::default();
+    let work = Work { limits, left: Cell::new(limits.streams_bytes_max) };
     let mut known = HashSet::new();
     let mut total = 0;
     let mut open = VecDeque::new();
@@ -75,7 +84,7 @@ pub fn all(input: &[u8], limits: &Limits) -> Forms {
     while let Some((label, bytes, depth)) = open.pop_front() {
         total += bytes.len();
         for decoder in DECODERS {
-            for (child, is_whole) in (decoder.decode)(&bytes, limits) {
+            for (child, is_whole) in (decoder.decode)(&bytes, &work) {
                 if !is_whole {
                     made.not_scanned.insert(format!("a {} stream is longer than what is looked at", decoder.name));
                 }
@@ -116,9 +125,9 @@ fn places<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> 
 }
 
 /// What a stream gives, blocks that repeat kept once. A stream that breaks off gives what it gave until then.
-fn drain(reader: impl Read, limits: &Limits) -> Decoded {
+fn drain(reader: impl Read, work: &Work<'_>) -> Decoded {
     const BLOCK: usize = 4096;
-    let mut reader = reader.take(limits.stream_bytes_max + 1);
+    let mut reader = reader.take(work.limits.stream_bytes_max + 1);
     let mut kept = Vec::new();
     let mut seen: HashSet<(u64, u64)> = HashSet::new();
     let mut before = 0;
@@ -137,6 +146,11 @@ fn drain(reader: impl Read, limits: &Limits) -> Decoded {
             }
         }
         total += filled as u64;
+        let left = work.left.get().checked_sub(filled as u64);
+        work.left.set(left.unwrap_or(0));
+        if left.is_none() {
+            return (kept, false);
+        }
         let mut hasher = DefaultHasher::new();
         hasher.write(&block[..filled]);
         let hash = hasher.finish();
@@ -146,22 +160,22 @@ fn drain(reader: impl Read, limits: &Limits) -> Decoded {
         }
         before = hash;
         if ended {
-            return (kept, total <= limits.stream_bytes_max);
+            return (kept, total <= work.limits.stream_bytes_max);
         }
-        if total > limits.stream_bytes_max || kept.len() > limits.form_bytes_max {
+        if total > work.limits.stream_bytes_max || kept.len() > work.limits.form_bytes_max {
             return (kept, false);
         }
     }
 }
 
-fn gzip(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
-    streams(bytes, b"\x1f\x8b\x08", |rest| drain(flate2::read::MultiGzDecoder::new(rest), limits))
+fn gzip(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
+    streams(bytes, b"\x1f\x8b\x08", |rest| drain(flate2::read::MultiGzDecoder::new(rest), work))
 }
 
-fn zstd(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn zstd(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     streams(bytes, b"\x28\xb5\x2f\xfd", |rest| match zstd::stream::read::Decoder::new(rest) {
         Ok(mut decoder) => match decoder.window_log_max(26) {
-            Ok(()) => drain(decoder, limits),
+            Ok(()) => drain(decoder, work),
             Err(_) => (Vec::new(), false),
         },
         Err(_) => (Vec::new(), true),
@@ -183,8 +197,10 @@ fn streams(bytes: &[u8], magic: &[u8], decode: impl Fn(&[u8]) -> Decoded) -> Vec
 }
 
 /// Members of a zip file, by their local headers: what no directory names is read by some readers.
-fn zip(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn zip(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     let mut made = Vec::new();
+    // Names may say who it is about.
+    let mut names = Vec::new();
     for (tried, at) in places(bytes, b"PK\x03\x04").enumerate() {
         if tried >= STREAMS_MAX * 4 {
             made.push((Vec::new(), false));
@@ -197,36 +213,38 @@ fn zip(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
             continue;
         };
         let Some(body) = head.get(30 + usize::from(name) + usize::from(extra)..) else { continue };
-        // Names may say who it is about.
-        made.push((head[30..30 + usize::from(name)].to_vec(), true));
+        names.extend(&head[30..30 + usize::from(name)]);
+        names.push(b'
+');
         match method {
             // Stored members are seen in the archive itself; here their decoders get a clean start.
             0 => made.push((body[..body.len().min(size as usize)].to_vec(), true)),
-            8 => made.push(drain(flate2::read::DeflateDecoder::new(body), limits)),
-            93 => made.extend(zstd(body, limits)),
+            8 => made.push(drain(flate2::read::DeflateDecoder::new(body), work)),
+            93 => made.extend(zstd(body, work)),
             _ => made.push((Vec::new(), false)),
         }
     }
+    made.push((names, true));
     made
 }
 
 /// zlib has too little of a beginning to look for it everywhere.
-fn zlib(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn zlib(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     match bytes {
         [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31) => {
-            vec![drain(flate2::read::ZlibDecoder::new(bytes), limits)]
+            vec![drain(flate2::read::ZlibDecoder::new(bytes), work)]
         }
         _ => Vec::new(),
     }
 }
 
 /// Raw deflate has no beginning at all: what begins a form and can be read for some bytes.
-fn deflate(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn deflate(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     // A block of type 3 does not exist.
     if bytes.len() < 3 || bytes[0] & 6 == 6 {
         return Vec::new();
     }
-    let (text, is_whole) = drain(flate2::read::DeflateDecoder::new(bytes), limits);
+    let (text, is_whole) = drain(flate2::read::DeflateDecoder::new(bytes), work);
     // Junk decodes to some bytes now and then; a stream of meaning is printable, or goes on.
     if text.len() >= 8 && looks_like_something(&text) { vec![(text, is_whole)] } else { Vec::new() }
 }
@@ -264,7 +282,7 @@ fn looks_like_something(bytes: &[u8]) -> bool {
 }
 
 /// Runs of the alphabet, standard or for URLs, with or without padding and line breaks.
-fn base64(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn base64(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
@@ -280,21 +298,21 @@ fn base64(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
         }
         let decoded = if url_safe { URL_SAFE.decode(&digits) } else { STANDARD.decode(&digits) };
         let Ok(decoded) = decoded else { continue };
-        if looks_like_something(&decoded) || !deflate(&decoded, limits).is_empty() {
+        if looks_like_something(&decoded) || !deflate(&decoded, work).is_empty() {
             made.push((decoded, true));
         }
     }
     made
 }
 
-fn hex(bytes: &[u8], limits: &Limits) -> Vec<Decoded> {
+fn hex(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     let mut made = Vec::new();
     for run in
         runs(bytes, |c| c.is_ascii_hexdigit() || matches!(c, b' ' | b'\r' | b'\n' | b':'), 16, RUNS_MAX, &mut made)
     {
         let digits: Vec<u8> = run.iter().filter_map(|c| char::from(*c).to_digit(16)).map(|digit| digit as u8).collect();
         let decoded: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-        if decoded.len() >= 8 && (looks_like_something(&decoded) || !deflate(&decoded, limits).is_empty()) {
+        if decoded.len() >= 8 && (looks_like_something(&decoded) || !deflate(&decoded, work).is_empty()) {
             made.push((decoded, true));
         }
     }
@@ -347,7 +365,7 @@ fn utf16(bytes: &[u8], high: usize) -> Vec<Decoded> {
     if text.is_empty() { Vec::new() } else { vec![(text.into_bytes(), true)] }
 }
 
-fn percent(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+fn percent(bytes: &[u8]) -> Vec<Decoded> {
     replaced(bytes, b'%', |rest| Some((vec![byte(rest.get(1..3)?)?], 3)))
 }
 
@@ -358,7 +376,7 @@ pub fn json_unescaped(bytes: &[u8]) -> Vec<u8> {
 
 /// References of XML, undone.
 pub fn xml_unescaped(bytes: &[u8]) -> Vec<u8> {
-    xml(bytes, &Limits::default()).pop().map_or_else(|| bytes.to_vec(), |(text, _)| text)
+    xml(bytes).pop().map_or_else(|| bytes.to_vec(), |(text, _)| text)
 }
 
 /// Backslashes mean something else in HL7 v2: JSON has quotation marks, or at least `\u`.
@@ -396,7 +414,7 @@ fn json(bytes: &[u8]) -> Vec<Decoded> {
 }
 
 /// `\F\`, `\S\`, `\T\`, `\R\`, `\E\`, `\X…\`: HL7 v2.5.1, section 2.7; the delimiters are those of the field.
-fn hl7(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+fn hl7(bytes: &[u8]) -> Vec<Decoded> {
     replaced(bytes, b'\\', |rest| {
         let end = rest.iter().skip(1).take(4096).position(|c| *c == b'\\')? + 1;
         let text = match &rest[1..end] {
@@ -416,7 +434,7 @@ fn hl7(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
 }
 
 /// Numeric references and the five that XML has, with HTML's space.
-fn xml(bytes: &[u8], _: &Limits) -> Vec<Decoded> {
+fn xml(bytes: &[u8]) -> Vec<Decoded> {
     replaced(bytes, b'&', |rest| {
         let end = rest.iter().take(12).position(|c| *c == b';')?;
         let name = std::str::from_utf8(&rest[1..end]).ok()?;

@@ -51,12 +51,8 @@ pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
         let length = magic.start.len();
         if magic.anywhere {
             let places = bytes.windows(length).enumerate().filter(|(_, window)| *window == magic.start);
-            found.extend(
-                places
-                    .take(16)
-                    .filter(|(at, _)| !(magic.is_harmless)(&bytes[*at..]))
-                    .map(|(at, _)| (magic.class, at, at + length)),
-            );
+            let outside = places.filter(|(at, _)| !(magic.is_harmless)(&bytes[*at..]));
+            found.extend(outside.take(16).map(|(at, _)| (magic.class, at, at + length)));
         } else if bytes.get(magic.at..magic.at + length) == Some(magic.start) && !(magic.is_harmless)(bytes) {
             found.push((magic.class, 0, magic.at + length));
         }

@@ -7,6 +7,8 @@ use super::forms;
 const NODES_MAX: usize = 50_000;
 /// Members that are kept of one form.
 const MEMBERS_MAX: usize = 200_000;
+/// Names of fields are shorter, bytes; of longer ones the beginning counts.
+const KEY_BYTES_MAX: usize = 64;
 /// Objects within objects that are told apart.
 const DEPTH_MAX: usize = 400;
 
@@ -129,7 +131,7 @@ pub fn json(bytes: &[u8]) -> Nodes {
                 let colon = bytes[end..].iter().position(|c| !c.is_ascii_whitespace()).map(|skip| end + skip);
                 match colon.filter(|colon| bytes[*colon] == b':' && is_object && key.is_none()) {
                     Some(colon) => {
-                        key = Some(text);
+                        key = Some(text.chars().take(KEY_BYTES_MAX).collect());
                         at = colon + 1;
                     }
                     None => {
@@ -195,7 +197,7 @@ pub fn xml(bytes: &[u8]) -> Nodes {
             Some(b'!' | b'?') | None => {}
             Some(_) => {
                 let end = tag.iter().position(|c| c.is_ascii_whitespace() || *c == b'/').unwrap_or(tag.len());
-                let full = String::from_utf8_lossy(&tag[..end]).into_owned();
+                let full = String::from_utf8_lossy(&tag[..end.min(KEY_BYTES_MAX)]).into_owned();
                 let local = full.rsplit(':').next().unwrap_or_default().to_owned();
                 let is_closed = tag.ends_with(b"/");
                 attributes(&mut nodes, node, &local, tag, open + 1);
@@ -216,7 +218,9 @@ pub fn xml(bytes: &[u8]) -> Nodes {
 fn attributes(nodes: &mut Nodes, node: usize, element: &str, tag: &[u8], base: usize) {
     let mut at = 0;
     while let Some(equals) = tag[at..].iter().position(|c| *c == b'=').map(|skip| at + skip) {
-        let name_start = tag[..equals].iter().rposition(|c| c.is_ascii_whitespace()).map_or(0, |space| space + 1);
+        let window = equals.saturating_sub(KEY_BYTES_MAX);
+        let space = tag[window..equals].iter().rposition(|c| c.is_ascii_whitespace());
+        let name_start = space.map_or(window, |space| window + space + 1);
         let name = tag[name_start..equals].trim_ascii();
         let Some(quote) = tag.get(equals + 1).copied().filter(|c| matches!(c, b'"' | b'\'')) else {
             at = equals + 1;

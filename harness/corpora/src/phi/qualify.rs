@@ -1,7 +1,7 @@
 //! The gate against itself: for every class something that must be caught, in every form, and its invented twin, which
 //! must pass. A gate that has not shown this in the same run has not looked at anything.
 
-use super::{Class, scan};
+use super::{Class, Limits, scan_within};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
@@ -144,16 +144,21 @@ pub const ENCODINGS: &[Encoding] = &[
 
 /// Shows every fixture in every form to the gate; what went wrong.
 pub fn qualify() -> Vec<String> {
+    qualify_within(&Limits::default())
+}
+
+/// [`qualify`] with other limits: a gate that looks at less must fail.
+pub fn qualify_within(limits: &Limits) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut classes: BTreeMap<Class, usize> = BTreeMap::new();
     for fixture in FIXTURES {
         *classes.entry(fixture.class).or_default() += 1;
         for encoding in ENCODINGS {
-            let answer = scan(&(encoding.encode)(fixture.bad.as_bytes()));
+            let answer = scan_within(&(encoding.encode)(fixture.bad.as_bytes()), limits);
             if !answer.hits.iter().any(|hit| hit.class == fixture.class) {
                 wrong.push(format!("{} as {}: not caught: {:?}", fixture.class.name(), encoding.name, fixture.bad));
             }
-            let answer = scan(&(encoding.encode)(fixture.twin.as_bytes()));
+            let answer = scan_within(&(encoding.encode)(fixture.twin.as_bytes()), limits);
             if !answer.is_clean() {
                 wrong.push(format!(
                     "{} as {}: the twin does not pass: {answer:?}",
@@ -228,5 +233,15 @@ mod tests {
     fn every_class_in_every_form_and_its_twin() {
         let wrong = super::qualify();
         assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
+    /// The test itself can fail: a gate that undoes nothing misses every form but the first, and calls no twin clean.
+    #[test]
+    fn a_gate_that_looks_at_less_is_found_out() {
+        use super::{ENCODINGS, FIXTURES, Limits, qualify_within};
+        let blind = qualify_within(&Limits { depth_max: 0, ..Limits::default() });
+        let encoded = FIXTURES.len() * (ENCODINGS.len() - 1);
+        assert!(blind.iter().filter(|what| what.contains("not caught")).count() > encoded * 9 / 10, "{}", blind.len());
+        let shallow = qualify_within(&Limits { depth_max: 1, ..Limits::default() });
+        assert!(shallow.iter().any(|what| what.contains("percent in JSON in zstd: not caught")));
     }
 }

@@ -212,8 +212,9 @@ fn bombs_are_refused_before_they_are_unpacked() {
     assert_eq!(outer.len(), count + entry.len());
     refused(&outer, "overlap");
     // gzip and zstd around a tar, or around nothing.
-    refused(&gzipped(&zeros), "bomb");
-    refused(&zstd::stream::encode_all(&zeros[..], 3).unwrap(), "bomb");
+    // Two blocks of zeros end a tar: what follows is never unpacked.
+    refused(&gzipped(&zeros), "no files");
+    refused(&zstd::stream::encode_all(&zeros[..], 3).unwrap(), "no files");
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_path("z").unwrap();

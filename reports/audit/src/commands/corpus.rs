@@ -10,7 +10,7 @@ use autoclave_corpora::pack::{self, Packed, Selection};
 use autoclave_corpora::phi::{self, Answer};
 use autoclave_corpora::source::Home;
 use autoclave_corpora::zip::Limits;
-use autoclave_corpora::{disk, load, stats, verify};
+use autoclave_corpora::{archive, disk, load, stats, verify};
 use autoclave_reports::escape;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -153,13 +153,20 @@ fn scan_files(path: &Path) -> anyhow::Result<Vec<(PathBuf, Answer)>> {
         true => disk::walk(path)?.into_iter().map(|name| path.join(name)).collect(),
         false => vec![path.to_owned()],
     };
-    paths
-        .into_iter()
-        .map(|path| {
-            let answer = phi::scan(&disk::read(&path, disk::FILE_BYTES_MAX)?);
-            Ok((path, answer))
-        })
-        .collect()
+    let mut answers = Vec::new();
+    for path in paths {
+        let bytes = disk::read(&path, disk::FILE_BYTES_MAX)?;
+        let answer = phi::scan(&bytes);
+        // An archive with more in it than one input may have: file by file.
+        match archive::unpack(&bytes, &Limits::default()) {
+            Ok(contents) if !answer.not_scanned.is_empty() => {
+                let members = contents.iter().enumerate();
+                answers.extend(members.map(|(at, bytes)| (path.join(format!("#{}", at + 1)), phi::scan(bytes))));
+            }
+            _ => answers.push((path, answer)),
+        }
+    }
+    Ok(answers)
 }
 
 /// One line for each hit: file, class, form, offset, shape. Nothing of it is the identifier.

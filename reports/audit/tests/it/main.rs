@@ -5,3 +5,6 @@ mod renderings;
 mod sample;
 #[path = "../../../tests/it/tools.rs"]
 mod tools;
+//! The program as people run it.
+
+mod corpus;
