@@ -214,8 +214,7 @@ fn zip(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
         };
         let Some(body) = head.get(30 + usize::from(name) + usize::from(extra)..) else { continue };
         names.extend(&head[30..30 + usize::from(name)]);
-        names.push(b'
-');
+        names.push(b'\n');
         match method {
             // Stored members are seen in the archive itself; here their decoders get a clean start.
             0 => made.push((body[..body.len().min(size as usize)].to_vec(), true)),

@@ -292,3 +292,62 @@ fn others_read_zip_and_tar() {
         "{listing}"
     );
 }
+
+/// What runs collect: pins survive, foreign bytes do not count, and one private import taints the whole session.
+#[test]
+fn a_session_and_its_taint() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let hash = |bytes: &[u8]| autoclave_corpora::digest::sha256(bytes);
+    let (seed, found, bomb) = (b"MSH|^~\\&|seed", b"MSH|^~\\&|found", [b'~'; 3000]);
+    put("targets/reader/target.toml", b"format = \"hl7v2\"\n");
+    put("targets/other/target.toml", b"about = \"no corpus\"\n");
+    put("corpora/hl7v2/seeds/a.hl7", seed);
+    put(
+        "corpora/hl7v2/manifest.tsv",
+        format!("# path\nseeds/a.hl7\t{}\t13\tCC0-1.0\tby hand\n", hash(seed)).as_bytes(),
+    );
+    put(&format!(".autoclave/state/reader/parse/corpus/{}", hash(found)), found);
+    put(&format!(".autoclave/state/reader/parse/corpus/{}", hash(b"another")), b"not that");
+    put(&format!(".autoclave/state/reader/parse/pinned/{}", hash(&bomb)), &bomb);
+    put(".autoclave/state/reader/parse/findings/x.bin", b"MSH|^~\\&|finding");
+    let home = autoclave_corpora::source::Home::around(root).unwrap();
+    let selection = Selection::of(&home, Some("reader")).unwrap();
+    let pack = |collected: bool| {
+        let items = pack::gather(&home, &selection, collected).unwrap();
+        let Packed::Pack(pack) = pack::pack(items, &selection.targets, &BTreeMap::new(), None).unwrap() else {
+            panic!("blocked");
+        };
+        *pack
+    };
+    assert_eq!(pack(false).entries.len(), 1);
+    let with_session = pack(true);
+    let kinds = |pack: &Pack| -> Vec<(Kind, bool, u64)> {
+        let mut kinds: Vec<_> = pack.entries.values().map(|entry| (entry.kind, entry.pin, entry.size)).collect();
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(kinds(&with_session), [(Kind::Valid, false, 13), (Kind::Valid, false, 14), (Kind::Bomb, true, 3000)]);
+    assert!(with_session.files.contains_key("reader-regressions.tar.zst"));
+    assert_eq!(verify::verify_files(&with_session.files, &[]).wrong, Vec::<String>::new());
+
+    put("strangers/one.hl7", b"MSH|^~\\&|private");
+    let store = home.imports("hl7v2");
+    import::import(&root.join("strangers"), "hl7v2", &store, &Terms::default(), &Limits::default()).unwrap();
+    let after = pack(true);
+    assert_eq!(kinds(&after), [(Kind::Valid, false, 13)], "only what is committed");
+    assert_eq!(after.left_out, BTreeMap::from([(LeftOut::Tainted, 3)]));
+    assert_eq!(after.files, pack(false).files);
+
+    // A file that the manifest does not name, and one that is not what it says.
+    put("corpora/hl7v2/seeds/b.hl7", b"more");
+    assert!(home.committed("hl7v2").unwrap_err().to_string().contains("b.hl7 is not in it"));
+    fs::remove_file(root.join("corpora/hl7v2/seeds/b.hl7")).unwrap();
+    put("corpora/hl7v2/seeds/a.hl7", b"changed");
+    assert!(home.committed("hl7v2").unwrap_err().to_string().contains("a.hl7 is not what it says"));
+}
