@@ -2,7 +2,7 @@
 //! what they need, builds the binary, becomes it.
 
 use crate::{EXIT_NOT_JUDGED, guests, manifest, native, peers, process};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -173,7 +173,13 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
     }
     let Some(program) = build_program(root, program(name, words))? else { return Ok(EXIT_NOT_JUDGED) };
     let mut command = Command::new(program);
-    command.arg(name).args(words);
+    command.arg(name);
+    if name == "scan" && words.iter().any(|word| word == "--rebuild") && !asks_for_help {
+        let builds = rebuilds(root, words)?;
+        command.args(words.iter().filter(|word| *word != "--rebuild")).arg("--rebuilt").args(builds);
+    } else {
+        command.args(words);
+    }
     if name == "bench" && !asks_for_help && !says("--native") && !says("--faults") && !says("--clock") {
         // Without them, `bench` says what is not measured.
         match native::build(root) {
@@ -182,6 +188,15 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
         }
     }
     become_program(&mut command)
+}
+
+/// Modules that two builds of the one target in two folders gave.
+fn rebuilds(root: &Path, words: &[OsString]) -> Result<[PathBuf; 2]> {
+    let known: BTreeSet<String> = manifest::guests(root)?.into_iter().map(|guest| guest.name).collect();
+    match selection(&known, words) {
+        Selection::Named(names) if names.len() == 1 => guests::rebuild(root, &names[0]),
+        _ => bail!("--rebuild: name one target with sources; `cargo xtask list` shows them"),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -5,7 +5,10 @@
 //! with the reason: never an old module beside new sources.
 
 mod package;
+mod rebuild;
 mod tests_on_wasm;
+
+pub use rebuild::rebuild;
 
 use crate::EXIT_NOT_JUDGED;
 use crate::fingerprint::Fingerprint;
