@@ -115,7 +115,15 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
 /// Folders of people in paths: only as much as shows the kind, each beginning once.
 fn build_paths(bytes: &[u8]) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
-    let starts = ["/home/", concat!("/Use", "rs/"), concat!("/ro", "ot/."), "C:\\Users\\", "/builds/", "/github/workspace/", "/__w/"];
+    let starts = [
+        "/home/",
+        concat!("/Use", "rs/"),
+        concat!("/ro", "ot/."),
+        "C:\\Users\\",
+        "/builds/",
+        "/github/workspace/",
+        "/__w/",
+    ];
     for start in starts {
         for at in memchr::memmem::find_iter(bytes, start.as_bytes()).take(1_000) {
             let rest = &bytes[at..];

@@ -150,7 +150,7 @@ impl Subject {
         let (name, bytes) = match Package::open_with(root, options.module.as_deref()) {
             Ok(package) => (package.module.name, package.module.bytes),
             // Glue that the boundary cannot load can still be read.
-            Err(PackageError::Unsupported { .. } | PackageError::Syntax(_)) => {
+            Err(PackageError::Unsupported { .. } | PackageError::Syntax(_) | PackageError::Module { .. }) => {
                 let mut modules = Package::modules(root)?;
                 modules.retain(|module| options.module.as_ref().is_none_or(|wanted| *wanted == module.name));
                 match modules.as_slice() {

@@ -17,6 +17,7 @@ use crate::corpus::InputId;
 use crate::limits::Overrides;
 use crate::target::Target;
 use anyhow::Context;
+use autoclave_audit::renderings::{self, Sealed};
 use autoclave_certificate::certificate::{Certificate, Scope, Verdict};
 use autoclave_certificate::digest::Sha256Digest;
 use autoclave_certificate::statement::Subjects;
@@ -136,9 +137,14 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         waivers,
         issued: Moment::from(SystemTime::now()),
     })?;
-    write_whole(&folder.path.join("certificate.json"), &serde_json::to_vec_pretty(&certificate)?)?;
     let sealed = key.as_ref().map(|key| sealed(&folder.path, &name, &module, &certificate, key)).transpose()?;
-    tell(&home, &folder, &certificate, &subjects, sealed.as_deref(), key.as_ref());
+    let public = key.as_ref().map(PrivateKey::public);
+    let signed = sealed.as_ref().zip(public.as_ref()).map(|((_, file), key)| Sealed { file, key });
+    for (file, bytes) in renderings::files(&certificate, &subjects, signed)? {
+        write_whole(&folder.path.join(file), &bytes)?;
+    }
+    let path = sealed.as_ref().map(|(path, _)| path.as_path());
+    tell(&home, &folder, &certificate, &subjects, path, key.as_ref());
     match flags.format {
         Format::Human => {}
         Format::Json => cli::print(&serde_json::to_vec_pretty(&certificate)?)?,
@@ -221,11 +227,12 @@ fn sealed(
     module: &[u8],
     certificate: &Certificate,
     key: &PrivateKey,
-) -> anyhow::Result<std::path::PathBuf> {
+) -> anyhow::Result<(std::path::PathBuf, Vec<u8>)> {
     let path = folder.join(format!("{}.{}", super::home::file_name(name), bundle::FILE_ENDING));
-    write_whole(&path, &seal(module, certificate.clone(), key)?)?;
+    let file = seal(module, certificate.clone(), key)?;
+    write_whole(&path, &file)?;
     write_whole(&folder.join("certificate.pub"), key.public().to_pem().as_bytes())?;
-    Ok(path)
+    Ok((path, file))
 }
 
 /// Checks of the profile that stand in the way, worst first; waived ones do not.
@@ -298,7 +305,8 @@ fn tell(
         }
         _ => eprintln!("certificate: {} (not signed: give --key)", shown(&folder.path.join("certificate.json"))),
     }
-    eprintln!("report: {}", shown(&folder.path.join("index.html")));
+    let pages = folder.path.join("certificate.html");
+    eprintln!("pages: {} · report: {}", shown(&pages), shown(&folder.path.join("index.html")));
 }
 
 fn name_of(verdict: Verdict) -> &'static str {

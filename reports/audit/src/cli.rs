@@ -262,6 +262,8 @@ pub enum ScanFormat {
     Json,
     /// As Markdown on standard output, too.
     Md,
+}
+
 /// Flags of `corpus`.
 #[derive(Debug, Clone, Args)]
 pub struct Corpus {
@@ -278,7 +280,7 @@ pub enum CorpusCommand {
     /// Take in an archive or a folder of inputs; private unless licence and source are given
     Import(Import),
     /// Look for what could identify a person, in files as they are and in all that they decode to
-    Scan(Scan),
+    Scan(ScanInputs),
     /// What was added, removed or said differently between two packs, stores or folders
     Diff(Diff),
     /// How much there is of what, by format
@@ -331,7 +333,7 @@ pub struct Import {
 
 /// Flags of `corpus scan`.
 #[derive(Debug, Clone, Args)]
-pub struct Scan {
+pub struct ScanInputs {
     /// Files, folders, packs
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,

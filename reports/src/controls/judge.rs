@@ -182,7 +182,10 @@ fn of_oracle(control: &Control, answer: &Answer, grounds: &Grounds<'_>) -> Verdi
     if let (Some(gap), true) = (gap, bad.is_empty()) {
         return gap;
     }
-    if let Some(reason) = disqualified(answer, qualified) {
+    // What there is nothing to ask about needs no canary.
+    let asked_about = |class: &&String| !said.apart.get(*class).is_some_and(|verdict| is_none(&&verdict));
+    let classes: Vec<String> = answer.classes.iter().filter(asked_about).cloned().collect();
+    if let Some(reason) = disqualified(&Answer { classes, ..answer.clone() }, qualified) {
         return Verdict::NotTested(reason);
     }
     match (bad.as_slice(), mild.as_slice(), warning) {

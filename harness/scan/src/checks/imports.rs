@@ -94,6 +94,22 @@ fn finding(severity: Severity, what: String) -> Finding {
     Finding::new("", severity, what, "imports")
 }
 
+/// The answer, unless a bundler has shortened names of which the glue does not say what they stand for.
+fn unless_obscure(rows: &[Known], context: &Context<'_>, found: Vec<Finding>) -> Answer {
+    let is_obscure = |row: &&Known| {
+        let name = row.name.split_once('.').map_or("", |(_, name)| name);
+        let is_reviewed = row.is(|name| context.policy.reviews(name, row.category));
+        row.category == "unknown" && row.meaning.is_none() && name.len() <= 3 && !is_reviewed
+    };
+    match rows.iter().filter(is_obscure).count() {
+        0 => Answer::Judged(found),
+        n => {
+            let reason = format!("{n} imports have shortened names, and no glue says what they are; --glue names it");
+            Answer::NotTested(reason, found)
+        }
+    }
+}
+
 /// Everything that is imported was reviewed, and what was reviewed is needed.
 pub fn reviewed(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
     let mut found = Vec::new();
@@ -114,7 +130,8 @@ pub fn reviewed(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
 /// Nothing that is imported reaches the page or the network, unless a reviewed adapter stands between.
 pub fn page_and_network(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
     let mut found = Vec::new();
-    for row in known(subject) {
+    let rows = known(subject);
+    for row in &rows {
         let what = match row.category {
             "html" => "the page",
             "network" => "the network",
@@ -126,7 +143,7 @@ pub fn page_and_network(subject: &Subject, context: &Context<'_>, _: &[Row]) -> 
             found.push(finding(Severity::High, format!("imports {}, which reaches {what}", row.shown())));
         }
     }
-    Answer::Judged(found)
+    unless_obscure(&rows, context, found)
 }
 
 /// Functions of C's environment that start programs, load code or run text.
@@ -201,5 +218,5 @@ pub fn powerful(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         };
         found.push(finding(severity, what));
     }
-    Answer::Judged(found)
+    unless_obscure(&rows, context, found)
 }

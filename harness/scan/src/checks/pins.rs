@@ -153,7 +153,7 @@ fn of_source(source: &Source, found: &mut Vec<Finding>) -> Option<String> {
             (None, Some(other)) => return Some(format!("{} is not read; give a package-lock.json", other.name())),
             (None, None) if needed > 0 => {
                 let what = format!(
-                    "{needed} dependencies in package.json without a lock file: every installation may take other versions"
+                    "package.json asks for others ({needed}) without a lock file: every installation may take other versions"
                 );
                 push(Severity::Medium, what, "package.json");
                 looked = true;

@@ -204,7 +204,7 @@ pub fn fallbacks(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
                     rows.push((Severity::Info, format!("{}{only}", site.what), site.offset));
                 }
                 "code-generation" => {
-                    rows.push((Severity::High, format!("{} makes code from text{only}", site.what), site.offset))
+                    rows.push((Severity::High, format!("{}: code from text{only}", site.what), site.offset))
                 }
                 "html" if site.what.starts_with("document.write") => {
                     rows.push((Severity::High, format!("{} replaces the page{only}", site.what), site.offset));

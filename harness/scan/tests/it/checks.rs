@@ -112,6 +112,12 @@ fn imports_are_held_to_the_policy() {
     }
     // Reviewed, and nobody calls it.
     assert!(answer(&reviewed, "SBX-02a").starts_with("WARN imports wasi_snapshot_preview1.fd_write, and nothing"));
+    // Nobody knows what they are, so that nobody may say that they are harmless.
+    let short = module(r#"(module (import "a" "b" (func)) (func (export "c") call 0))"#);
+    for control in ["SBX-02b", "SBX-06a"] {
+        assert!(answer(&judged(&short, &options()), control).starts_with("NOT-TESTED 1 imports have shortened names"));
+        assert_eq!(answer(&judged(&short, &with("[imports]\nallow = ['a.b']")), control), "PASS ", "{control}");
+    }
     let opens = module(
         r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "wasi_snapshot_preview1" "path_open" (func)))"#,
     );

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A campaign whose next input finds a new edge with a greater chance than this has not run long enough: a warning.
 pub const P_NEW_EDGE_MAX: f64 = 1e-3;
-/// A campaign that reached less than a tenth of the edges has looked at little: a warning.
-pub const EDGES_SHARE_MIN: f64 = 0.1;
+/// A campaign that reached less than a twentieth of the edges has looked at little: a warning.
+pub const EDGES_SHARE_MIN: f64 = 0.05;
 
 /// Reads the report of a stage for one oracle.
 pub type Reader = fn(&Record) -> Said;
@@ -287,7 +287,7 @@ mod tests {
     fn a_campaign_that_saw_little_is_doubted() {
         let verdict = |target| crash(&record(target)).verdict;
         assert_eq!(verdict(target()), Verdict::Pass);
-        assert!(matches!(verdict(TargetRecord { edges_found: 9, ..target() }), Verdict::Warn(_)));
+        assert!(matches!(verdict(TargetRecord { edges_found: 4, ..target() }), Verdict::Warn(_)));
         let unsaturated = Saturation { p_new_edge: Some(0.01), ..Saturation::default() };
         assert!(matches!(verdict(TargetRecord { saturation: unsaturated, ..target() }), Verdict::Warn(_)));
         assert!(matches!(verdict(TargetRecord { saturation: Saturation::default(), ..target() }), Verdict::Warn(_)));

@@ -1,6 +1,6 @@
 //! `corpus`: corpora as they are published and taken in. What it shows of patient data is its shape, never the data.
 
-use crate::cli::{Corpus, CorpusCommand, Diff, Import, Pack, Scan, Stats, VerifyPack, exit, print};
+use crate::cli::{Corpus, CorpusCommand, Diff, Import, Pack, ScanInputs, Stats, VerifyPack, exit, print};
 use anyhow::Context;
 use autoclave_certificate::files;
 use autoclave_corpora::diff::{self, Change};
@@ -114,7 +114,7 @@ fn import(flags: &Import) -> anyhow::Result<u8> {
     Ok(exit::CLEAN)
 }
 
-fn scan(flags: &Scan) -> anyhow::Result<u8> {
+fn scan(flags: &ScanInputs) -> anyhow::Result<u8> {
     if !is_qualified() {
         return Ok(exit::NOT_JUDGED);
     }
