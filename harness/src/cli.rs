@@ -461,6 +461,9 @@ pub struct Certify {
     /// Time for searches: half of it for fuzzing, a tenth for comparing readers, a fifth for the glue
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub budget: Duration,
+    /// Search with so many executions of each entry (tapes, of glue) instead: the same seed then gives the same verdicts
+    #[arg(long, conflicts_with = "budget")]
+    pub runs: Option<u64>,
     /// Days for which the certificate holds
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub days: u32,

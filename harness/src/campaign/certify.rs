@@ -26,11 +26,14 @@ use autoclave_reports::controls::Profile;
 use autoclave_reports::controls::evidence::{self, Attestations};
 use autoclave_reports::controls::judge::{Asked, Grounds, Qualified, Said, judge_all};
 use autoclave_reports::record::{Budget, Run, Timing};
-use autoclave_reports::{Record, Severity};
+use autoclave_reports::{Record, Severity, escape};
 use stages::{Plan, STAGES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
+
+/// Characters of a reason on the terminal; the certificate has all of it.
+const REASON_CHARS: usize = 160;
 
 /// Judges, reports and, with a key, signs.
 pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
@@ -111,7 +114,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         seed: flags.seed,
         interrupted: interrupts.count() > 0,
-        budget: Budget { seconds: Some(flags.budget.as_secs_f64()), runs: None },
+        budget: Budget { seconds: flags.runs.is_none().then(|| flags.budget.as_secs_f64()), runs: flags.runs },
         ..record.run
     };
     record.timing = Timing { wall_seconds: clock.elapsed().as_secs_f64(), ..record.timing };
@@ -209,7 +212,8 @@ fn policy(
     Ok(serde_json::to_vec_pretty(&serde_json::json!({
         "profile": asked.profile.name(),
         "level": asked.level.name(),
-        "budget_seconds": flags.budget.as_secs(),
+        "budget_seconds": flags.runs.is_none().then(|| flags.budget.as_secs()),
+        "runs": flags.runs,
         "seed": flags.seed,
         "valid_days": flags.days,
         "p_new_edge_max": grounds::P_NEW_EDGE_MAX,
@@ -276,10 +280,10 @@ fn tell(
     eprintln!("asked: {}", counts.join(" · "));
     let rows = in_the_way(certificate);
     for row in &rows {
-        eprintln!("  {:10} {:8} {}", name_of(row.verdict), row.id, printable(&row.reason));
+        eprintln!("  {:10} {:8} {}", name_of(row.verdict), row.id, escape::column(&row.reason, REASON_CHARS));
     }
     for row in certificate.checks.iter().filter(|row| row.verdict == Verdict::Warn && row.scope == Scope::Profile) {
-        eprintln!("  {:10} {:8} {}", "WARN", row.id, printable(&row.reason));
+        eprintln!("  {:10} {:8} {}", "WARN", row.id, escape::column(&row.reason, REASON_CHARS));
     }
     for waiver in &certificate.waivers {
         let [owner, reason] = [&waiver.owner, &waiver.reason].map(|text| printable_name(text));
@@ -330,4 +334,102 @@ fn annotations(certificate: &Certificate) -> String {
         format!("::{word} title={}::{text}\n", row.id)
     };
     in_the_way(certificate).iter().take(10).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executors::Engine;
+    use crate::oracles::{self, Canary};
+    use autoclave_certificate::certificate::Qualification;
+    use autoclave_certificate::{Algorithm, Decision, Policy, admit};
+    use autoclave_reports::TargetRecord;
+    use autoclave_reports::controls::Level;
+    use autoclave_reports::record::Saturation;
+    use clap::Parser;
+
+    /// A module, and a campaign that found nothing in it; every control but those of fuzzing is waived.
+    fn certified(checks: Vec<autoclave_reports::record::Check>) -> (Certificate, Decision) {
+        let module = wat::parse_str("(module)").unwrap();
+        let row = TargetRecord {
+            name: "module".into(),
+            verdict: autoclave_reports::Verdict::Pass,
+            execs: 1_000_000,
+            edges_found: 9,
+            edges_total: 10,
+            saturation: Saturation { p_new_edge: Some(1e-6), ..Saturation::default() },
+            ..TargetRecord::default()
+        };
+        let record = Record { targets: vec![row], checks, ..Record::default() };
+        let asked = Asked { profile: Profile::Module, level: Level::L1, reads: BTreeSet::new() };
+        let qualified = grounds::qualified(&record);
+        let said = [grounds::crash(&record)];
+        let attested = Attestations::new();
+        let judged = judge_all(&Grounds { asked: &asked, said: &said, qualified: &qualified, attested: &attested });
+        let cli = cli::Cli::parse_from(["autoclave", "certify", "module.wasm"]);
+        let cli::Command::Certify(flags) = cli.command else { unreachable!() };
+        let issued: Moment = "2026-11-23".parse().unwrap();
+        let mut certificate = paper::certificate(paper::Facts {
+            flags: &flags,
+            module: ("module.wasm", &module),
+            interface: None,
+            asked: &asked,
+            judged: &judged,
+            record: &record,
+            trials: Vec::new(),
+            inputs: &[],
+            policy: Sha256Digest::of(b"policy"),
+            report: Sha256Digest::of(b"report"),
+            waivers: Vec::new(),
+            issued,
+        })
+        .unwrap();
+        let others = certificate.shortcomings().filter(|check| check.id != "OPS-02d").map(|check| check.id.clone());
+        certificate.waivers = others
+            .map(|check| autoclave_certificate::certificate::Waiver {
+                check,
+                owner: "test".into(),
+                reason: "this is about one oracle".into(),
+                expires: issued.plus_days(1),
+            })
+            .collect();
+        let key = PrivateKey::from_seed(Algorithm::P256, &[7; 32]).unwrap();
+        let sealed = seal(&module, certificate.clone(), &key).unwrap();
+        let allowed_waivers = certificate.waivers.iter().map(|waiver| waiver.check.clone()).collect();
+        let policy = Policy { allowed_waivers, ..Policy::default() };
+        let decision = admit(&module, &sealed, &[key.public()], &policy, issued);
+        (certificate, decision)
+    }
+
+    #[test]
+    fn a_broken_oracle_turns_its_controls_to_not_tested_and_nobody_admits_the_certificate() {
+        let engine = Engine::new(None).unwrap();
+        let oracle = oracles::by_name("crash").unwrap();
+        let qualify = |break_it: bool| {
+            let mut checks = Vec::new();
+            for (canary, twin) in oracle.canaries {
+                // An oracle that is blind to a flaw sees what it sees in the repaired module.
+                let is_blind = break_it && canary.name == "canary-crash";
+                let wat = if is_blind { twin.wat } else { canary.wat };
+                let shown = Canary { name: canary.name, manifest: canary.manifest, wat, glue: canary.glue };
+                checks.extend(crate::campaign::selftest::qualify(&engine, oracle, &shown, twin).unwrap());
+            }
+            checks
+        };
+        let fuzzed = |certificate: &Certificate| {
+            let check = certificate.checks.iter().find(|check| check.id == "OPS-02d").unwrap();
+            (check.verdict, check.reason.clone())
+        };
+        let (whole, decision) = certified(qualify(false));
+        assert_eq!(fuzzed(&whole), (Verdict::Pass, String::new()));
+        assert!(decision.is_admitted(), "{:?}", decision.reasons());
+        assert!(whole.qualification.iter().all(Qualification::is_complete));
+
+        let (broken, decision) = certified(qualify(true));
+        let (verdict, reason) = fuzzed(&broken);
+        assert!(verdict == Verdict::NotTested && reason.contains("canary-crash"), "{verdict:?} {reason}");
+        assert!(!decision.is_admitted());
+        assert!(!broken.qualification[0].is_complete());
+        assert_eq!(exit_code(&broken), cli::exit::NOT_JUDGED);
+    }
 }

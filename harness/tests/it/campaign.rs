@@ -1,5 +1,6 @@
 //! The `autoclave` binary as users run it: exit codes, findings, resuming, being killed, hostile modules.
 
+mod certify;
 mod conform;
 mod limits;
 mod place;

@@ -137,7 +137,7 @@ fn campaign(flags: &cli::Certify, row: &record::TargetRecord) -> Campaign {
     Campaign {
         entry: row.entries.join(", "),
         seed: flags.seed,
-        budget_seconds: Some(flags.budget.as_secs() / 2),
+        budget_seconds: flags.runs.is_none().then(|| flags.budget.as_secs() / 2),
         executions: row.execs,
         edges: row.edges_found,
         edges_total: row.edges_total,

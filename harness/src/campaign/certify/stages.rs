@@ -78,9 +78,12 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// A share of the budget, as `--time` takes it.
-fn share(plan: &Plan<'_>, of_hundred: u32) -> String {
-    format!("{}s", (plan.flags.budget * of_hundred / 100).as_secs().max(1))
+/// How long a search takes: a share of the budget, or the executions that were asked for.
+fn share(plan: &Plan<'_>, of_hundred: u32, runs: &str) -> [String; 2] {
+    match plan.flags.runs {
+        Some(count) => [runs.to_owned(), count.to_string()],
+        None => ["--time".to_owned(), format!("{}s", (plan.flags.budget * of_hundred / 100).as_secs().max(1))],
+    }
 }
 
 /// What all searches take.
@@ -101,7 +104,8 @@ fn limited(plan: &Plan<'_>, mut list: Vec<String>) -> Vec<String> {
 }
 
 fn fuzz(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
-    let list = words(&["fuzz", &plan.flags.module, "--time", &share(plan, 50)]);
+    let mut list = words(&["fuzz", &plan.flags.module]);
+    list.extend(share(plan, 50, "--runs"));
     Ok(limited(plan, common(plan, list)))
 }
 
@@ -115,9 +119,9 @@ fn limits(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
 
 fn diff(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
     let (entry, format) = plan.reader_of(&["fhir-json", "fhir-xml", "hl7v2"], "other readers")?;
-    let time = share(plan, 10);
-    let list = ["diff", &format, "--target", &plan.flags.module, "--entry", &entry, "--qualify", "--time", &time];
-    Ok(common(plan, words(&list)))
+    let mut list = words(&["diff", &format, "--target", &plan.flags.module, "--entry", &entry, "--qualify"]);
+    list.extend(share(plan, 10, "--runs"));
+    Ok(common(plan, list))
 }
 
 fn conform(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
@@ -141,7 +145,7 @@ fn boundary(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
         return Err(Verdict::NotTested("there is no glue: give its folder or package with --glue".into()));
     };
     let mut list = words(&["boundary", &glue.to_string_lossy(), "--host", "node,chromium,wasmtime"]);
-    list.extend(["--time".to_owned(), share(plan, 20)]);
+    list.extend(share(plan, 20, "--tapes"));
     list.extend(["--seed".to_owned(), plan.flags.seed.to_string()]);
     if let Some(name) = Path::new(&plan.flags.module).file_name().filter(|_| Path::new(&plan.flags.module).is_file()) {
         list.extend(["--module".to_owned(), name.to_string_lossy().into_owned()]);

@@ -4,5 +4,6 @@ mod certificates;
 mod corpus;
 mod renderings;
 mod sample;
+mod scan;
 #[path = "../../../tests/it/tools.rs"]
 mod tools;

@@ -320,10 +320,11 @@ fn verdicts_follow_from_what_is_known() {
         ),
         (
             "others together: some have no oracle",
-            "FAQ-01c",
-            module(L1),
-            "NOT-TESTED SBX-03e: no oracle: That a runaway module is interrupted is shown for the engine of this tool by canary-deadline, not for the host that will run the module.",
+            "CSP-04a",
+            Case::clean(Site, L0),
+            "NOT-TESTED SBX-05a: no oracle; SBX-05b: no oracle; SBX-05d: no oracle",
         ),
+        ("others together: all of them pass", "FAQ-01c", module(L1), "PASS"),
         (
             "others together: a failure is worse",
             "FAQ-01c",
