@@ -97,9 +97,9 @@ fn finding(severity: Severity, what: String) -> Finding {
 /// The answer, unless a bundler has shortened names of which the glue does not say what they stand for.
 fn unless_obscure(rows: &[Known], context: &Context<'_>, found: Vec<Finding>) -> Answer {
     let is_obscure = |row: &&Known| {
-        let name = row.name.split_once('.').map_or("", |(_, name)| name);
+        let (module, name) = row.name.split_once('.').unwrap_or_default();
         let is_reviewed = row.is(|name| context.policy.reviews(name, row.category));
-        row.category == "unknown" && row.meaning.is_none() && name.len() <= 3 && !is_reviewed
+        row.category == "unknown" && row.meaning.is_none() && module.len() <= 2 && name.len() <= 3 && !is_reviewed
     };
     match rows.iter().filter(is_obscure).count() {
         0 => Answer::Judged(found),
