@@ -32,3 +32,11 @@ fn committed_inputs_are_inside_of_the_name_space() {
     assert!(seen > 700, "only {seen} inputs");
     assert!(wrong.is_empty(), "{} inputs:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn the_readme_counts_right() {
+    let readme = std::fs::read_to_string(home().root.join("README.md")).unwrap();
+    let (fixtures, encodings) = (phi::qualify::FIXTURES.len(), phi::qualify::ENCODINGS.len());
+    let expected = format!("{fixtures} planted identifiers in {encodings} forms each");
+    assert!(readme.contains(&expected), "README.md: write `{expected}`");
+}

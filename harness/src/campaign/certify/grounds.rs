@@ -4,13 +4,16 @@
 use crate::campaign::selftest::TWIN_RAISED;
 use autoclave_reports::controls::judge::{Found, Qualified, Said};
 use autoclave_reports::record::{Check, Confirmation, Scope};
-use autoclave_reports::{Finding, Record, TargetRecord, Verdict, controls};
+use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict, controls};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A campaign whose next input finds a new edge with a greater chance than this has not run long enough: a warning.
 pub const P_NEW_EDGE_MAX: f64 = 1e-3;
 /// A campaign that reached less than a twentieth of the edges has looked at little: a warning.
 pub const EDGES_SHARE_MIN: f64 = 0.05;
+
+/// What the rule suite calls an input that is refused against the specification.
+const REFUSES_VALID: &str = "REFUSES-VALID";
 
 /// Reads the report of a stage for one oracle.
 pub type Reader = fn(&Record) -> Said;
@@ -19,7 +22,7 @@ pub type Reader = fn(&Record) -> Said;
 pub fn crash(record: &Record) -> Said {
     let mut said = of_targets(record, "crash", outcome);
     if said.verdict == Verdict::Pass
-        && let Some(doubt) = record.targets.iter().find_map(doubt)
+        && let Some(doubt) = doubt(&record.targets)
     {
         said.verdict = Verdict::Warn(doubt);
     }
@@ -68,6 +71,13 @@ pub fn conform(record: &Record) -> Said {
     let rule =
         |finding: &Finding| finding.rule.as_ref().map_or_else(|| finding.outcome.clone(), |rule| rule.id.clone());
     let mut said = of_targets(record, "conform", rule);
+    // Controls ask what is let in. Who refuses more than the specification demands is worth knowing.
+    let confirmed = record.targets.iter().flat_map(TargetRecord::confirmed).filter(|one| one.oracle == "conform");
+    for (found, finding) in said.found.iter_mut().zip(confirmed) {
+        if finding.outcome == REFUSES_VALID {
+            found.severity = Severity::Info;
+        }
+    }
     set_apart(&mut said, record, "no vector of the format that it reads is about");
     said
 }
@@ -108,11 +118,9 @@ pub fn page_checks(record: &Record) -> Said {
     for row in rows {
         match &row.verdict {
             Verdict::Pass => {}
-            Verdict::Fail(reason) => said.found.push(Found {
-                class: row.name.clone(),
-                severity: autoclave_reports::Severity::Medium,
-                what: reason.clone(),
-            }),
+            Verdict::Fail(reason) => {
+                said.found.push(Found { class: row.name.clone(), severity: Severity::Medium, what: reason.clone() })
+            }
             other => drop(said.apart.insert(row.name.clone(), other.clone())),
         }
     }
@@ -166,18 +174,30 @@ fn base(record: &Record) -> Verdict {
     }
 }
 
-/// Whether a campaign has looked at enough.
-fn doubt(row: &TargetRecord) -> Option<String> {
-    let share = row.edges_found as f64 / (row.edges_total as f64).max(1.0);
-    if row.edges_total > 0 && share < EDGES_SHARE_MIN {
+/// Whether a campaign has looked at enough: one row for each entry of a module.
+fn doubt(rows: &[TargetRecord]) -> Option<String> {
+    let found: u64 = rows.iter().map(|row| row.edges_found).sum();
+    let total = rows.iter().map(|row| row.edges_total).max().unwrap_or(0);
+    // Entries share code: the sum is more than what was reached, and little of that is little.
+    let share = found as f64 / (total as f64).max(1.0);
+    if total > 0 && share < EDGES_SHARE_MIN {
         let percent = share * 100.0;
-        return Some(format!("{percent:.1} % of its edges were reached: give seeds or a dictionary"));
+        return Some(format!("at most {percent:.1} % of its edges were reached: give seeds or a dictionary"));
     }
-    match row.saturation.p_new_edge {
-        Some(chance) if chance <= P_NEW_EDGE_MAX => None,
-        Some(chance) => Some(format!("the next input finds a new edge with a chance of {chance:.0e}: raise --budget")),
-        None => Some(format!("after {} executions nobody knows what is left to find: raise --budget", row.execs)),
+    let unknown = |row: &&TargetRecord| row.saturation.p_new_edge.is_none();
+    if let Some(row) = rows.iter().find(unknown) {
+        let entry = row.entries.join(", ");
+        return Some(format!(
+            "{entry}: after {} executions nobody knows what is left to find: raise --budget",
+            row.execs
+        ));
     }
+    let chance = |row: &TargetRecord| row.saturation.p_new_edge.unwrap_or(1.0);
+    let worst = rows.iter().max_by(|a, b| chance(a).total_cmp(&chance(b)))?;
+    let entry = worst.entries.join(", ");
+    let much = chance(worst);
+    (much > P_NEW_EDGE_MAX)
+        .then(|| format!("{entry}: the next input finds a new edge with a chance of {much:.0e}: raise --budget"))
 }
 
 /// Planted flaws that an oracle was asked about, and whether it told each from its repair.
@@ -259,7 +279,6 @@ pub fn reads(record: &Record) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autoclave_reports::Severity;
     use autoclave_reports::record::{NotTested, Saturation, Trial};
 
     fn target() -> TargetRecord {
@@ -309,6 +328,16 @@ mod tests {
         assert!(matches!(crash(&record(row)).verdict, Verdict::NotTested(_)));
         // Growth that nobody measured is not growth that is well.
         assert!(matches!(complexity(&record(target())).verdict, Verdict::NotTested(_)));
+    }
+
+    #[test]
+    fn who_refuses_too_much_lets_nothing_in() {
+        let said = |outcome| {
+            let findings = vec![finding("conform", outcome, Confirmation::Reproduced)];
+            conform(&record(TargetRecord { findings, ..target() })).found.remove(0).severity
+        };
+        assert_eq!(said("REFUSES-VALID"), Severity::Info);
+        assert_eq!(said("ACCEPTS-INVALID"), Severity::High);
     }
 
     #[test]
