@@ -23,13 +23,12 @@ pub fn rebuild(root: &Path, name: &str) -> Result<[PathBuf; 2]> {
     }
     let wanted: BTreeSet<Tool> = setup::needs(guest.build.kind).iter().copied().collect();
     let machine = setup::ready(root, &wanted, Mode::Implicit)?;
-    let houses = (Site { root, machine: &machine, guest }).house_packages()?;
     let mut modules = Vec::new();
     // Of different lengths: a path that is cut to one size would not show otherwise.
     for (number, folder) in ["a", "another-folder"].into_iter().enumerate() {
         let copy = std::env::temp_dir().join(format!("autoclave-rebuild-{}-{folder}", std::process::id()));
         say("rebuild", &format!("{name}, {} of 2, in {}", number + 1, copy.display()));
-        let made = copied(root, &copy, &houses).and_then(|()| {
+        let made = copied(root, &copy).and_then(|()| {
             let guests = manifest::guests(&copy)?;
             let guest = guests.iter().find(|guest| guest.name == name).context("the copy lacks the target")?;
             let site = Site { root: &copy, machine: &machine, guest };
@@ -72,20 +71,10 @@ fn deployed(package: &Path) -> Result<Option<PathBuf>> {
     Ok(found.into_iter().next())
 }
 
-/// Sources of all targets, the workspace's manifest, and packages outside that the target is made of.
-fn copied(root: &Path, copy: &Path, houses: &[PathBuf]) -> Result<()> {
+/// The whole repository, without what builds leave: a workspace is read with all of its members.
+fn copied(root: &Path, copy: &Path) -> Result<()> {
     fs::create_dir(copy).with_context(|| copy.display().to_string())?;
-    copy_folder(&root.join("targets"), &copy.join("targets"))?;
-    for name in ["Cargo.toml", "Cargo.lock"] {
-        fs::copy(root.join(name), copy.join(name)).with_context(|| name.to_owned())?;
-    }
-    for house in houses {
-        // `targets/x/../../harness/y` is `harness/y`.
-        let house = house.canonicalize().with_context(|| house.display().to_string())?;
-        let relative = house.strip_prefix(root.canonicalize()?).context("a package outside of the repository")?;
-        copy_folder(&house, &copy.join(relative))?;
-    }
-    Ok(())
+    copy_folder(root, copy)
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -127,12 +116,12 @@ mod tests {
             write(name);
         }
         let (from, to) = (root.join("from"), root.join("to"));
-        copied(&from, &to, &[from.join("targets/../house")]).unwrap();
+        copied(&from, &to).unwrap();
         assert_eq!(fs::read_to_string(to.join("targets/a/src/lib.rs")).unwrap(), "targets/a/src/lib.rs");
         assert!(to.join("house/src/z.rs").is_file() && to.join("Cargo.lock").is_file());
         assert!(!to.join("targets/target").exists() && !to.join("targets/a/node_modules").exists());
         // A copy never goes into something that is there.
-        assert!(copied(&from, &to, &[]).is_err());
+        assert!(copied(&from, &to).is_err());
         fs::remove_dir_all(&root).unwrap();
     }
 }
