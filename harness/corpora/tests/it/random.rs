@@ -6,7 +6,7 @@ use quickcheck::{QuickCheck, TestResult};
 use std::collections::BTreeMap;
 
 /// Tests of each property; what they cost is bounded by the sizes of inputs.
-const TESTS: u64 = 150;
+const TESTS: u64 = 60;
 
 fn check<F: quickcheck::Testable>(property: F) {
     QuickCheck::new().tests(TESTS).quickcheck(property);
