@@ -55,7 +55,11 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
     let target = Target::load(&home.root, &flags.module, &Overrides::default())?;
     let module = files::read(&target.module_path, files::MODULE_BYTES_MAX, "module")?;
     let subjects = Subjects::of(&module).with_context(|| home.relative(&target.module_path))?;
-    let name = target.module_path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // What a target was built as is called module.wasm, whatever the target is.
+    let name = match &target.folder {
+        Some(_) => format!("{}.wasm", target.name),
+        None => target.module_path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    };
     let folder = RunFolder::create(&home, flags.out.as_deref(), "certify", started)?;
     let interrupts = Interrupts::install()?;
 
@@ -114,7 +118,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         id: folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         seed: flags.seed,
         interrupted: interrupts.count() > 0,
-        budget: Budget { seconds: flags.runs.is_none().then(|| flags.budget.as_secs_f64()), runs: flags.runs },
+        budget: Budget { seconds: flags.runs.is_none().then_some(flags.budget.as_secs_f64()), runs: flags.runs },
         ..record.run
     };
     record.timing = Timing { wall_seconds: clock.elapsed().as_secs_f64(), ..record.timing };
@@ -133,6 +137,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         asked: &asked,
         judged: &judged,
         record: &record,
+        fuzzed: reports.iter().find(|(name, _)| *name == "fuzz").and_then(|(_, ran)| ran.record.as_ref()),
         trials: vec![scanned.trials()],
         inputs: &inputs,
         policy: Sha256Digest::of(&policy),
@@ -212,7 +217,7 @@ fn policy(
     Ok(serde_json::to_vec_pretty(&serde_json::json!({
         "profile": asked.profile.name(),
         "level": asked.level.name(),
-        "budget_seconds": flags.runs.is_none().then(|| flags.budget.as_secs()),
+        "budget_seconds": flags.runs.is_none().then_some(flags.budget.as_secs()),
         "runs": flags.runs,
         "seed": flags.seed,
         "valid_days": flags.days,
@@ -376,6 +381,7 @@ mod tests {
             asked: &asked,
             judged: &judged,
             record: &record,
+            fuzzed: Some(&record),
             trials: Vec::new(),
             inputs: &[],
             policy: Sha256Digest::of(b"policy"),

@@ -7,7 +7,7 @@ use autoclave_reports::Record;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -105,7 +105,7 @@ fn wait(child: &mut Child, guard: Duration) -> std::io::Result<Option<i32>> {
     }
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<(Record, String)> {
+fn read(path: &Path) -> anyhow::Result<(Record, String)> {
     let bytes = super::inputs::read_whole(path, REPORT_BYTES_MAX)?;
     let record = Record::from_json(&bytes).with_context(|| path.display().to_string())?;
     Ok((record, crate::corpus::hex(&Sha256::digest(&bytes))))

@@ -167,7 +167,7 @@ fn format_of(target: &Target, asked: Option<&str>) -> anyhow::Result<Format> {
 }
 
 /// Whether a version is a release of FHIR, as the command line names them; `RFC 8259` is none.
-fn is_release(version: &String) -> bool {
+fn is_release(version: &str) -> bool {
     version.strip_prefix('R').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
@@ -192,7 +192,7 @@ fn load(home: &Home, format: Format, release: &str) -> anyhow::Result<Vec<Vector
         let text = super::inputs::read_whole(&sidecar, FILE_BYTES_MAX)?;
         let tree = json::read(&text).tree.with_context(|| format!("{}: not JSON", sidecar.display()))?;
         let versions = strings(&tree, "versions");
-        if versions.iter().any(is_release) && !versions.iter().any(|version| version == release) {
+        if versions.iter().any(|version| is_release(version)) && !versions.iter().any(|version| version == release) {
             continue;
         }
         let one = |name: &str| strings(&tree, name).pop().unwrap_or_default();
@@ -445,7 +445,7 @@ mod tests {
     #[test]
     fn releases_of_fhir_are_told_from_other_versions() {
         for (version, expected) in [("R4", true), ("R4B", true), ("R5", true), ("RFC 8259", false), ("2.5.1", false)] {
-            assert_eq!(is_release(&version.to_owned()), expected, "{version}");
+            assert_eq!(is_release(version), expected, "{version}");
         }
         let home = Home { root: crate::target::find_root(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))) };
         for format in Format::ALL {

@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub judged: &'a [Judged],
     /// The reports of all stages as one.
     pub record: &'a Record,
+    /// The report of fuzzing alone, if there was any.
+    pub fuzzed: Option<&'a Record>,
     /// Oracles that were asked about planted flaws without a report of their own.
     pub trials: Vec<grounds::Trials>,
     /// SHA-256 of each input that was run, sorted.
@@ -79,7 +81,7 @@ pub fn certificate(facts: Facts<'_>) -> anyhow::Result<Certificate> {
         corpus: Corpus { sha256: Sha256Digest::of(list.as_bytes()), inputs: facts.inputs.len() as u64 },
         report: Some(Pinned { name: "report.json".into(), sha256: facts.report }),
         checks: judged.iter().map(|judged| check(judged, &known)).collect(),
-        campaigns: record.targets.iter().filter(|row| row.edges_total > 0).map(|row| campaign(flags, row)).collect(),
+        campaigns: facts.fuzzed.map(campaigns).unwrap_or_default(),
         limits: limits(record),
         versions: record.toolchain.clone(),
         machine: record.environment.clone(),
@@ -133,11 +135,17 @@ fn oracle(control: &Control, known: &BTreeSet<&str>) -> Option<String> {
     own.or_else(|| control.same_as.iter().find_map(|id| oracle(controls::find(id).ok()?, known)))
 }
 
-fn campaign(flags: &cli::Certify, row: &record::TargetRecord) -> Campaign {
+/// One row for each entry, with its fair share of the time.
+fn campaigns(fuzzed: &Record) -> Vec<Campaign> {
+    let share = fuzzed.run.budget.seconds.map(|seconds| seconds as u64 / (fuzzed.targets.len() as u64).max(1));
+    fuzzed.targets.iter().map(|row| campaign(fuzzed.run.seed, share, row)).collect()
+}
+
+fn campaign(seed: u64, budget_seconds: Option<u64>, row: &record::TargetRecord) -> Campaign {
     Campaign {
         entry: row.entries.join(", "),
-        seed: flags.seed,
-        budget_seconds: flags.runs.is_none().then(|| flags.budget.as_secs() / 2),
+        seed,
+        budget_seconds,
         executions: row.execs,
         edges: row.edges_found,
         edges_total: row.edges_total,

@@ -65,7 +65,7 @@ fn a_static_certificate_says_what_it_is_not() {
     assert!(certificate.qualification.iter().all(|row| row.oracle == "scan" && row.is_complete()));
     assert!(certificate.campaigns.is_empty() && certificate.corpus.inputs == 0);
     let page = std::fs::read_to_string(place.path("out/certificate.html")).unwrap();
-    assert!(page.contains("not signed") && !page.to_lowercase().contains("hipaa compliant"));
+    assert!(page.contains("Not signed") && !page.to_lowercase().contains("hipaa compliant"));
 }
 
 #[test]

@@ -83,3 +83,34 @@ fn targets_are_found_by_name_and_their_rebuilds_are_recorded() {
     assert!(bill.contains("pkg:cargo/parser@0.1.0"), "{bill}");
     check(at, &["a.wasm", "--write-sbom", "a.cdx.json"], 2, &["no sources are known"]);
 }
+
+#[test]
+fn what_is_signed_is_verified_beside_the_module_and_inside_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("m.wasm"), MODULE).unwrap();
+    fs::write(at.join("other.wasm"), GROWS).unwrap();
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_autoclave-audit")).current_dir(at).args(words).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (name, algorithm) in [("p", "p256"), ("e", "ed25519")] {
+        assert_eq!(run(&["keygen", name, "--algorithm", algorithm]).0, Some(0));
+    }
+    // Beside it, with either key; the other key has not signed it, and it is no signature of another module.
+    for (name, other) in [("p", "e"), ("e", "p")] {
+        assert_eq!(run(&["sign", "m.wasm", "--key", &format!("{name}.key")]).0, Some(0));
+        check(at, &["m.wasm", "--key", &format!("{name}.pub")], 0, &["PASS       SBX-04b"]);
+        check(at, &["m.wasm", "--key", &format!("{other}.pub")], 1, &["FAIL       SBX-04b"]);
+    }
+    let words = ["other.wasm", "--bundle", "m.wasm.sigstore.json", "--key", "e.pub"];
+    check(at, &words, 1, &["FAIL       SBX-04b"]);
+    // Inside of it: WebAssembly's own signatures are Ed25519.
+    let (code, said) = run(&["sign", "m.wasm", "--key", "p.key", "--embed"]);
+    assert!(code == Some(2) && said.contains("--algorithm ed25519"), "{said}");
+    assert_eq!(run(&["sign", "m.wasm", "--key", "e.key", "--embed"]).0, Some(0));
+    check(at, &["m.wasm.signed.wasm", "--key", "e.pub"], 0, &["PASS       SBX-04b"]);
+    assert_eq!(fs::read(at.join("m.wasm")).unwrap(), MODULE, "the module stays as it is");
+    let (code, said) = run(&["sign", "absent.wasm", "--key", "e.key"]);
+    assert!(code == Some(2) && said.contains("absent.wasm"), "{said}");
+}
