@@ -107,6 +107,9 @@ const fn audit(name: &'static str, about: &'static str) -> Forwarded {
     Forwarded { name, about, program: Program::Audit, needs: Needs::Nothing }
 }
 
+/// Modules of readers that a candidate is compared with, and of those with planted faults.
+const ALL_PEERS: [&str; 3] = ["peers-fhir", "peers-hl7", "peers-planted"];
+
 /// Commands that both binaries have; the words decide.
 pub const SHARED: &[&str] = &["explain"];
 
@@ -157,13 +160,17 @@ pub fn command(root: &Path, name: &str, words: &[OsString]) -> Result<u8> {
             chosen = Selection::Named(names);
         }
         if needs == Needs::AllPeers {
-            // Nothing is compared below level L1.
-            let is_static =
-                words.iter().any(|word| word.eq_ignore_ascii_case("L0") || word.eq_ignore_ascii_case("--level=L0"));
-            let peers = if is_static { &[][..] } else { &["peers-fhir", "peers-hl7", "peers-planted"] };
-            let mut names = if let Selection::Named(names) = chosen { names } else { Vec::new() };
-            names.extend(peers.iter().map(|name| (*name).to_owned()));
-            chosen = if names.is_empty() { Selection::FilesOnly } else { Selection::Named(names) };
+            // Nothing is compared below level L1. A vendor's module needs no toolchain: without peers that question is
+            // NOT-TESTED, and says what is missing.
+            let asks = |word: &OsString| ["L0", "--level=L0"].iter().any(|l0| word.eq_ignore_ascii_case(l0));
+            if !words.iter().any(asks)
+                && let Err(error) = guests::build(root, &ALL_PEERS.map(str::to_owned))
+            {
+                process::say("build", &format!("readers to compare with are NOT BUILT: {error:#}"));
+            }
+            if chosen == Selection::All {
+                chosen = Selection::FilesOnly;
+            }
         }
         match chosen {
             Selection::All if needs == Needs::Targets => drop(guests::build(root, &[])?),
