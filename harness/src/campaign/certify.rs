@@ -138,7 +138,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         judged: &judged,
         record: &record,
         fuzzed: reports.iter().find(|(name, _)| *name == "fuzz").and_then(|(_, ran)| ran.record.as_ref()),
-        trials: vec![scanned.trials()],
+        trials: std::iter::once(scanned.trials()).chain(records().filter_map(grounds::page_trials)).collect(),
         inputs: &inputs,
         policy: Sha256Digest::of(&policy),
         report,

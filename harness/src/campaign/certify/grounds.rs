@@ -266,6 +266,23 @@ pub fn trials<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Trials> {
     rows.into_values().collect()
 }
 
+/// How the questions about the page did with their controls; none where no page was asked. A question whose control stayed
+/// silent was not asked, and has no verdict.
+pub fn page_trials(record: &Record) -> Option<Trials> {
+    let sections = record.targets.iter().filter_map(|row| row.boundary.as_ref());
+    let rows: Vec<_> = sections.flat_map(|section| &section.page).collect();
+    let asked = rows.iter().filter(|row| matches!(row.verdict, Verdict::Pass | Verdict::Fail(_) | Verdict::Warn(_)));
+    let asked = asked.count();
+    (asked > 0).then(|| Trials {
+        oracle: "page-checks".into(),
+        canaries: BTreeSet::from([format!("{asked} pages that must fail")]),
+        twins: BTreeSet::from([format!("{asked} pages that must not")]),
+        was_asked: true,
+        caught: true,
+        passed: true,
+    })
+}
+
 /// Kinds of input that the entries read, where it is known of each of them; else nothing.
 pub fn reads(record: &Record) -> BTreeSet<String> {
     let sections: Vec<_> = record.targets.iter().filter_map(|row| row.contract.as_ref()).collect();
@@ -328,6 +345,22 @@ mod tests {
         assert!(matches!(crash(&record(row)).verdict, Verdict::NotTested(_)));
         // Growth that nobody measured is not growth that is well.
         assert!(matches!(complexity(&record(target())).verdict, Verdict::NotTested(_)));
+    }
+
+    #[test]
+    fn questions_about_the_page_are_qualified_by_their_controls() {
+        use autoclave_reports::boundary::{Boundary, PageRow};
+        let row = |name: &str, verdict| PageRow { name: name.into(), verdict, ..PageRow::default() };
+        let page = vec![row("a", Verdict::Pass), row("b", Verdict::NotTested("silent".into()))];
+        let boundary = Some(Boundary { page, ..Boundary::default() });
+        let record = record(TargetRecord { boundary, ..target() });
+        let trials = page_trials(&record).unwrap();
+        assert!(trials.caught && trials.canaries.iter().any(|names| names.starts_with("1 page")));
+        let rows = qualified(&record);
+        assert!(rows.iter().all(|row| row.oracle == "page-checks"));
+        assert_eq!(rows.iter().map(|row| row.verdict == Verdict::Pass).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(page_checks(&record).apart.keys().collect::<Vec<_>>(), ["b"]);
+        assert!(page_trials(&Record::default()).is_none());
     }
 
     #[test]
