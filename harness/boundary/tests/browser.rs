@@ -243,6 +243,9 @@ fn a_browser_that_dies_says_how_and_the_next_one_starts() {
         let mut host = start(&setup, Place::Worker);
         let profile = profile(&host);
         assert!(Path::new(&profile).is_dir() && processes(&profile).len() > 1);
+        // The folder of its socket too goes with the profile.
+        let socket = fs::read_link(Path::new(&profile).join("SingletonSocket")).unwrap();
+        assert!(socket.starts_with(&profile), "{} is left when it ends", socket.display());
         let death = run(&mut host, tape(name, &[])).unwrap_err();
         assert!(is_right(&death), "{name}: {death:?}");
         assert!(host.send(&Batch::default()).is_err() && host.receive().is_err());

@@ -20,6 +20,9 @@ const PROGRAMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "ch
 const LOOK: Duration = Duration::from_millis(100);
 /// Until a command is answered that has nothing to do with the package.
 const COMMAND_SECONDS_MAX: u64 = 60;
+/// What the browser adds to its folder of temporary files, and the bytes that a socket's path may have (macOS has fewest).
+const SINGLETON_SOCKET: &str = "/org.chromium.Chromium.XXXXXX/SingletonSocket";
+const SOCKET_PATH_MAX: usize = 104;
 /// Events of one batch before we call it a flood: each costs us time that no limit of the package's counts.
 const EVENTS_MAX: u32 = 20_000;
 /// Instances after which the page is made anew: what a module with a top-level `await` has made is never given back, and
@@ -406,6 +409,10 @@ impl Browser {
         // Anything else of the environment might change what it does; a display, for one.
         let kept = ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "FONTCONFIG_PATH"];
         command.env_clear().envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        // It is ended by a signal and leaves the folder of its singleton's socket behind: that goes with the profile.
+        if profile.path().as_os_str().len() + SINGLETON_SOCKET.len() < SOCKET_PATH_MAX {
+            command.env("TMPDIR", profile.path());
+        }
         let mut group =
             Group::start(&mut command).map_err(|error| format!("{} does not start: {error}", program.display()))?;
         let (Some(input), Some(output)) = (group.child().stdin.take(), group.child().stdout.take()) else {
