@@ -100,22 +100,25 @@ pub fn families(question: &Question<'_>) -> Vec<(&'static Family, Result<Vec<Rea
         question.families.is_empty() || question.families.iter().any(|asked| asked.name == family.name)
     };
     let row = |family: &'static Family| {
-        let concerned: Vec<Reading> = question
-            .reads
-            .iter()
-            .copied()
-            .filter(|reading| reading.concerns(family.kind) || reading.concerns_inside(family.kind))
-            .collect();
+        let concerns = |reading: &Reading| plan::concerns(family, *reading, question.terms);
+        let concerned: Vec<Reading> = question.reads.iter().copied().filter(concerns).collect();
         if concerned.is_empty() {
             return (family, Err(left_out(question, family)));
         }
         (family, Ok(concerned))
     };
-    FAMILIES.iter().filter(asked).map(row).collect()
+    // What only a declared limit is asked with is not missed where there is none.
+    let is_missed = |(family, row): &(&'static Family, Result<_, _>)| {
+        row.is_ok() || !plan::is_sized(family) || !question.families.is_empty()
+    };
+    FAMILIES.iter().filter(asked).map(row).filter(is_missed).collect()
 }
 
 /// Why a family is not run: it does not concern what the entry reads, or nobody knows what that is.
 fn left_out(question: &Question<'_>, family: &Family) -> Verdict {
+    if plan::is_sized(family) && question.terms.refused_above_bytes == 0 {
+        return Verdict::NotTested("no limit is declared: give it with --term refused_above_bytes=BYTES".to_owned());
+    }
     let kinds: Vec<String> = question.reads.iter().map(Reading::to_string).collect();
     match kinds.is_empty() {
         true if question.target.abi == Abi::Numeric => Verdict::NotApplicable("takes numbers only".to_owned()),
@@ -168,12 +171,13 @@ fn hold_reading(
     let (mut points, mut accepted_before) = (Vec::new(), false);
     // Where too much fuel was used first, and why nothing more is run.
     let (mut over_at, mut stopped) = (None::<u64>, None::<String>);
-    for spec in plan::specs(family, reading, accepted, accepted.saturating_mul(BEYOND)) {
+    let mut refused_before = None;
+    for spec in plan::specs(family, reading, question.terms, accepted, accepted.saturating_mul(BEYOND)) {
         let trial = Trial {
             entry: question.entry.to_owned(),
             family: family.name.to_owned(),
             params: spec.words(),
-            part: if spec.is_typical() { "typical" } else { "worst" }.to_owned(),
+            part: spec.why.part().to_owned(),
             ..Trial::default()
         };
         let mut leave_out = |reason: String| {
@@ -182,7 +186,7 @@ fn hold_reading(
         // What burns fuel at one size burns more at the next, and says nothing new; but exponents need their sizes, and of
         // bombs the memory is yet to be seen.
         let tells_more = match spec.why {
-            Why::Doubling => true,
+            Why::Doubling | Why::Within(_) | Why::Above(_) => true,
             Why::Size | Why::Variant => family.kind.is_compressed(),
             Why::Beyond | Why::Typical => false,
         };
@@ -207,7 +211,7 @@ fn hold_reading(
                 continue;
             }
         };
-        let context = clauses::Context { question, why: spec.why, made: &made };
+        let context = clauses::Context { question, why: spec.why, made: &made, refused_before };
         let enough = fuel_to_give(spec.why, context.fuel_allowed(input.len() as u64));
         let seen = pressure.run(&input, fuel_left.min(enough));
         held.executions += 1;
@@ -221,6 +225,9 @@ fn hold_reading(
         accepted_before |= trial.verdict == Verdict::Pass && !seen.execution.rejected;
         if broken.iter().any(|(clause, _)| clause.is_about_fuel()) {
             over_at.get_or_insert(trial.bytes);
+        }
+        if seen.execution.rejected && matches!(spec.why, Why::Above(_)) {
+            refused_before.get_or_insert((trial.bytes, seen.fuel));
         }
         if fuel_left == 0 {
             stopped =

@@ -49,7 +49,7 @@ pub struct Trial {
     pub family: String,
     /// Its parameters, as `bombs make` takes them, separated by blanks.
     pub params: String,
-    /// Which part of the contract: `worst` or `typical`.
+    /// Which part of the contract: `worst`, `typical`, or a limit that the module declares: `size-limit`, `count-limit`.
     pub part: String,
     /// Whether it kept the contract; [`Verdict::NotTested`] and [`Verdict::NotApplicable`] say why it was not run.
     pub verdict: Verdict,

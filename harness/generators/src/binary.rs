@@ -177,11 +177,11 @@ fn lie(params: &Params, out: &mut dyn Write, major: u8) -> Result<Content, Gener
     Ok(Content::Declares(params.number("declared").into()))
 }
 
-fn varint_bytes(value: u64) -> u64 {
+pub fn varint_bytes(value: u64) -> u64 {
     u64::from((64 - (value | 1).leading_zeros()).div_ceil(7))
 }
 
-fn varint(out: &mut dyn Write, mut value: u64) -> io::Result<()> {
+pub fn varint(out: &mut dyn Write, mut value: u64) -> io::Result<()> {
     let mut bytes = [0u8; 10];
     let mut count = 0;
     while value >= 0x80 {

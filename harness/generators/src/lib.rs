@@ -13,6 +13,7 @@ mod hl7v2;
 mod json;
 mod params;
 mod size;
+mod sized;
 mod text;
 mod typical;
 mod wrap;
@@ -290,6 +291,19 @@ pub static FAMILIES: &[Family] = &[
     typical::FHIR_BUNDLE,
     typical::FHIR_XML_BUNDLE,
     typical::HL7_BATCH,
+    sized::JSON,
+    sized::FHIR_JSON,
+    sized::FHIR_XML,
+    sized::XML,
+    sized::NDJSON,
+    sized::HL7,
+    sized::PROTOBUF,
+    sized::CBOR,
+    sized::DEFLATE,
+    sized::ZLIB,
+    sized::GZIP,
+    sized::ZIP,
+    sized::ZSTD,
 ];
 
 /// The family of this name.

@@ -260,12 +260,30 @@ pub fn only_file<T>(
     out: &mut dyn Write,
     write: &mut dyn FnMut(&mut dyn Write) -> Result<T, GeneratorError>,
 ) -> Result<T, GeneratorError> {
+    let mut result = None;
+    only_file_as_it_is(out, &mut |out| {
+        let (written, sums) = deflated(out, write)?;
+        result = Some(written);
+        Ok(sums)
+    })?;
+    Ok(result.expect("written once"))
+}
+
+const ONLY_NAME: &str = "document";
+/// What such an archive has beside the deflated file: local header, descriptor, central header and end.
+pub const ONLY_FILE_BYTES: u64 = 30 + 16 + 46 + 22 + 2 * ONLY_NAME.len() as u64;
+
+/// The same, of what `write` writes, which is deflated already; it gives the checksum, and bytes after and before.
+pub fn only_file_as_it_is(
+    out: &mut dyn Write,
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<[u64; 3], GeneratorError>,
+) -> Result<(), GeneratorError> {
     const SIZES_FOLLOW: [u8; 2] = 8u16.to_le_bytes();
-    let mut entry = Entry { name: "document".to_owned(), crc32: 0, compressed: 0, expanded: 0, offset: 0 };
+    let mut entry = Entry { name: ONLY_NAME.to_owned(), crc32: 0, compressed: 0, expanded: 0, offset: 0 };
     let mut header = entry.local_header();
     header[6..8].copy_from_slice(&SIZES_FOLLOW);
     out.write_all(&header)?;
-    let (result, [crc32, compressed, expanded]) = deflated(out, write)?;
+    let [crc32, compressed, expanded] = write(out)?;
     entry = Entry { crc32: crc32 as u32, compressed, expanded, ..entry };
     if compressed >= MAX_32 || expanded >= MAX_32 {
         return Err(GeneratorError::Io(io::Error::other("more than 4 GiB in a zip file whose sizes follow")));
@@ -277,8 +295,7 @@ pub fn only_file<T>(
     out.write_all(&descriptor)?;
     let mut central = entry.central_header();
     central[8..10].copy_from_slice(&SIZES_FOLLOW);
-    end_of(out, header.len() as u64 + compressed + descriptor.len() as u64, [central].into_iter())?;
-    Ok(result)
+    Ok(end_of(out, header.len() as u64 + compressed + descriptor.len() as u64, [central].into_iter())?)
 }
 
 /// What `write` writes, deflated; its checksum, and bytes after and before.

@@ -16,12 +16,13 @@ use crate::executors::{Engine, Reset};
 use crate::limits::{Overrides, Profile, Terms};
 use crate::oracles::{self, Asked, Canary, Oracle};
 use crate::symbols::Symbols;
-use crate::target::{Manifest, Policy, Target};
+use crate::target::{MANIFEST_FILE, Manifest, Policy, Target};
 use autoclave_generators::family;
 use autoclave_reports::record::{Check, Timing, Trial};
 use autoclave_reports::{Severity, Verdict};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
@@ -93,7 +94,7 @@ pub fn qualify(engine: &Engine, oracle: &Oracle, canary: &Canary, twin: &Canary)
 }
 
 /// Families that break every clause of a canary's contract, in little time.
-const PRESSING: [&str; 3] = ["json-tiny-values", "typical-fhir-bundle", "gzip"];
+const PRESSING: [&str; 4] = ["json-tiny-values", "typical-fhir-bundle", "gzip", "sized-json"];
 
 /// Executions of the search for public inputs of a canary.
 const SECRET_SEARCH_RUNS: u64 = 2_000;
@@ -232,9 +233,10 @@ fn search(engine: &Engine, target: &Target, entry: &str) -> Result<Answer, Harne
     Ok(Answer { clauses, executions: search.executions.iter().sum() })
 }
 
-/// An entry under a few families, with the terms and limits of a browser.
+/// An entry under a few families, with the terms and limits of a browser, and what it declares itself.
 fn press(engine: &Engine, target: &Target, entry: &str) -> Result<Answer, HarnessError> {
-    let terms = Terms::of(Profile::Browser);
+    let manifest = Path::new(&target.name).join(MANIFEST_FILE);
+    let (terms, _) = Terms::resolve(Profile::Browser, &target.manifest.contract, &Overrides::default(), &manifest)?;
     let reads = contract::reads(engine, target, entry, &[])?;
     let families: Vec<_> = PRESSING.iter().map(|name| family(name).expect("a family of the table")).collect();
     let question = Question {

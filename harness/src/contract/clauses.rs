@@ -1,7 +1,7 @@
 //! The clauses of the contract, and whether an answer keeps them.
 
 use super::Question;
-use super::plan::Why;
+use super::plan::{Limited, Why};
 use super::pressure::{Next, Seen};
 use crate::execution::{Execution, Limit, Outcome};
 use crate::target::{OutputKind, Rejects, Target};
@@ -37,7 +37,16 @@ pub enum Clause {
     TypicalRefused,
     /// Work grows faster than the input.
     Superlinear,
+    /// A document of more bytes than the declared limit was accepted.
+    AcceptsOversize,
+    /// It was refused, but only after it had been read: the work grows with its size.
+    RefusesLate,
+    /// A list of more items than the declared limit was accepted.
+    AcceptsTooMany,
 }
+
+/// Fuel by which two refusals of inputs that are too long may differ, however long they are: what an allocator needs.
+const REFUSAL_FUEL: u64 = 10_000;
 
 impl Clause {
     /// The stable name.
@@ -55,6 +64,9 @@ impl Clause {
             Clause::TypicalFuel => "TYPICAL-FUEL",
             Clause::TypicalRefused => "TYPICAL-REFUSED",
             Clause::Superlinear => "SUPERLINEAR",
+            Clause::AcceptsOversize => "ACCEPTS-OVERSIZE",
+            Clause::RefusesLate => "REFUSES-LATE",
+            Clause::AcceptsTooMany => "ACCEPTS-TOO-MANY",
         }
     }
 
@@ -83,6 +95,9 @@ impl Clause {
             Clause::TypicalFuel => "takes more work for typical documents than it should",
             Clause::TypicalRefused => "refuses typical documents of an accepted size",
             Clause::Superlinear => "takes work that grows faster than the input",
+            Clause::AcceptsOversize => "accepts more bytes than it declares to",
+            Clause::RefusesLate => "reads what is too long before it refuses it",
+            Clause::AcceptsTooMany => "accepts longer lists than it declares to",
         }
     }
 
@@ -100,11 +115,22 @@ pub struct Context<'a> {
     pub question: &'a Question<'a>,
     pub why: Why,
     pub made: &'a Made,
+    /// Bytes of the first input that was refused for its size, and the fuel of that.
+    pub refused_before: Option<(u64, u64)>,
 }
 
 impl Context<'_> {
     fn accepted(&self) -> u64 {
         self.question.target.limits.input_bytes_max.into()
+    }
+
+    /// Bytes that a reader has to take, if it takes documents of that kind: what its profile says, or less where it
+    /// declares less.
+    fn owed(&self) -> u64 {
+        match self.question.terms.refused_above_bytes {
+            0 => self.accepted(),
+            declared => self.accepted().min(declared),
+        }
     }
 
     /// Fuel allowed for an input of so many bytes.
@@ -215,11 +241,58 @@ pub fn judge(
             let reason = "typical documents of this kind are refused at every size".to_owned();
             return (fail(&broken).unwrap_or(Verdict::NotTested(reason)), broken);
         }
-        if context.expanded().max(trial.bytes) <= context.accepted() {
+        if context.expanded().max(trial.bytes) <= context.owed() {
             broken.push((Clause::TypicalRefused, format!("{} are refused, less are not", bytes(trial.bytes))));
         }
     }
+    if let Why::Within(limited) | Why::Above(limited) = context.why {
+        match of_limit(context, trial, seen, limited, accepted_before) {
+            Ok(one) => broken.extend(one),
+            Err(reason) => return (fail(&broken).unwrap_or(Verdict::NotTested(reason)), broken),
+        }
+    }
     (fail(&broken).unwrap_or(Verdict::Pass), broken)
+}
+
+/// The clause about a declared limit that an answer breaks; or why it says nothing.
+fn of_limit(
+    context: &Context<'_>,
+    trial: &Trial,
+    seen: &Seen,
+    limited: Limited,
+    accepted_before: bool,
+) -> Result<Option<(Clause, String)>, String> {
+    let terms = context.question.terms;
+    let execution = &seen.execution;
+    if context.question.target.rejects() == Rejects::Never {
+        return Err("it has no way to refuse: say how in `rejects`".to_owned());
+    }
+    if execution.rejected && !accepted_before {
+        return Err("documents of this kind are refused at every size".to_owned());
+    }
+    let (limit, clause) = match limited {
+        Limited::Bytes => (format!("{} bytes", count(terms.refused_above_bytes)), Clause::AcceptsOversize),
+        Limited::Items => (format!("{} items", count(terms.refused_above_items)), Clause::AcceptsTooMany),
+    };
+    let is_above = matches!(context.why, Why::Above(_));
+    Ok(match (is_above, execution.rejected) {
+        (false, true) => {
+            Some((Clause::TypicalRefused, format!("refused, although no more than the {limit} that it declares")))
+        }
+        (true, false) if execution.outcome.came_back() => {
+            Some((clause, format!("accepted, although more than the {limit} that it declares")))
+        }
+        (true, true) => {
+            context.refused_before.filter(|(_, fuel)| trial.fuel > fuel + REFUSAL_FUEL).map(|(before, fuel)| {
+                let (now, then) = (count(trial.fuel), count(fuel));
+                (
+                    Clause::RefusesLate,
+                    format!("{now} units of fuel to refuse {}, {then} for {}", bytes(trial.bytes), bytes(before)),
+                )
+            })
+        }
+        _ => None,
+    })
 }
 
 fn fail(broken: &[(Clause, String)]) -> Option<Verdict> {

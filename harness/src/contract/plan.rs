@@ -1,11 +1,21 @@
 //! Which inputs of a family are made: doublings for the exponent, sizes around and beyond what is accepted, every
 //! variant that its parameters name, and the published monsters.
 
+use crate::limits::Terms;
 use crate::target::Reading;
 use autoclave_generators::{Family, Kind, Params, Range};
 
 /// Families of plain documents.
 const TYPICAL: &str = "typical-";
+/// Families of documents that have exactly as many bytes as they are asked for.
+const SIZED: &str = "sized-";
+/// Bytes of one that is within every limit.
+const SIZED_BYTES_MIN: u64 = 1 << 10;
+/// Families whose scale parameter counts the items of one list, and the fewest that it takes; of the repetitions of a field
+/// the separators between them are counted.
+const COUNTED: &[(&str, u64)] =
+    &[("json-tiny-values", 1), ("fhir-bundle", 1), ("fhir-xml-bundle", 1), ("ndjson-lines", 1), (REPETITIONS, 2)];
+const REPETITIONS: &str = "hl7-repetitions";
 /// Sizes of typical documents, bytes, before any compression.
 const TYPICAL_BYTES: [u64; 3] = [64 << 10, 1 << 20, 4 << 20];
 /// Smallest and largest size of the doublings, log2 of bytes: readers of cubic work have used up their fuel at 1 KiB.
@@ -34,6 +44,31 @@ pub enum Why {
     Variant,
     /// A plain document.
     Typical,
+    /// Just what a declared limit lets in, or less.
+    Within(Limited),
+    /// More than a declared limit lets in.
+    Above(Limited),
+}
+
+/// What a module may declare a limit on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// The input as a whole.
+    Bytes,
+    /// The items of one list.
+    Items,
+}
+
+impl Why {
+    /// The part of the contract that it belongs to, as reports call it.
+    pub fn part(self) -> &'static str {
+        match self {
+            Why::Doubling | Why::Size | Why::Beyond | Why::Variant => "worst",
+            Why::Typical => "typical",
+            Why::Within(Limited::Bytes) | Why::Above(Limited::Bytes) => "size-limit",
+            Why::Within(Limited::Items) | Why::Above(Limited::Items) => "count-limit",
+        }
+    }
 }
 
 /// One input to make; or why it cannot be made.
@@ -46,11 +81,6 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether it belongs to the tighter part of the contract.
-    pub fn is_typical(&self) -> bool {
-        self.why == Why::Typical
-    }
-
     /// As `bombs make` takes them.
     pub fn words(&self) -> String {
         let words = |params: &Params| params.words().collect::<Vec<_>>().join(" ");
@@ -58,8 +88,71 @@ impl Spec {
     }
 }
 
-/// All inputs of a family for one reader, the smallest first.
-pub fn specs(family: &'static Family, reading: Reading, accepted: u64, most: u64) -> Vec<Spec> {
+/// Whether a family says something about a reader, or about what is inside.
+pub fn concerns(family: &'static Family, reading: Reading, terms: &Terms) -> bool {
+    match is_sized(family) {
+        true => terms.refused_above_bytes > 0 && reading.outer == family.kind,
+        false => reading.concerns(family.kind) || reading.concerns_inside(family.kind),
+    }
+}
+
+/// Whether it is there for a declared limit alone.
+pub fn is_sized(family: &Family) -> bool {
+    family.name.starts_with(SIZED)
+}
+
+/// All inputs of a family for one reader, the smallest first; what a declared limit is asked with comes last.
+pub fn specs(family: &'static Family, reading: Reading, terms: &Terms, accepted: u64, most: u64) -> Vec<Spec> {
+    if is_sized(family) {
+        return around_size(family, reading, terms.refused_above_bytes, most);
+    }
+    let mut specs = unlimited(family, reading, accepted, most);
+    specs.extend(around_count(family, reading, terms.refused_above_items));
+    specs
+}
+
+/// A small document, one of just the declared size, one of a byte more, and one of twice that: to refuse it may cost no
+/// more.
+fn around_size(family: &'static Family, reading: Reading, limit: u64, most: u64) -> Vec<Spec> {
+    let spec = |why, bytes: u64| {
+        let mut words = vec![format!("bytes={bytes}")];
+        words.extend(reading.inner.map(|inner| format!("content={}", inner.name())));
+        let params = match bytes > most {
+            true => Err(format!("{bytes} bytes are more than is made: raise input_bytes_max")),
+            false => family.parse(&words).map_err(|error| error.to_string()),
+        };
+        Spec { why, params }
+    };
+    let mut specs: Vec<Spec> =
+        [SIZED_BYTES_MIN.min(limit), limit].map(|bytes| spec(Why::Within(Limited::Bytes), bytes)).into();
+    let above = limit.saturating_add(1);
+    specs.extend(
+        [above, above.saturating_mul(2).min(most.max(above))].map(|bytes| spec(Why::Above(Limited::Bytes), bytes)),
+    );
+    specs
+}
+
+/// A short list, one of just the declared length, and one of an item more.
+fn around_count(family: &'static Family, reading: Reading, limit: u64) -> Vec<Spec> {
+    let counted = COUNTED.iter().find(|(name, _)| *name == family.name).filter(|_| limit > 0);
+    let innermost = reading.inner.unwrap_or(reading.outer);
+    let (Some((name, fewest)), true, Some(scale)) = (counted, innermost == family.kind, family.scale) else {
+        return Vec::new();
+    };
+    let wrap = reading.inner.map(|_| reading.outer);
+    let spec = |why, items: u64| {
+        let value = if *name == REPETITIONS { items - 1 } else { items };
+        let params = family.parse(&[format!("{scale}={value}")]).map_err(|error| error.to_string());
+        Spec { why, params: wrapped(params, wrap) }
+    };
+    let limit = limit.max(*fewest);
+    let mut specs: Vec<Spec> = [*fewest, limit].map(|items| spec(Why::Within(Limited::Items), items)).into();
+    specs.push(spec(Why::Above(Limited::Items), limit.saturating_add(1)));
+    specs
+}
+
+/// Inputs that every reader is held to, whatever it declares.
+fn unlimited(family: &'static Family, reading: Reading, accepted: u64, most: u64) -> Vec<Spec> {
     let wrap = (!family.kind.is_compressed() && reading.outer.is_compressed()).then_some(reading.outer);
     let base = family.defaults();
     let sized = |bytes: u64| family.sized(&base, bytes).map_err(|error| error.to_string());
@@ -129,10 +222,11 @@ mod tests {
     fn every_family_is_tried_in_every_way_that_it_has() {
         let reading = |kind| Reading { outer: kind, inner: None };
         for family in FAMILIES {
-            let specs = specs(family, reading(family.kind), 8 << 20, 32 << 20);
+            let terms = Terms { refused_above_bytes: 8 << 20, ..Terms::default() };
+            let specs = specs(family, reading(family.kind), &terms, 8 << 20, 32 << 20);
             assert!(specs.iter().any(|spec| spec.params.is_ok()), "{}", family.name);
             let doublings = specs.iter().filter(|spec| spec.why == Why::Doubling).count();
-            let is_typical = family.name.starts_with(TYPICAL);
+            let is_typical = family.name.starts_with(TYPICAL) || is_sized(family);
             assert_eq!(doublings >= 1, family.scale.is_some() && !is_typical, "{}: {doublings}", family.name);
         }
         for (name, words) in MONSTERS {
@@ -143,8 +237,37 @@ mod tests {
     #[test]
     fn what_a_reader_expands_first_comes_compressed() {
         let gzipped = Reading { outer: Kind::Gzip, inner: Some(Kind::FhirJson) };
-        let specs = specs(named("json-arrays"), gzipped, 8 << 20, 32 << 20);
+        let specs = specs(named("json-arrays"), gzipped, &Terms::default(), 8 << 20, 32 << 20);
         assert!(specs.iter().all(|spec| spec.words().contains("wrap=gzip")), "{specs:?}");
         assert!(specs.iter().any(|spec| spec.words().contains("closed=no")), "{specs:?}");
+    }
+
+    #[test]
+    fn declared_limits_are_asked_at_both_sides() {
+        let terms = Terms { refused_above_bytes: 4 << 20, refused_above_items: 1000, ..Terms::default() };
+        let words = |name: &str, reading: Reading| {
+            let specs = specs(named(name), reading, &terms, 8 << 20, 32 << 20).into_iter();
+            let limited = specs.filter(|spec| spec.why.part().ends_with("-limit"));
+            limited.map(|spec| format!("{:?} {}", spec.why, spec.words())).collect::<Vec<_>>()
+        };
+        let (json, gzipped) = (reading(Kind::Json), Reading { outer: Kind::Gzip, inner: Some(Kind::Hl7v2) });
+        assert_eq!(
+            words("sized-json", json),
+            [
+                "Within(Bytes) bytes=1024 wrap=none",
+                "Within(Bytes) bytes=4194304 wrap=none",
+                "Above(Bytes) bytes=4194305 wrap=none",
+                "Above(Bytes) bytes=8388610 wrap=none"
+            ]
+        );
+        assert!(words("sized-gzip", gzipped)[1].ends_with("bytes=4194304 content=hl7v2"));
+        let counted = words("hl7-repetitions", gzipped);
+        assert!(
+            counted[1].starts_with("Within(Items) count=999 ") && counted[2].starts_with("Above(Items) count=1000 ")
+        );
+        assert!(counted.iter().all(|words| words.ends_with("wrap=gzip")));
+        assert_eq!(words("hl7-repetitions", json).len() + words("json-escapes", json).len(), 0);
+        assert!(concerns(named("sized-json"), json, &terms) && !concerns(named("sized-fhir-json"), json, &terms));
+        assert!(!concerns(named("sized-json"), json, &Terms::default()));
     }
 }

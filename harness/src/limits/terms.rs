@@ -38,6 +38,12 @@ pub struct Terms {
     pub error_bytes_max: u64,
     /// Time for a refusal, milliseconds; advice only. Browser 50, server 250.
     pub refusal_ms: u64,
+    /// The limit on size that the module declares: longer inputs have to be refused, before they are read. Default 0: none
+    /// is declared, and whoever calls it sees to that.
+    pub refused_above_bytes: u64,
+    /// The limit on entries of a Bundle, elements of an array, lines and repetitions of a field that it declares: longer
+    /// lists have to be refused. Default 0: none is declared.
+    pub refused_above_items: u64,
 }
 
 impl Default for Terms {
@@ -55,6 +61,8 @@ impl Default for Terms {
             expanded_free_bytes: 1 << 20,
             error_bytes_max: 4 << 10,
             refusal_ms: 50,
+            refused_above_bytes: 0,
+            refused_above_items: 0,
         }
     }
 }
@@ -73,6 +81,8 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
     ("expanded_free_bytes", "bytes", "below, the ratio does not count: short runs harm nobody"),
     ("error_bytes_max", "bytes", "a longer error quotes the patient's data, or is a bomb itself"),
     ("refusal_ms", "ms", "advice only: time is never a verdict"),
+    ("refused_above_bytes", "bytes", "the limit that the module declares; 0: it declares none"),
+    ("refused_above_items", "items", "of one list, as the module declares; 0: it declares none"),
 ];
 
 impl Terms {

@@ -9,9 +9,9 @@ pub const ORACLE: Oracle = Oracle {
     explanation: "A module that needs more memory or work than its input justifies can be brought down by one message: a \
 megabyte that expands to a terabyte, a megabyte of brackets, a message of a hundred thousand fields. The contract says how \
 much an input of a given size may take, for any input and, more strictly, for a plain document; that what expands beyond \
-measure is refused; that a refusal is short; and that the next ordinary call is answered as by a fresh instance. Repair: \
+measure is refused; that what is longer than the module declares to take is refused before it is read; that a refusal is short; and that the next ordinary call is answered as by a fresh instance. Repair: \
 refuse by length first; count what comes out while it comes out, absolutely and against what went in; bound depth and the \
 number of parts; never reserve memory for a length that a header claims.",
     asked: Asked::OfContracts,
-    canaries: &[canary!("canary-contract")],
+    canaries: &[canary!("canary-contract"), canary!("canary-refusal")],
 };

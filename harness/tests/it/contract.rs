@@ -27,7 +27,9 @@ fn engine() -> Engine {
 
 /// An entry under these families, or under all of them.
 fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> Held {
-    let terms = Terms::of(Profile::Browser);
+    let (terms, _) =
+        Terms::resolve(Profile::Browser, &target.manifest.contract, &Overrides::default(), Path::new(&target.name))
+            .unwrap();
     let reads = contract::reads(engine, target, entry, &[]).unwrap();
     let families: Vec<&'static Family> = names.iter().map(|name| family(name).unwrap()).collect();
     let question = Question {

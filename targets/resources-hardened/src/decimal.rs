@@ -8,16 +8,21 @@ const MODULUS: u32 = 1_000_000_007;
 /// Digits of one number, more than any that means something.
 const DIGITS_MAX: usize = 1000;
 
-/// Careful: a number has at most a thousand digits, and to convert so few costs no more than to read them. Returns the
+/// Careful: there are no more numbers than a list may have items; a number has at most a thousand digits, and to convert
+/// so few costs no more than to read them. Returns the
 /// sum of all digits and exponents, remainders taken. Structure is another's business: what is no number and no string
 /// is passed over.
 pub fn read(bytes: &[u8]) -> Reading {
-    let mut sum = 0;
+    let (mut sum, mut numbers) = (0, 0);
     let mut rest = crate::short(bytes)?;
     while let [first, after @ ..] = rest {
         rest = match first {
             b'"' => after_string(after)?,
             b'0'..=b'9' => {
+                numbers += 1;
+                if numbers > crate::ITEMS_MAX {
+                    return Err(Refusal::TooLarge);
+                }
                 let (number, after) = rest.split_at(number_bytes(rest));
                 sum = (sum + value(number)?) % MODULUS;
                 after

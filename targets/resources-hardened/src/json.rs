@@ -4,7 +4,7 @@ use guest_abi::{Reading, Refusal};
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// Careful: serde_json's own limit on depth (128) holds; no value costs more than a few times its text, whatever it is,
+/// Careful: serde_json's own limit on depth (128) holds; an array has at most a hundred thousand elements; no value costs more than a few times its text, whatever it is,
 /// and nothing of the result is nested. Returns the number of values.
 pub fn read(bytes: &[u8]) -> Reading {
     let mut tape = Tape::default();
@@ -106,7 +106,13 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let at = self.0.nodes.len();
         self.0.push(Kind::Array, 0);
-        while items.next_element_seed(Value(self.0))?.is_some() {}
+        let mut count = 0;
+        while items.next_element_seed(Value(self.0))?.is_some() {
+            count += 1;
+            if count > crate::ITEMS_MAX {
+                return Err(A::Error::custom("too many elements"));
+            }
+        }
         self.0.close(at);
         Ok(())
     }

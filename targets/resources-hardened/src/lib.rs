@@ -12,6 +12,8 @@ use guest_abi::Refusal;
 
 /// Longest input that any of them reads.
 const INPUT_BYTES_MAX: usize = 8 << 20;
+/// Most items of one list: entries of a Bundle, elements of an array, repetitions of a field.
+const ITEMS_MAX: usize = 100_000;
 /// Most that an input may unpack to,
 const UNPACKED_BYTES_MAX: u64 = 64 << 20;
 /// and how many times its own size. Bundles come to 35; a byte of output costs up to 50 units of fuel, so that more

@@ -1,7 +1,7 @@
 //! What bombs expand to, as counted by decoders that nobody here wrote, and sizes as published.
 
 use crate::{count, make};
-use autoclave_generators::Expanded;
+use autoclave_generators::{Expanded, FAMILIES};
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -217,4 +217,63 @@ for path in sys.argv[1:]:
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let counted: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(counted, expected, "left: Python; right: ours");
+}
+
+/// Exactly so many bytes, at every place where a length needs another digit or a block begins, and somebody else's reader
+/// takes all of it.
+#[test]
+fn sized_documents_have_their_size_and_are_read() {
+    let sized = FAMILIES.iter().filter(|family| family.name.starts_with("sized-"));
+    let mut asked = 0;
+    for family in sized {
+        let contents: &[&str] = match family.params().any(|param| param.name == "content") {
+            true => &["fhir-json", "hl7v2", "cbor"],
+            false => &[""],
+        };
+        let around = |bytes: u64| (bytes.saturating_sub(24)..bytes + 25).filter(|bytes| *bytes >= 1024);
+        let sizes = [1024, 2053, 16_390, 65_544, 2 * 65_541, 131_078, (8 << 20) + 1].into_iter().flat_map(around);
+        for (bytes, content) in sizes.flat_map(|bytes| contents.iter().map(move |content| (bytes, content))) {
+            if bytes > 1 << 20 && !(bytes - (8 << 20)).is_multiple_of(16) {
+                continue;
+            }
+            let mut words = vec![format!("bytes={bytes}")];
+            words.extend((!content.is_empty()).then(|| format!("content={content}")));
+            let mut document = Vec::new();
+            let made = family.make(&family.parse(&words).unwrap(), &mut document).unwrap();
+            assert_eq!((document.len() as u64, made.bytes), (bytes, bytes), "{} {words:?}", family.name);
+            let Expanded::Exact(expanded) = made.expanded else { panic!("{}", family.name) };
+            let is_read = match family.name {
+                "sized-gzip" | "sized-zlib" | "sized-deflate" | "sized-zstd" => {
+                    decoded(family.name.trim_start_matches("sized-"), &document).unwrap() == expanded as u64
+                }
+                "sized-zip" => unzipped(&document).unwrap() == [expanded as u64],
+                "sized-json" | "sized-fhir-json" => serde_json::from_slice::<serde_json::Value>(&document).is_ok(),
+                "sized-ndjson" => document
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty())
+                    .all(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok()),
+                "sized-xml" | "sized-fhir-xml" => {
+                    let mut reader = quick_xml::Reader::from_reader(&document[..]);
+                    loop {
+                        match reader.read_event() {
+                            Ok(quick_xml::events::Event::Eof) => break true,
+                            Ok(_) => {}
+                            Err(_) => break false,
+                        }
+                    }
+                }
+                "sized-hl7" => {
+                    let mut segments = document.split(|byte| *byte == b'\r');
+                    segments.next().unwrap().starts_with(b"MSH|")
+                        && segments.all(|segment| segment.is_empty() || (segment[3] == b'|' && segment.len() < 2000))
+                }
+                // Readers in wasm take both (the contract of the harness).
+                "sized-protobuf" | "sized-cbor" => true,
+                other => panic!("nobody reads {other}"),
+            };
+            assert!(is_read, "{} {words:?}", family.name);
+            asked += 1;
+        }
+    }
+    assert!(asked > 5000, "{asked}");
 }

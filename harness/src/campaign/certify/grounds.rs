@@ -2,6 +2,7 @@
 //! planted flaws it caught in the same run, and what the entries read.
 
 use crate::campaign::selftest::TWIN_RAISED;
+use autoclave_reports::contract::Contract;
 use autoclave_reports::controls::judge::{Found, Qualified, Said};
 use autoclave_reports::record::{Check, Confirmation, Scope};
 use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict, controls};
@@ -29,9 +30,53 @@ pub fn crash(record: &Record) -> Said {
     said
 }
 
-/// What the families of hostile inputs say.
+/// What the families of hostile inputs say; of limits, what was asked about those that are declared.
 pub fn contract(record: &Record) -> Said {
-    of_targets(record, "contract", outcome)
+    let mut said = of_targets(record, "contract", outcome);
+    for section in record.targets.iter().filter_map(|row| row.contract.as_ref()) {
+        for (term, part, classes, kinds) in DECLARED {
+            if let Some(reason) = unasked(section, term, part, kinds) {
+                let row = |class: &&str| ((*class).to_owned(), Verdict::NotTested(reason.clone()));
+                said.apart.extend(classes.iter().map(row));
+            }
+        }
+    }
+    said
+}
+
+/// Limits that a module may declare: the term, the part of the contract that is asked with it, the classes of what breaks
+/// it, and the kinds of input that it concerns (none: all).
+type Declared = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+const DECLARED: &[Declared] = &[
+    ("refused_above_bytes", "size-limit", &["ACCEPTS-OVERSIZE", "REFUSES-LATE"], &[]),
+    (
+        "refused_above_items",
+        "count-limit",
+        &["ACCEPTS-TOO-MANY"],
+        &["json", "fhir-json", "fhir-xml", "ndjson", "hl7v2"],
+    ),
+];
+
+/// Why nobody knows whether a limit is kept: none is declared, or an entry was not asked on both sides of it.
+fn unasked(section: &Contract, term: &str, part: &str, kinds: &[&str]) -> Option<String> {
+    let declared = section.terms.iter().find(|row| row.name == term).map_or(0, |row| row.value);
+    if declared == 0 {
+        return Some(format!("no limit is declared: give it as {term} in [contract] of target.toml, or with --term"));
+    }
+    let is_concerned = |kind: &String| kinds.is_empty() || kind.split('/').any(|kind| kinds.contains(&kind));
+    let readers = section.reads.iter().filter(|reads| reads.kinds.iter().any(is_concerned));
+    readers.into_iter().find_map(|reads| {
+        let mut trials =
+            section.trials.iter().filter(|trial| trial.entry == reads.entry && trial.part == part).peekable();
+        if trials.peek().is_none() {
+            let kinds = reads.kinds.join(" and ");
+            return Some(format!("{}: there are no documents of {kinds} for this limit", reads.entry));
+        }
+        trials.find_map(|trial| match &trial.verdict {
+            Verdict::NotTested(reason) => Some(format!("{}: {reason}", reads.entry)),
+            _ => None,
+        })
+    })
 }
 
 /// What growth of work says.
