@@ -470,6 +470,9 @@ pub struct Certify {
     /// What the entries read, instead of what target.toml says or probing finds: gzip, fhir-json, gzip/fhir-json, …
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub reads: Vec<String>,
+    /// Terms of the contract, as `limits` takes them; what the module declares, such as --term refused_above_bytes=8MiB
+    #[arg(long = "term", value_name = "NAME=VALUE", value_parser = term)]
+    pub terms: Vec<String>,
     /// An entry, how it is called and what of that is secret, as `ct` takes it
     #[arg(long = "secret", value_name = "ENTRY=SCRIPT", value_parser = declared)]
     pub secrets: Vec<String>,

@@ -24,7 +24,7 @@ use autoclave_generators::{Expanded, FAMILIES, Family, Params};
 use autoclave_reports::Verdict;
 use autoclave_reports::contract::{Growth, Point, Trial};
 use autoclave_reports::words;
-use plan::Why;
+use plan::{Limited, Why};
 use pressure::{Next, Pressure, Seen};
 
 /// Fuel that one family may use in all its sizes: enough to decide about every input that a browser's profile accepts.
@@ -186,9 +186,9 @@ fn hold_reading(
         // What burns fuel at one size burns more at the next, and says nothing new; but exponents need their sizes, and of
         // bombs the memory is yet to be seen.
         let tells_more = match spec.why {
-            Why::Doubling | Why::Within(_) | Why::Above(_) => true,
+            Why::Doubling | Why::Within(Limited::Items) | Why::Above(Limited::Items) => true,
             Why::Size | Why::Variant => family.kind.is_compressed(),
-            Why::Beyond | Why::Typical => false,
+            Why::Beyond | Why::Typical | Why::Within(Limited::Bytes) | Why::Above(Limited::Bytes) => false,
         };
         if let Some(bytes) = over_at
             && !tells_more

@@ -10,7 +10,7 @@ use crate::contract::{self, Broken, Clause, Held, Question, Reads, benign_of};
 use crate::corpus::Store;
 use crate::error::HarnessError;
 use crate::executors::{Engine, component};
-use crate::limits::{self, Profile, ResolvedLimit, Terms};
+use crate::limits::{self, Origin, Profile, ResolvedLimit, Terms};
 use crate::oracles;
 use crate::symbols::Symbols;
 use crate::target::{Abi, MANIFEST_FILE, Manifest, Reading, Target};
@@ -408,8 +408,11 @@ fn finding(
     let frames = symbols.resolve_all(&first.frames, FRAMES_MAX);
     let rule = rules::rule(oracle, outcome);
     let place = place(home, asked, entry);
-    let repro =
+    let mut repro =
         format!("cargo xtask limits {} --families {} --search-runs 0", facts::shell_word(&place), first.trial.family);
+    for row in asked.term_rows.iter().filter(|row| row.origin == Origin::Flag) {
+        repro += &format!(" --term {}={}", row.name, row.value);
+    }
     Ok(Finding {
         id,
         oracle: oracle.into(),

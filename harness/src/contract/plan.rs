@@ -214,13 +214,16 @@ mod tests {
     use super::*;
     use autoclave_generators::{FAMILIES, family};
 
+    fn reading(kind: Kind) -> Reading {
+        Reading { outer: kind, inner: None }
+    }
+
     fn named(name: &str) -> &'static Family {
         family(name).unwrap()
     }
 
     #[test]
     fn every_family_is_tried_in_every_way_that_it_has() {
-        let reading = |kind| Reading { outer: kind, inner: None };
         for family in FAMILIES {
             let terms = Terms { refused_above_bytes: 8 << 20, ..Terms::default() };
             let specs = specs(family, reading(family.kind), &terms, 8 << 20, 32 << 20);

@@ -393,6 +393,47 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_nobody_declares_is_not_known_to_be_kept() {
+        use autoclave_reports::contract::{Reads, Trial};
+        use autoclave_reports::record::LimitRow;
+        let term = |name: &str, value| LimitRow { name: name.into(), value, ..LimitRow::default() };
+        let reads =
+            |entry: &str, kind: &str| Reads { entry: entry.into(), kinds: vec![kind.into()], ..Reads::default() };
+        let trial = |entry: &str, part: &str, verdict| Trial {
+            entry: entry.into(),
+            part: part.into(),
+            verdict,
+            ..Trial::default()
+        };
+        let terms = |bytes, items| vec![term("refused_above_bytes", bytes), term("refused_above_items", items)];
+        let apart = |section: Contract| {
+            let said = contract(&record(TargetRecord { contract: Some(section), ..target() }));
+            said.apart.into_iter().map(|(class, verdict)| format!("{class} {}", verdict.reason())).collect::<Vec<_>>()
+        };
+        let section = Contract {
+            terms: terms(9, 0),
+            reads: vec![reads("a", "gzip/hl7v2"), reads("b", "cbor")],
+            ..Contract::default()
+        };
+        let trials = vec![trial("a", "size-limit", Verdict::Pass), trial("b", "size-limit", Verdict::Pass)];
+        let rows = apart(Contract { trials: trials.clone(), ..section.clone() });
+        assert!(rows.len() == 1 && rows[0].starts_with("ACCEPTS-TOO-MANY no limit is declared"), "{rows:?}");
+        // Every entry has to be asked; a list is asked for where the format has one.
+        let rows = apart(Contract { trials: trials[..1].to_vec(), terms: terms(9, 9), ..section.clone() });
+        let starts = [
+            "ACCEPTS-OVERSIZE b: there are no documents of cbor",
+            "ACCEPTS-TOO-MANY a: there are no documents of gzip/hl7v2",
+            "REFUSES-LATE b: there",
+        ];
+        assert!(rows.len() == 3 && rows.iter().zip(starts).all(|(row, start)| row.starts_with(start)), "{rows:?}");
+        let trials = [trials, vec![trial("a", "count-limit", Verdict::NotTested("too slow".into()))]].concat();
+        let rows = apart(Contract { trials: trials.clone(), terms: terms(9, 9), ..section.clone() });
+        assert_eq!(rows, ["ACCEPTS-TOO-MANY a: too slow"]);
+        let trials = [&trials[..2], &[trial("a", "count-limit", Verdict::Fail("accepted".into()))]].concat();
+        assert!(apart(Contract { trials, terms: terms(9, 9), ..section }).is_empty());
+    }
+
+    #[test]
     fn questions_about_the_page_are_qualified_by_their_controls() {
         use autoclave_reports::boundary::{Boundary, PageRow};
         let row = |name: &str, verdict| PageRow { name: name.into(), verdict, ..PageRow::default() };

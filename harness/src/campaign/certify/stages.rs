@@ -114,6 +114,7 @@ fn limits(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
     if !plan.flags.reads.is_empty() {
         list.extend(["--reads".to_owned(), plan.flags.reads.join(",")]);
     }
+    list.extend(plan.flags.terms.iter().flat_map(|term| ["--term".to_owned(), term.clone()]));
     Ok(limited(plan, common(plan, list)))
 }
 

@@ -273,9 +273,9 @@ fn verdicts_follow_from_what_is_known() {
         ("no oracle", "SBX-02d", module(L2), "NOT-TESTED no oracle"),
         (
             "no oracle, and what is near",
-            "VAL-03a",
+            "VAL-02a",
             module(L2),
-            "NOT-TESTED no oracle: `contract` gives four times the accepted size and bounds fuel and memory; it does not demand a refusal.",
+            "NOT-TESTED no oracle: `differential` reports text that changes (D10).",
         ),
         (
             "reads nothing of the kind",
