@@ -27,9 +27,13 @@ fn engine() -> Engine {
 
 /// An entry under these families, or under all of them.
 fn hold(engine: &Engine, target: &Target, entry: &str, names: &[&str]) -> Held {
+    hold_to(engine, target, entry, names, &Overrides::default())
+}
+
+/// The same, held to other terms than it declares.
+fn hold_to(engine: &Engine, target: &Target, entry: &str, names: &[&str], overrides: &Overrides) -> Held {
     let (terms, _) =
-        Terms::resolve(Profile::Browser, &target.manifest.contract, &Overrides::default(), Path::new(&target.name))
-            .unwrap();
+        Terms::resolve(Profile::Browser, &target.manifest.contract, overrides, Path::new(&target.name)).unwrap();
     let reads = contract::reads(engine, target, entry, &[]).unwrap();
     let families: Vec<&'static Family> = names.iter().map(|name| family(name).unwrap()).collect();
     let question = Question {
@@ -78,6 +82,40 @@ fn careless_readers_are_caught_and_their_twins_pass() {
         wrong
     };
     let wrong: Vec<String> = entries.par_iter().flat_map_iter(judge).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Readers of others, which have no limit of their own: what is within is taken by each, so that what is above says
+/// something.
+#[test]
+fn readers_without_limits_take_documents_of_every_size() {
+    let engine = engine();
+    let mut overrides = Overrides::default();
+    overrides.set_term("refused_above_bytes=100001").unwrap();
+    overrides.set_term("refused_above_items=1001").unwrap();
+    let table = [
+        ("fhir-json-serde", "parse", "sized-fhir-json", "ACCEPTS-OVERSIZE"),
+        ("fhir-xml-quick-xml", "parse", "sized-fhir-xml", "ACCEPTS-OVERSIZE"),
+        ("hl7v2-hl7-parser", "parse", "sized-hl7", "ACCEPTS-OVERSIZE"),
+        ("protobuf-prost", "bundle", "sized-protobuf", "ACCEPTS-OVERSIZE"),
+        ("cbor-ciborium", "parse", "sized-cbor", "ACCEPTS-OVERSIZE"),
+        ("decompressors", "gzip", "sized-gzip", "ACCEPTS-OVERSIZE"),
+        ("decompressors", "zlib", "sized-zlib", "ACCEPTS-OVERSIZE"),
+        ("decompressors", "zip", "sized-zip", "ACCEPTS-OVERSIZE"),
+        ("decompressors", "zstd", "sized-zstd", "ACCEPTS-OVERSIZE"),
+        ("fhir-json-serde", "parse", "fhir-bundle", "ACCEPTS-TOO-MANY"),
+        ("fhir-xml-quick-xml", "parse", "fhir-xml-bundle", "ACCEPTS-TOO-MANY"),
+        ("hl7v2-hl7-parser", "parse", "hl7-repetitions", "ACCEPTS-TOO-MANY"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, entry, family, clause) in table {
+        let held = hold_to(&engine, &target(name), entry, &[family], &overrides);
+        let limited: Vec<_> = held.trials.iter().filter(|trial| trial.part.ends_with("-limit")).collect();
+        let within = limited.iter().take(2).all(|trial| trial.verdict == Verdict::Pass && trial.outcome == "returned");
+        if !within || !clauses(&held).contains(clause) {
+            wrong.push(format!("{name}::{entry} {family}: {limited:?}"));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
