@@ -53,7 +53,7 @@ pub enum Command {
     /// leaks or shows, traps, powers that it uses
     Boundary(Boundary),
     /// Everything that applies to one module, and a signed certificate of what was tested and what was not
-    Certify(Certify),
+    Certify(Box<Certify>),
     /// Every suite over every target in one budget, and what is new since the last report: the entry for scheduled jobs
     Nightly(Nightly),
     /// Reduce a target's corpus to the smallest set that keeps its coverage
