@@ -110,4 +110,14 @@
   (func (export "narrow") (param $at i32) (param $len i32) (result i32)
     (if (i32.gt_u (local.get $len) (i32.const 10000000)) (then (return (i32.const -1))))
     (i32.const 0))
+
+  ;; Gives up on more than 10,000,000 bytes by a refusal.
+  (func (export "brittle") (param $at i32) (param $len i32) (result i32)
+    (if (i32.gt_u (local.get $len) (i32.const 10000000)) (then (return (i32.const -1))))
+    (i32.const 0))
+
+  ;; Ten turns for each byte.
+  (func (export "plodder") (param $at i32) (param $len i32) (result i32)
+    (call $work (i64.mul (i64.extend_i32_u (local.get $len)) (i64.const 10)))
+    (i32.const 0))
 )

@@ -103,4 +103,14 @@
   (func (export "narrow") (param $at i32) (param $len i32) (result i32)
     (if (i32.gt_u (local.get $len) (i32.const 100000)) (then (return (i32.const -1))))
     (i32.const 0))
+
+  ;; Gives up on more than 100,000 bytes by a trap.
+  (func (export "brittle") (param $at i32) (param $len i32) (result i32)
+    (if (i32.gt_u (local.get $len) (i32.const 100000)) (then (unreachable)))
+    (i32.const 0))
+
+  ;; A thousand turns for each byte, of plain documents too.
+  (func (export "plodder") (param $at i32) (param $len i32) (result i32)
+    (call $work (i64.mul (i64.extend_i32_u (local.get $len)) (i64.const 1000)))
+    (i32.const 0))
 )

@@ -54,8 +54,12 @@ pub const FHIR_JSON: Family =
 pub const FHIR_XML: Family =
     plain!("sized-fhir-xml", FhirXml, "blanks behind it", "FHIR R5, xml; XML 1.0, section 2.8");
 pub const XML: Family = plain!("sized-xml", Xml, "blanks behind it", "XML 1.0, section 2.8: Misc may follow the root");
-pub const NDJSON: Family =
-    plain!("sized-ndjson", Ndjson, "many short lines", "FHIR Bulk Data; https://github.com/ndjson/ndjson-spec");
+pub const NDJSON: Family = plain!(
+    "sized-ndjson",
+    Ndjson,
+    "two lines, blanks behind the second",
+    "FHIR Bulk Data; https://github.com/ndjson/ndjson-spec"
+);
 pub const HL7: Family =
     plain!("sized-hl7", Hl7v2, "notes of a thousand bytes behind it", "HL7 v2.5.1, section 2.15.10 (NTE)");
 pub const PROTOBUF: Family = plain!(
@@ -98,12 +102,11 @@ fn document(kind: Kind, bytes: u64, out: &mut dyn Write) -> io::Result<()> {
         Kind::FhirXml => padded(out, FHIR_XML_TEXT),
         Kind::Xml => padded(out, XML_TEXT),
         Kind::Ndjson => {
-            let line = [FHIR_JSON_TEXT, b"\n"].concat();
-            let lines = bytes / line.len() as u64 - 1;
-            repeat(out, &line, lines)?;
+            // Two lines: there are limits on their number, too.
             out.write_all(FHIR_JSON_TEXT)?;
-            let rest = bytes - (lines + 1) * line.len() as u64;
-            fill(out, b" ", rest)?;
+            out.write_all(b"\n")?;
+            out.write_all(FHIR_JSON_TEXT)?;
+            fill(out, b" ", bytes - 2 * FHIR_JSON_TEXT.len() as u64 - 2)?;
             out.write_all(b"\n")
         }
         Kind::Hl7v2 => {

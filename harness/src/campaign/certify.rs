@@ -69,7 +69,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
     let today = now.to_string().chars().take(10).collect::<String>();
     let scanned = statics::look(&home, &target, &flags.statics, flags.glue.as_deref(), flags.level, &today)?;
     let mut said: Vec<Said> = vec![scanned.scan.said()];
-    let mut reports: Vec<(&str, Ran)> = Vec::new();
+    let mut reports: Vec<(String, Ran)> = Vec::new();
     for stage in STAGES.iter().filter(|stage| stage.level <= flags.level) {
         let is_of_glue = stage.name == "boundary";
         if is_of_glue && profile == Profile::Module {
@@ -82,24 +82,34 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         let words = match words {
             Ok(words) => words,
             Err(verdict) => {
-                said.extend(stage.oracles.iter().map(|(oracle, _)| grounds::not_asked(oracle, verdict.clone())));
+                for (oracle, _) in stage.oracles {
+                    let mut one = grounds::not_asked(oracle, verdict.clone());
+                    grounds::take_back(&mut one, &plan.reads);
+                    said.push(one);
+                }
                 continue;
             }
         };
-        eprintln!("certify: {} ({:.0} s so far)", stage.name, clock.elapsed().as_secs_f64());
-        let ran = children::run(stage.name, &words, flags.budget, &folder.path)?;
-        said.extend(stage.oracles.iter().map(|(oracle, read)| match &ran.record {
-            Some(record) => read(record),
-            None => grounds::not_asked(oracle, autoclave_reports::Verdict::NotTested(ran.failure.clone())),
-        }));
-        if stage.name == "limits"
-            && let Some(record) = &ran.record
+        let first = reports.len();
+        for (at, words) in words.iter().enumerate() {
+            let name = if at == 0 { stage.name.to_owned() } else { format!("{}-{}", stage.name, at + 1) };
+            eprintln!("certify: {name} ({:.0} s so far)", clock.elapsed().as_secs_f64());
+            let ran = children::run(&name, words, flags.budget, &folder.path)?;
+            reports.push((name, ran));
+        }
+        for (oracle, read) in stage.oracles {
+            let parts = reports[first..].iter().map(|(_, ran)| said_by(oracle, *read, ran, &target)).collect();
+            let Some(mut one) = grounds::together(parts) else { continue };
+            grounds::take_back(&mut one, &plan.reads);
+            said.push(one);
+        }
+        if let Some(record) = reports[first..].iter().find_map(|(_, ran)| ran.record.as_ref())
+            && stage.name == "limits"
         {
             asked.reads = grounds::reads(record);
             let rows = record.targets.iter().filter_map(|row| row.contract.as_ref()).flat_map(|section| &section.reads);
             plan.reads = rows.map(|row| (row.entry.clone(), row.kinds.clone())).collect();
         }
-        reports.push((stage.name, ran));
     }
     let records = || reports.iter().filter_map(|(_, ran)| ran.record.as_ref());
     let qualified: Vec<Qualified> =
@@ -137,7 +147,7 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         asked: &asked,
         judged: &judged,
         record: &record,
-        fuzzed: reports.iter().find(|(name, _)| *name == "fuzz").and_then(|(_, ran)| ran.record.as_ref()),
+        fuzzed: reports.iter().find(|(name, _)| name == "fuzz").and_then(|(_, ran)| ran.record.as_ref()),
         trials: std::iter::once(scanned.trials()).chain(records().filter_map(grounds::page_trials)).collect(),
         inputs: &inputs,
         policy: Sha256Digest::of(&policy),
@@ -159,6 +169,21 @@ pub fn run(flags: &cli::Certify, arguments: &[String]) -> anyhow::Result<u8> {
         Format::Github => cli::print(annotations(&certificate).as_bytes())?,
     }
     Ok(if record.run.interrupted { cli::exit::INTERRUPTED } else { exit_code(&certificate) })
+}
+
+/// What a stage's report says for an oracle: nothing, where there is none, or where it is of another module.
+fn said_by(oracle: &str, read: grounds::Reader, ran: &Ran, target: &Target) -> Said {
+    let Some(record) = &ran.record else {
+        return grounds::not_asked(oracle, autoclave_reports::Verdict::NotTested(ran.failure.clone()));
+    };
+    match record.targets.iter().find(|row| row.sha256 != target.sha256) {
+        None => read(record),
+        Some(other) => {
+            let sha256 = escape::cut(&other.sha256, 16);
+            let reason = format!("it was asked about another module: {}, SHA-256 {sha256}", other.name);
+            grounds::not_asked(oracle, autoclave_reports::Verdict::NotTested(reason))
+        }
+    }
 }
 
 fn usage(message: String) -> anyhow::Error {
@@ -210,10 +235,10 @@ fn policy(
     asked: &Asked,
     record: &Record,
     waivers: &[autoclave_certificate::certificate::Waiver],
-    reports: &[(&str, Ran)],
+    reports: &[(String, Ran)],
 ) -> anyhow::Result<Vec<u8>> {
     let terms = record.targets.iter().find_map(|row| row.contract.as_ref()).map(|section| &section.terms);
-    let stages: BTreeMap<&str, &str> = reports.iter().map(|(name, ran)| (*name, ran.sha256.as_str())).collect();
+    let stages: BTreeMap<&str, &str> = reports.iter().map(|(name, ran)| (name.as_str(), ran.sha256.as_str())).collect();
     Ok(serde_json::to_vec_pretty(&serde_json::json!({
         "profile": asked.profile.name(),
         "level": asked.level.name(),
@@ -368,7 +393,7 @@ mod tests {
         let record = Record { targets: vec![row], checks, ..Record::default() };
         let asked = Asked { profile: Profile::Module, level: Level::L1, reads: BTreeSet::new() };
         let qualified = grounds::qualified(&record);
-        let said = [grounds::crash(&record)];
+        let said = [grounds::crash(&record), grounds::contract(&record)];
         let attested = Attestations::new();
         let judged = judge_all(&Grounds { asked: &asked, said: &said, qualified: &qualified, attested: &attested });
         let cli = cli::Cli::parse_from(["autoclave", "certify", "module.wasm"]);
@@ -412,7 +437,9 @@ mod tests {
         let engine = Engine::new(None).unwrap();
         let oracle = oracles::by_name("crash").unwrap();
         let qualify = |break_it: bool| {
-            let mut checks = Vec::new();
+            let contract = oracles::by_name("contract").unwrap();
+            let (canary, twin) = &contract.canaries[0];
+            let mut checks = crate::campaign::selftest::qualify(&engine, contract, canary, twin).unwrap();
             for (canary, twin) in oracle.canaries {
                 // An oracle that is blind to a flaw sees what it sees in the repaired module.
                 let is_blind = break_it && canary.name == "canary-crash";
@@ -435,7 +462,7 @@ mod tests {
         let (verdict, reason) = fuzzed(&broken);
         assert!(verdict == Verdict::NotTested && reason.contains("canary-crash"), "{verdict:?} {reason}");
         assert!(!decision.is_admitted());
-        assert!(!broken.qualification[0].is_complete());
+        assert!(broken.qualification.iter().any(|one| one.oracle == "crash" && !one.is_complete()));
         assert_eq!(exit_code(&broken), cli::exit::NOT_JUDGED);
     }
 }

@@ -10,8 +10,10 @@ use super::statics;
 use super::workers::Interrupts;
 use crate::cli::{self, printable};
 use crate::limits::Overrides;
+use crate::oracles;
 use crate::target::{Manifest, Target};
 use anyhow::Context;
+use autoclave_reports::formats::sarif;
 use autoclave_reports::record::{Budget, NotTested, REPORT_BYTES_MAX, Run, Scope, Timing};
 use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict, controls, escape};
 use serde_json::{Value, json};
@@ -109,7 +111,7 @@ pub fn run(flags: &cli::Nightly, arguments: &[String]) -> anyhow::Result<u8> {
     }
     let folder = RunFolder::create(&home, flags.out.as_deref(), "nightly", started)?;
     let mut record = facts::record("nightly", arguments, started, flags.fail_on);
-    let mut asked: BTreeSet<String> = BTreeSet::new();
+    let mut asked: BTreeSet<(String, String)> = BTreeSet::new();
     for suite in SUITES {
         if interrupts.count() > 0 {
             break;
@@ -123,7 +125,9 @@ pub fn run(flags: &cli::Nightly, arguments: &[String]) -> anyhow::Result<u8> {
         let ran = children::run(suite.name, &words(suite, flags, &names), flags.budget, &folder.path)?;
         match ran {
             Ran { record: Some(one), .. } => {
-                asked.extend(one.targets.iter().filter(|row| was_judged(row)).map(|row| row.name.clone()));
+                asked.extend(
+                    one.targets.iter().filter(|row| was_judged(row)).flat_map(|row| questions(suite.name, row)),
+                );
                 record.merge(one);
             }
             Ran { failure, .. } => not_tested.push(NotTested {
@@ -135,13 +139,14 @@ pub fn run(flags: &cli::Nightly, arguments: &[String]) -> anyhow::Result<u8> {
         }
     }
     for (name, _) in targets.iter().filter(|(_, manifest)| is_candidate(manifest)) {
-        if let Err(error) = look(&home, name, &today, &mut record) {
-            not_tested.push(NotTested {
+        match look(&home, name, &today, &mut record) {
+            Ok(()) => drop(asked.insert((name.clone(), autoclave_scan::ORACLE.to_owned()))),
+            Err(error) => not_tested.push(NotTested {
                 what: format!("{name}: static checks"),
                 reason: format!("{error:#}"),
                 remedy: format!("cargo xtask scan {name}"),
                 scope: Scope::Asked,
-            });
+            }),
         }
     }
     record.not_tested.extend(not_tested);
@@ -174,15 +179,23 @@ fn look(home: &Home, name: &str, today: &str, record: &mut Record) -> anyhow::Re
     }
     let findings = scanned.findings(home, &target);
     let same = |row: &&mut TargetRecord| row.name == target.name && row.sha256 == target.sha256;
-    if let Some(row) = record.targets.iter_mut().find(same) {
-        row.oracles.push(autoclave_scan::ORACLE.to_owned());
-        row.findings.extend(findings);
-        row.sort_findings();
-        if !matches!(row.verdict, Verdict::NotTested(_)) {
-            row.verdict = row.judge();
-        }
+    let Some(row) = record.targets.iter_mut().find(same) else {
+        anyhow::bail!("no suite has run it as it is now, so that {} findings have no row", findings.len());
+    };
+    row.oracles.push(autoclave_scan::ORACLE.to_owned());
+    row.findings.extend(findings);
+    row.sort_findings();
+    if !matches!(row.verdict, Verdict::NotTested(_)) {
+        row.verdict = row.judge();
     }
     Ok(())
+}
+
+/// A target with each oracle that a suite asked about it: what another suite asks is not answered by this one.
+fn questions(suite: &str, row: &TargetRecord) -> Vec<(String, String)> {
+    let of_executions = oracles::ALL.iter().filter(|oracle| matches!(oracle.asked, oracles::Asked::OfExecutions(_)));
+    let searched = of_executions.filter(|_| suite == "fuzz").map(|oracle| oracle.name);
+    row.oracles.iter().map(String::as_str).chain(searched).map(|oracle| (row.name.clone(), oracle.to_owned())).collect()
 }
 
 /// Which shard a target belongs to: by its name alone, so that a new target moves no other.
@@ -229,7 +242,7 @@ fn read(path: &Path) -> anyhow::Result<Option<Record>> {
 }
 
 /// Findings of now and then, new ones first.
-fn compare<'a>(now: &'a Record, then: Option<&'a Record>, asked: &BTreeSet<String>) -> Vec<Row<'a>> {
+fn compare<'a>(now: &'a Record, then: Option<&'a Record>, asked: &BTreeSet<(String, String)>) -> Vec<Row<'a>> {
     fn confirmed(record: &Record) -> impl Iterator<Item = (&str, &Finding)> {
         record.targets.iter().flat_map(|row| row.confirmed().map(|finding| (row.name.as_str(), finding)))
     }
@@ -244,7 +257,8 @@ fn compare<'a>(now: &'a Record, then: Option<&'a Record>, asked: &BTreeSet<Strin
     }
     for (target, finding) in then.into_iter().flat_map(confirmed) {
         if !seen.contains(&(target, finding.id.as_str())) {
-            let state = if asked.contains(target) { State::Fixed } else { State::NotAsked };
+            let question = (target.to_owned(), finding.oracle.clone());
+            let state = if asked.contains(&question) { State::Fixed } else { State::NotAsked };
             rows.push(Row { state, target, finding });
         }
     }
@@ -298,17 +312,16 @@ fn markdown(rows: &[Row<'_>], counts: &BTreeMap<&str, usize>) -> String {
 
 /// Writes `baselineState` into the results of a SARIF file, as code scanning reads it.
 fn state_in_sarif(path: &Path, rows: &[Row<'_>]) -> anyhow::Result<()> {
-    const FINGERPRINT: &str = "autoclave/bucket/v1";
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     let mut sarif: Value = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
-    let states: BTreeMap<&str, &str> = rows
+    let states: BTreeMap<String, &str> = rows
         .iter()
         .filter(|row| matches!(row.state, State::New | State::Unchanged))
-        .map(|row| (row.finding.id.as_str(), row.state.name()))
+        .map(|row| (sarif::fingerprint(row.target, row.finding), row.state.name()))
         .collect();
     for result in sarif["runs"][0]["results"].as_array_mut().into_iter().flatten() {
-        let id = result["partialFingerprints"][FINGERPRINT].as_str().and_then(|mark| mark.rsplit('/').next());
-        if let Some(state) = id.and_then(|id| states.get(id)) {
+        let mark = result["partialFingerprints"][sarif::FINGERPRINT].as_str();
+        if let Some(state) = mark.and_then(|mark| states.get(mark)) {
             result["baselineState"] = json!(state);
         }
     }
@@ -370,6 +383,7 @@ mod tests {
             });
             row.findings.push(Finding {
                 id: (*id).into(),
+                oracle: "crash".into(),
                 severity: Severity::High,
                 confirmed: Confirmation::Reproduced,
                 ..Finding::default()
@@ -379,7 +393,8 @@ mod tests {
     }
 
     fn states(now: &Record, then: Option<&Record>, asked: &[&str]) -> Vec<(&'static str, String)> {
-        let asked = asked.iter().map(|name| (*name).to_owned()).collect();
+        let row = |name: &str| TargetRecord { name: name.into(), ..TargetRecord::default() };
+        let asked = asked.iter().flat_map(|name| questions("fuzz", &row(name))).collect();
         compare(now, then, &asked).into_iter().map(|row| (row.state.name(), row.finding.id.clone())).collect()
     }
 
@@ -390,9 +405,28 @@ mod tests {
         let expected = [("new", "fresh"), ("unchanged", "old"), ("fixed", "gone"), ("not asked", "elsewhere")];
         assert_eq!(states(&now, Some(&then), &["a"]), expected.map(|(state, id)| (state, id.to_owned())));
         assert!(states(&now, None, &["a"]).iter().all(|(state, _)| *state == "new"));
+        // What only another suite asks is not fixed because this one ran.
+        let mut limited = then.clone();
+        limited.targets[0].findings[1].oracle = "contract".into();
+        assert_eq!(states(&now, Some(&limited), &["a"])[2], ("not asked", "gone".to_owned()));
         // The same bug in another target is another finding.
         let other = record(&[("b", "old")]);
         assert_eq!(states(&other, Some(&record(&[("a", "old")])), &["b"])[0].0, "new");
+    }
+
+    #[test]
+    fn two_targets_with_one_bucket_have_a_state_each() {
+        let then = record(&[("a", "same")]);
+        let now = record(&[("a", "same"), ("b", "same")]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.sarif");
+        std::fs::write(&path, sarif::render(&now)).unwrap();
+        state_in_sarif(&path, &compare(&now, Some(&then), &BTreeSet::new())).unwrap();
+        let sarif: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let state = |result: &Value| (result["properties"]["target"].clone(), result["baselineState"].clone());
+        let states: Vec<_> = results.iter().map(state).collect();
+        assert_eq!(states, [(json!("a"), json!("unchanged")), (json!("b"), json!("new"))]);
     }
 
     #[test]

@@ -37,18 +37,39 @@ pub enum Clause {
     TypicalRefused,
     /// Work grows faster than the input.
     Superlinear,
-    /// A document of more bytes than the declared limit was accepted.
-    AcceptsOversize,
+    /// A document of more bytes than the declared limit was accepted, or the call did not come back from it.
+    OversizeNotRefused,
     /// It was refused, but only after it had been read: the work grows with its size.
     RefusesLate,
-    /// A list of more items than the declared limit was accepted.
-    AcceptsTooMany,
+    /// A list of more items than the declared limit was accepted, or the call did not come back from it.
+    TooManyNotRefused,
 }
 
 /// Fuel by which two refusals of inputs that are too long may differ, however long they are: what an allocator needs.
 const REFUSAL_FUEL: u64 = 10_000;
+/// Bytes by which two such inputs have to differ: who looks at each byte uses more than that for them.
+const REFUSALS_APART: u64 = 64 << 10;
 
 impl Clause {
+    /// All but the ways in which a call may end.
+    #[cfg(test)]
+    pub const OTHERS: [Clause; 14] = [
+        Clause::AcceptsBomb,
+        Clause::Memory,
+        Clause::Fuel,
+        Clause::Output,
+        Clause::ErrorText,
+        Clause::StateAfter,
+        Clause::StackPointer,
+        Clause::TypicalMemory,
+        Clause::TypicalFuel,
+        Clause::TypicalRefused,
+        Clause::Superlinear,
+        Clause::OversizeNotRefused,
+        Clause::RefusesLate,
+        Clause::TooManyNotRefused,
+    ];
+
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,9 +85,9 @@ impl Clause {
             Clause::TypicalFuel => "TYPICAL-FUEL",
             Clause::TypicalRefused => "TYPICAL-REFUSED",
             Clause::Superlinear => "SUPERLINEAR",
-            Clause::AcceptsOversize => "ACCEPTS-OVERSIZE",
+            Clause::OversizeNotRefused => "OVERSIZE-NOT-REFUSED",
             Clause::RefusesLate => "REFUSES-LATE",
-            Clause::AcceptsTooMany => "ACCEPTS-TOO-MANY",
+            Clause::TooManyNotRefused => "TOO-MANY-NOT-REFUSED",
         }
     }
 
@@ -95,9 +116,9 @@ impl Clause {
             Clause::TypicalFuel => "takes more work for typical documents than it should",
             Clause::TypicalRefused => "refuses typical documents of an accepted size",
             Clause::Superlinear => "takes work that grows faster than the input",
-            Clause::AcceptsOversize => "accepts more bytes than it declares to",
+            Clause::OversizeNotRefused => "does not refuse more bytes than it declares to take",
             Clause::RefusesLate => "reads what is too long before it refuses it",
-            Clause::AcceptsTooMany => "accepts longer lists than it declares to",
+            Clause::TooManyNotRefused => "does not refuse longer lists than it declares to take",
         }
     }
 
@@ -248,7 +269,8 @@ pub fn judge(
     if let Why::Within(limited) | Why::Above(limited) = context.why {
         match of_limit(context, trial, seen, limited, accepted_before) {
             Ok(one) => broken.extend(one),
-            Err(reason) => return (fail(&broken).unwrap_or(Verdict::NotTested(reason)), broken),
+            // Whatever else is broken here says nothing about the limit.
+            Err(reason) => return (Verdict::NotTested(reason), broken),
         }
     }
     (fail(&broken).unwrap_or(Verdict::Pass), broken)
@@ -267,30 +289,44 @@ fn of_limit(
     if context.question.target.rejects() == Rejects::Never {
         return Err("it has no way to refuse: say how in `rejects`".to_owned());
     }
-    if execution.rejected && !accepted_before {
+    if !accepted_before && (execution.rejected || matches!(context.why, Why::Above(_))) {
         return Err("documents of this kind are refused at every size".to_owned());
     }
+    let expanded = context.expanded().max(trial.bytes);
+    if limited == Limited::Items
+        && (expanded > context.owed() || expanded > terms.expanded(trial.bytes).max(trial.bytes))
+    {
+        return Err(format!("so many items are {}, which may be refused for their size alone", bytes(expanded)));
+    }
     let (limit, clause) = match limited {
-        Limited::Bytes => (format!("{} bytes", count(terms.refused_above_bytes)), Clause::AcceptsOversize),
-        Limited::Items => (format!("{} items", count(terms.refused_above_items)), Clause::AcceptsTooMany),
+        Limited::Bytes => (format!("{} bytes", count(terms.refused_above_bytes)), Clause::OversizeNotRefused),
+        Limited::Items => (format!("{} items", count(terms.refused_above_items)), Clause::TooManyNotRefused),
     };
     let is_above = matches!(context.why, Why::Above(_));
+    let ended = match execution.outcome.came_back() {
+        true => "accepted".to_owned(),
+        false => format!("ends with {}", execution.outcome.name()),
+    };
     Ok(match (is_above, execution.rejected) {
         (false, true) => {
             Some((Clause::TypicalRefused, format!("refused, although no more than the {limit} that it declares")))
         }
-        (true, false) if execution.outcome.came_back() => {
-            Some((clause, format!("accepted, although more than the {limit} that it declares")))
+        (false, false) if !execution.outcome.came_back() => {
+            Some((Clause::TypicalRefused, format!("{ended}, although no more than the {limit} that it declares")))
         }
-        (true, true) => {
-            context.refused_before.filter(|(_, fuel)| trial.fuel > fuel + REFUSAL_FUEL).map(|(before, fuel)| {
+        (true, false) => Some((clause, format!("{ended}, although more than the {limit} that it declares"))),
+        (true, true) => match context.refused_before {
+            Some((before, _)) if trial.bytes.abs_diff(before) < REFUSALS_APART => {
+                return Err("what is refused cannot be made so much longer that the work would show".to_owned());
+            }
+            Some((before, fuel)) if trial.fuel > fuel + REFUSAL_FUEL => {
                 let (now, then) = (count(trial.fuel), count(fuel));
-                (
-                    Clause::RefusesLate,
-                    format!("{now} units of fuel to refuse {}, {then} for {}", bytes(trial.bytes), bytes(before)),
-                )
-            })
-        }
+                let says =
+                    format!("{now} units of fuel to refuse {}, {then} for {}", bytes(trial.bytes), bytes(before));
+                Some((Clause::RefusesLate, says))
+            }
+            _ => None,
+        },
         _ => None,
     })
 }

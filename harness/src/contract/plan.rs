@@ -18,6 +18,8 @@ const COUNTED: &[(&str, u64)] =
 const REPETITIONS: &str = "hl7-repetitions";
 /// Sizes of typical documents, bytes, before any compression.
 const TYPICAL_BYTES: [u64; 3] = [64 << 10, 1 << 20, 4 << 20];
+/// Entries that each record of a typical document has in its list.
+const TYPICAL_ITEMS: &[(&str, u64)] = &[("typical-fhir-bundle", 6), ("typical-fhir-xml-bundle", 4)];
 /// Smallest and largest size of the doublings, log2 of bytes: readers of cubic work have used up their fuel at 1 KiB.
 const DOUBLINGS: std::ops::RangeInclusive<u32> = 8..=16;
 /// Size of variants, bytes.
@@ -107,12 +109,41 @@ pub fn specs(family: &'static Family, reading: Reading, terms: &Terms, accepted:
         return around_size(family, reading, terms.refused_above_bytes, most);
     }
     let mut specs = unlimited(family, reading, accepted, most);
-    specs.extend(around_count(family, reading, terms.refused_above_items));
+    let items = terms.refused_above_items;
+    if items > 0 {
+        specs.iter_mut().filter(|spec| spec.why == Why::Typical).for_each(|spec| within(spec, family, items));
+    }
+    specs.extend(around_count(family, reading, items, most));
     specs
 }
 
-/// A small document, one of just the declared size, one of a byte more, and one of twice that: to refuse it may cost no
-/// more.
+/// Leaves out a plain document that has more items than have to be taken.
+fn within(spec: &mut Spec, family: &Family, items_max: u64) {
+    let each = TYPICAL_ITEMS.iter().find(|(name, _)| *name == family.name).map_or(0, |(_, each)| *each);
+    let scale = format!("{}=", family.scale.unwrap_or_default());
+    let count = |params: &Params| params.words().find_map(|word| word.strip_prefix(&scale)?.parse::<u64>().ok());
+    let items = spec.params.as_ref().ok().and_then(count).unwrap_or(0).saturating_mul(each);
+    if items > items_max {
+        spec.params = Err(format!("{items} entries are more than the {items_max} that are declared to be taken"));
+    }
+}
+
+/// Takes so many bytes, and no more.
+struct Room(u64);
+
+impl std::io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len() as u64).ok_or(std::io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A small document, one of just the declared size, one of a byte more, and the longest that is made: to refuse it may
+/// cost no more.
 fn around_size(family: &'static Family, reading: Reading, limit: u64, most: u64) -> Vec<Spec> {
     let spec = |why, bytes: u64| {
         let mut words = vec![format!("bytes={bytes}")];
@@ -126,14 +157,12 @@ fn around_size(family: &'static Family, reading: Reading, limit: u64, most: u64)
     let mut specs: Vec<Spec> =
         [SIZED_BYTES_MIN.min(limit), limit].map(|bytes| spec(Why::Within(Limited::Bytes), bytes)).into();
     let above = limit.saturating_add(1);
-    specs.extend(
-        [above, above.saturating_mul(2).min(most.max(above))].map(|bytes| spec(Why::Above(Limited::Bytes), bytes)),
-    );
+    specs.extend([above, most.max(above)].map(|bytes| spec(Why::Above(Limited::Bytes), bytes)));
     specs
 }
 
 /// A short list, one of just the declared length, and one of an item more.
-fn around_count(family: &'static Family, reading: Reading, limit: u64) -> Vec<Spec> {
+fn around_count(family: &'static Family, reading: Reading, limit: u64, most: u64) -> Vec<Spec> {
     let counted = COUNTED.iter().find(|(name, _)| *name == family.name).filter(|_| limit > 0);
     let innermost = reading.inner.unwrap_or(reading.outer);
     let (Some((name, fewest)), true, Some(scale)) = (counted, innermost == family.kind, family.scale) else {
@@ -143,7 +172,11 @@ fn around_count(family: &'static Family, reading: Reading, limit: u64) -> Vec<Sp
     let spec = |why, items: u64| {
         let value = if *name == REPETITIONS { items - 1 } else { items };
         let params = family.parse(&[format!("{scale}={value}")]).map_err(|error| error.to_string());
-        Spec { why, params: wrapped(params, wrap) }
+        let fits = |params: Params| match family.make(&params, &mut Room(most)) {
+            Ok(_) => Ok(params),
+            Err(_) => Err(format!("a list of {items} items is longer than the {most} bytes that are made")),
+        };
+        Spec { why, params: wrapped(params.and_then(fits), wrap) }
     };
     let limit = limit.max(*fewest);
     let mut specs: Vec<Spec> = [*fewest, limit].map(|items| spec(Why::Within(Limited::Items), items)).into();
@@ -260,7 +293,7 @@ mod tests {
                 "Within(Bytes) bytes=1024 wrap=none",
                 "Within(Bytes) bytes=4194304 wrap=none",
                 "Above(Bytes) bytes=4194305 wrap=none",
-                "Above(Bytes) bytes=8388610 wrap=none"
+                "Above(Bytes) bytes=33554432 wrap=none"
             ]
         );
         assert!(words("sized-gzip", gzipped)[1].ends_with("bytes=4194304 content=hl7v2"));
@@ -269,6 +302,22 @@ mod tests {
             counted[1].starts_with("Within(Items) count=999 ") && counted[2].starts_with("Above(Items) count=1000 ")
         );
         assert!(counted.iter().all(|words| words.ends_with("wrap=gzip")));
+        let lists = |items| {
+            let terms = Terms { refused_above_items: items, ..Terms::default() };
+            let all = specs(named("fhir-bundle"), reading(Kind::FhirJson), &terms, 8 << 20, 32 << 20);
+            all.into_iter()
+                .filter(|spec| spec.why.part() == "count-limit")
+                .map(|spec| spec.params.is_ok())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lists(1000), [true; 3]);
+        assert_eq!(lists(200_000_000), [true, false, false], "a list of gigabytes is not made");
+        let plain = |items| {
+            let terms = Terms { refused_above_items: items, ..Terms::default() };
+            let all = specs(named("typical-fhir-bundle"), reading(Kind::FhirJson), &terms, 8 << 20, 32 << 20);
+            all.iter().filter(|spec| spec.params.is_ok()).count()
+        };
+        assert_eq!([plain(0), plain(1000), plain(100_000)], [3, 1, 3]);
         assert_eq!(words("hl7-repetitions", json).len() + words("json-escapes", json).len(), 0);
         assert!(concerns(named("sized-json"), json, &terms) && !concerns(named("sized-fhir-json"), json, &terms));
         assert!(!concerns(named("sized-json"), json, &Terms::default()));

@@ -160,25 +160,28 @@ fn of_oracle(control: &Control, answer: &Answer, grounds: &Grounds<'_>) -> Verdi
     // Classes that there is nothing to ask about leave the answer to the others.
     let is_none = |verdict: &&&Verdict| matches!(verdict, Verdict::NotApplicable(_));
     let all_apart = !apart.is_empty() && apart.len() == answer.classes.len();
-    let own = match apart.iter().find(|verdict| !is_none(verdict)) {
+    // What was not asked outweighs what is to be looked at.
+    let gap = apart.iter().find(|verdict| matches!(verdict, Verdict::NotTested(_) | Verdict::NotAttested));
+    let own = match gap.or_else(|| apart.iter().find(|verdict| !is_none(verdict))) {
         Some(verdict) => *verdict,
         None if all_apart => apart[0],
         None => &said.verdict,
     };
+    let counts = |found: &&Found| answer.classes.is_empty() || answer.classes.contains(&found.class);
+    let (bad, mild): (Vec<&Found>, Vec<&Found>) =
+        said.found.iter().filter(counts).partition(|found| found.severity > Severity::Info);
     let mut warning = None;
     let mut gap = None;
     match own {
         Verdict::Pass => {}
         Verdict::Warn(reason) => warning = Some(reason.clone()),
-        Verdict::NotApplicable(reason) => return Verdict::NotApplicable(reason.clone()),
+        Verdict::NotApplicable(reason) if bad.is_empty() => return Verdict::NotApplicable(reason.clone()),
+        Verdict::NotApplicable(_) => {}
         other => {
             let reason = if other.reason().is_empty() { other.name() } else { other.reason() };
             gap = Some(Verdict::NotTested(format!("{}: {reason}", answer.oracle)));
         }
     }
-    let counts = |found: &&Found| answer.classes.is_empty() || answer.classes.contains(&found.class);
-    let (bad, mild): (Vec<&Found>, Vec<&Found>) =
-        said.found.iter().filter(counts).partition(|found| found.severity > Severity::Info);
     if let (Some(gap), true) = (gap, bad.is_empty()) {
         return gap;
     }

@@ -10,6 +10,14 @@ use serde_json::{Value, json};
 /// GitHub shows no more results of one run.
 const RESULTS_MAX: usize = 5_000;
 
+/// The key under which a result carries what stays the same between runs.
+pub const FINGERPRINT: &str = "autoclave/bucket/v1";
+
+/// What stays the same of a finding between runs: its target, for buckets of two targets may be alike, and its bucket.
+pub fn fingerprint(target: &str, finding: &Finding) -> String {
+    format!("{}/{}", escape::file_name(target), line(&finding.id))
+}
+
 /// The file.
 pub fn render(record: &Record) -> Vec<u8> {
     let mut rules: Vec<&'static Rule> = Vec::new();
@@ -139,7 +147,7 @@ fn result(target: &TargetRecord, finding: &Finding, rule: &Rule, rule_index: usi
         "message": { "text": text },
         "locations": [location(target, finding)],
         "partialFingerprints": {
-            "autoclave/bucket/v1": format!("{}/{}", escape::file_name(&target.name), line(&finding.id)),
+            FINGERPRINT: fingerprint(&target.name, finding),
         },
         "occurrenceCount": finding.hits.min(i32::MAX as u64),
         "properties": {

@@ -5,15 +5,17 @@ use num_bigint::BigUint;
 
 /// The remainder that stands for a number in the answer.
 const MODULUS: u32 = 1_000_000_007;
+/// Arrays and objects in one another, as serde_json has it.
+const DEPTH_MAX: usize = 127;
 /// Digits of one number, more than any that means something.
 const DIGITS_MAX: usize = 1000;
 
-/// Careful: there are no more numbers than a list may have items; a number has at most a thousand digits, and to convert
+/// Careful: nothing stands deeper than a tree would be read; there are no more numbers than a list may have items; a number has at most a thousand digits, and to convert
 /// so few costs no more than to read them. Returns the
 /// sum of all digits and exponents, remainders taken. Structure is another's business: what is no number and no string
 /// is passed over.
 pub fn read(bytes: &[u8]) -> Reading {
-    let (mut sum, mut numbers) = (0, 0);
+    let (mut sum, mut numbers, mut depth) = (0, 0, 0_usize);
     let mut rest = crate::short(bytes)?;
     while let [first, after @ ..] = rest {
         rest = match first {
@@ -25,6 +27,17 @@ pub fn read(bytes: &[u8]) -> Reading {
                 }
                 let (number, after) = rest.split_at(number_bytes(rest));
                 sum = (sum + value(number)?) % MODULUS;
+                after
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return Err(Refusal::TooLarge);
+                }
+                after
+            }
+            b']' | b'}' => {
+                depth = depth.saturating_sub(1);
                 after
             }
             _ => after,

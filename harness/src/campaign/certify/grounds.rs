@@ -1,8 +1,10 @@
 //! What the reports of a certification's stages say, as the grounds of verdicts: what each oracle was asked and found, which
 //! planted flaws it caught in the same run, and what the entries read.
 
+use super::stages;
 use crate::campaign::selftest::TWIN_RAISED;
-use autoclave_reports::contract::Contract;
+use autoclave_generators::family;
+use autoclave_reports::contract::{Contract, Trial};
 use autoclave_reports::controls::judge::{Found, Qualified, Said};
 use autoclave_reports::record::{Check, Confirmation, Scope};
 use autoclave_reports::{Finding, Record, Severity, TargetRecord, Verdict, controls};
@@ -32,7 +34,7 @@ pub fn crash(record: &Record) -> Said {
 
 /// What the families of hostile inputs say; of limits, what was asked about those that are declared.
 pub fn contract(record: &Record) -> Said {
-    let mut said = of_targets(record, "contract", outcome);
+    let mut said = of_targets(record, "contract", |finding| kin(&finding.outcome).to_owned());
     for section in record.targets.iter().filter_map(|row| row.contract.as_ref()) {
         for (term, part, classes, kinds) in DECLARED {
             if let Some(reason) = unasked(section, term, part, kinds) {
@@ -44,15 +46,27 @@ pub fn contract(record: &Record) -> Said {
     said
 }
 
+/// The class that stands in the controls for all outcomes of a kind: there is a canary for one of each.
+fn kin(outcome: &str) -> &str {
+    match outcome {
+        trap if trap.starts_with("TRAP-") => "TRAP",
+        "SHADOW-STACK" => "STACK",
+        "HARD-DENY" | "GRACEFUL-OOM" | "TABLE" => "OOM-ABORT",
+        "OUTPUT" => "OUTPUT-OVER-CONTRACT",
+        "OUT-OF-FUEL" | "DEADLINE" | "HOST-CALLS" => "FUEL-OVER-CONTRACT",
+        other => other,
+    }
+}
+
 /// Limits that a module may declare: the term, the part of the contract that is asked with it, the classes of what breaks
 /// it, and the kinds of input that it concerns (none: all).
 type Declared = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 const DECLARED: &[Declared] = &[
-    ("refused_above_bytes", "size-limit", &["ACCEPTS-OVERSIZE", "REFUSES-LATE"], &[]),
+    ("refused_above_bytes", "size-limit", &["OVERSIZE-NOT-REFUSED", "REFUSES-LATE"], &[]),
     (
         "refused_above_items",
         "count-limit",
-        &["ACCEPTS-TOO-MANY"],
+        &["TOO-MANY-NOT-REFUSED"],
         &["json", "fhir-json", "fhir-xml", "ndjson", "hl7v2"],
     ),
 ];
@@ -63,20 +77,29 @@ fn unasked(section: &Contract, term: &str, part: &str, kinds: &[&str]) -> Option
     if declared == 0 {
         return Some(format!("no limit is declared: give it as {term} in [contract] of target.toml, or with --term"));
     }
-    let is_concerned = |kind: &String| kinds.is_empty() || kind.split('/').any(|kind| kinds.contains(&kind));
-    let readers = section.reads.iter().filter(|reads| reads.kinds.iter().any(is_concerned));
-    readers.into_iter().find_map(|reads| {
-        let mut trials =
-            section.trials.iter().filter(|trial| trial.entry == reads.entry && trial.part == part).peekable();
-        if trials.peek().is_none() {
-            let kinds = reads.kinds.join(" and ");
-            return Some(format!("{}: there are no documents of {kinds} for this limit", reads.entry));
+    // Sizes are those of the outside, items those of what is inside.
+    let asked_with = |kind: &str| match kinds.is_empty() {
+        true => kind.split('/').next().unwrap_or_default().to_owned(),
+        false => kind.split('/').next_back().unwrap_or_default().to_owned(),
+    };
+    let is_concerned = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
+    let of_kind = |trial: &Trial, kind: &str| family(&trial.family).is_ok_and(|family| family.kind.name() == kind);
+    for reads in &section.reads {
+        for kind in reads.kinds.iter().map(|kind| asked_with(kind)).filter(|kind| is_concerned(kind)) {
+            let mine = |trial: &&Trial| trial.entry == reads.entry && trial.part == part && of_kind(trial, &kind);
+            let mut trials = section.trials.iter().filter(mine).peekable();
+            if trials.peek().is_none() {
+                return Some(format!("{}: there are no documents of {kind} for this limit", reads.entry));
+            }
+            if let Some(reason) = trials.find_map(|trial| match &trial.verdict {
+                Verdict::NotTested(reason) => Some(format!("{}: {reason}", reads.entry)),
+                _ => None,
+            }) {
+                return Some(reason);
+            }
         }
-        trials.find_map(|trial| match &trial.verdict {
-            Verdict::NotTested(reason) => Some(format!("{}: {reason}", reads.entry)),
-            _ => None,
-        })
-    })
+    }
+    None
 }
 
 /// What growth of work says.
@@ -172,6 +195,49 @@ pub fn page_checks(record: &Record) -> Said {
     said
 }
 
+/// What an oracle says of all entries that it was asked about, one run for each.
+///
+/// A class to which there was nothing to ask anywhere stays so; one that could not be asked somewhere was not tested.
+pub fn together(parts: Vec<Said>) -> Option<Said> {
+    let classes: BTreeSet<String> = parts.iter().flat_map(|said| said.apart.keys().cloned()).collect();
+    let apart = |class: &String| {
+        let mut verdicts: Vec<&Verdict> =
+            parts.iter().map(|said| said.apart.get(class).unwrap_or(&said.verdict)).collect();
+        verdicts.sort_by_key(|verdict| weight(verdict));
+        let worst = (*verdicts.last()?).clone();
+        // What all entries share needs no row of its own.
+        (worst != Verdict::Pass).then(|| (class.clone(), worst))
+    };
+    let apart = classes.iter().filter_map(apart).collect();
+    let verdict = parts.iter().map(|said| &said.verdict).max_by_key(|verdict| weight(verdict))?.clone();
+    let oracle = parts.first()?.oracle.clone();
+    Some(Said { oracle, verdict, apart, found: parts.into_iter().flat_map(|said| said.found).collect() })
+}
+
+/// How much of an answer stands in the way of a pass.
+fn weight(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::NotApplicable(_) => 0,
+        Verdict::Pass => 1,
+        Verdict::Warn(_) => 2,
+        _ => 3,
+    }
+}
+
+/// Takes back what was said of classes that an entry would have to be asked about, and cannot be.
+pub fn take_back(said: &mut Said, reads: &[(String, Vec<String>)]) {
+    for (prefixes, reason) in stages::out_of_reach(&said.oracle, reads) {
+        let all = controls::all().flat_map(|control| &control.answers).filter(|answer| answer.oracle == said.oracle);
+        let is_mine = |class: &&String| prefixes.iter().any(|prefix| class.starts_with(prefix));
+        for class in all.flat_map(|answer| &answer.classes).filter(is_mine) {
+            said.apart.insert(class.clone(), Verdict::NotTested(reason.clone()));
+        }
+        if matches!(said.verdict, Verdict::NotApplicable(_)) {
+            said.verdict = Verdict::NotTested(reason);
+        }
+    }
+}
+
 /// An oracle that was not asked, and why.
 pub fn not_asked(oracle: &str, verdict: Verdict) -> Said {
     Said { oracle: oracle.to_owned(), verdict, apart: BTreeMap::new(), found: Vec::new() }
@@ -254,7 +320,7 @@ pub fn qualified(record: &Record) -> Vec<Qualified> {
         rows.extend(canary.expected.split_whitespace().map(|class| Qualified {
             oracle: check.name.clone(),
             canary: name.to_owned(),
-            class: class.to_uppercase(),
+            class: if check.name == "contract" { kin(class).to_owned() } else { class.to_uppercase() },
             verdict: check.verdict.clone(),
         }));
     }
@@ -393,15 +459,34 @@ mod tests {
     }
 
     #[test]
+    fn whatever_breaks_the_contract_stands_in_some_control() {
+        use crate::contract::Clause;
+        use crate::execution::Outcome;
+        let ended = Outcome::ALL.iter().filter(|outcome| outcome.is_finding()).map(|outcome| Clause::Ended(*outcome));
+        let mut open = Vec::new();
+        for clause in Clause::OTHERS.into_iter().chain(ended) {
+            let class = if clause.oracle() == "contract" { kin(clause.name()) } else { clause.name() };
+            let asks = |answer: &&controls::Answer| {
+                answer.oracle == clause.oracle() && answer.classes.iter().any(|one| one == class)
+            };
+            if !controls::all().flat_map(|control| &control.answers).any(|answer| asks(&answer)) {
+                open.push(clause.name());
+            }
+        }
+        assert!(open.is_empty(), "no control asks about {open:?}");
+    }
+
+    #[test]
     fn a_limit_that_nobody_declares_is_not_known_to_be_kept() {
         use autoclave_reports::contract::{Reads, Trial};
         use autoclave_reports::record::LimitRow;
         let term = |name: &str, value| LimitRow { name: name.into(), value, ..LimitRow::default() };
         let reads =
             |entry: &str, kind: &str| Reads { entry: entry.into(), kinds: vec![kind.into()], ..Reads::default() };
-        let trial = |entry: &str, part: &str, verdict| Trial {
+        let trial = |entry: &str, family: &str, verdict| Trial {
             entry: entry.into(),
-            part: part.into(),
+            family: family.into(),
+            part: if family.starts_with("sized-") { "size-limit" } else { "count-limit" }.into(),
             verdict,
             ..Trial::default()
         };
@@ -415,21 +500,21 @@ mod tests {
             reads: vec![reads("a", "gzip/hl7v2"), reads("b", "cbor")],
             ..Contract::default()
         };
-        let trials = vec![trial("a", "size-limit", Verdict::Pass), trial("b", "size-limit", Verdict::Pass)];
+        let trials = vec![trial("a", "sized-gzip", Verdict::Pass), trial("b", "sized-cbor", Verdict::Pass)];
         let rows = apart(Contract { trials: trials.clone(), ..section.clone() });
-        assert!(rows.len() == 1 && rows[0].starts_with("ACCEPTS-TOO-MANY no limit is declared"), "{rows:?}");
+        assert!(rows.len() == 1 && rows[0].starts_with("TOO-MANY-NOT-REFUSED no limit is declared"), "{rows:?}");
         // Every entry has to be asked; a list is asked for where the format has one.
         let rows = apart(Contract { trials: trials[..1].to_vec(), terms: terms(9, 9), ..section.clone() });
         let starts = [
-            "ACCEPTS-OVERSIZE b: there are no documents of cbor",
-            "ACCEPTS-TOO-MANY a: there are no documents of gzip/hl7v2",
+            "OVERSIZE-NOT-REFUSED b: there are no documents of cbor",
             "REFUSES-LATE b: there",
+            "TOO-MANY-NOT-REFUSED a: there are no documents of hl7v2",
         ];
         assert!(rows.len() == 3 && rows.iter().zip(starts).all(|(row, start)| row.starts_with(start)), "{rows:?}");
-        let trials = [trials, vec![trial("a", "count-limit", Verdict::NotTested("too slow".into()))]].concat();
+        let trials = [trials, vec![trial("a", "hl7-repetitions", Verdict::NotTested("too slow".into()))]].concat();
         let rows = apart(Contract { trials: trials.clone(), terms: terms(9, 9), ..section.clone() });
-        assert_eq!(rows, ["ACCEPTS-TOO-MANY a: too slow"]);
-        let trials = [&trials[..2], &[trial("a", "count-limit", Verdict::Fail("accepted".into()))]].concat();
+        assert_eq!(rows, ["TOO-MANY-NOT-REFUSED a: too slow"]);
+        let trials = [&trials[..2], &[trial("a", "hl7-repetitions", Verdict::Fail("accepted".into()))]].concat();
         assert!(apart(Contract { trials, terms: terms(9, 9), ..section }).is_empty());
     }
 
@@ -447,6 +532,34 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.verdict == Verdict::Pass).collect::<Vec<_>>(), [true, false]);
         assert_eq!(page_checks(&record).apart.keys().collect::<Vec<_>>(), ["b"]);
         assert!(page_trials(&Record::default()).is_none());
+    }
+
+    #[test]
+    fn one_answer_is_made_of_those_of_all_entries() {
+        let said = |verdict: Verdict, apart: &[(&str, Verdict)]| Said {
+            oracle: "conform".into(),
+            verdict,
+            apart: apart.iter().map(|(class, verdict)| ((*class).to_owned(), verdict.clone())).collect(),
+            found: vec![Found { class: "J01".into(), severity: Severity::High, what: String::new() }],
+        };
+        let (none, gap) = (Verdict::NotApplicable("none".into()), Verdict::NotTested("died".into()));
+        let json = said(Verdict::Pass, &[("X01", none.clone()), ("H16", none.clone())]);
+        let xml = said(Verdict::Pass, &[("J01", none.clone()), ("H16", none.clone())]);
+        let both = together(vec![json.clone(), xml]).unwrap();
+        assert_eq!(both.verdict, Verdict::Pass);
+        assert_eq!(both.apart, BTreeMap::from([("H16".to_owned(), none.clone())]), "each was asked somewhere");
+        assert_eq!(both.found.len(), 2);
+        let both = together(vec![json.clone(), said(gap.clone(), &[])]).unwrap();
+        assert_eq!((both.verdict, both.apart["X01"].clone()), (gap.clone(), gap));
+        assert!(together(Vec::new()).is_none());
+        // What an entry reads in a form that nobody can ask it in is not tested, whoever else was asked.
+        let mut alone = json;
+        take_back(&mut alone, &[("a".into(), vec!["json".into()]), ("b".into(), vec!["gzip/json".into()])]);
+        assert!(matches!(&alone.apart["J07"], Verdict::NotTested(reason) if reason.starts_with("b reads gzip/json")));
+        assert_eq!(alone.apart["X01"], none);
+        let mut nobody = not_asked("conform", none);
+        take_back(&mut nobody, &[("b".into(), vec!["xml".into()])]);
+        assert!(matches!(nobody.verdict, Verdict::NotTested(_)));
     }
 
     #[test]

@@ -18,14 +18,13 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The first entry that reads one of these kinds; or why there is none.
-    fn reader_of(&self, kinds: &[&str], what: &str) -> Result<(String, String), Verdict> {
-        let of_entry = |(entry, read): &(String, Vec<String>)| {
-            let kind = kinds.iter().find(|kind| read.iter().any(|read| read == *kind))?;
-            Some((entry.clone(), (*kind).to_owned()))
-        };
-        if let Some(found) = self.reads.iter().find_map(of_entry) {
-            return Ok(found);
+    /// Every entry with every one of these kinds that it reads; or why there is none.
+    fn readers_of(&self, kinds: &[&str], what: &str) -> Result<Vec<(String, String)>, Verdict> {
+        let pairs =
+            self.reads.iter().flat_map(|(entry, read)| read.iter().map(move |kind| (entry.clone(), kind.clone())));
+        let readers: Vec<_> = pairs.filter(|(_, kind)| kinds.contains(&kind.as_str())).collect();
+        if !readers.is_empty() {
+            return Ok(readers);
         }
         let is_known = !self.reads.is_empty() && self.reads.iter().all(|(_, kinds)| !kinds.is_empty());
         Err(match is_known {
@@ -41,8 +40,8 @@ pub struct Stage {
     pub name: &'static str,
     /// The level from which on it is run.
     pub level: Level,
-    /// The words of its command; or why there is nothing to ask.
-    pub words: fn(&Plan<'_>) -> Result<Vec<String>, Verdict>,
+    /// The words of its commands, each with a report of its own; or why there is nothing to ask.
+    pub words: fn(&Plan<'_>) -> Result<Vec<Vec<String>>, Verdict>,
     /// Oracles that it asks.
     pub oracles: &'static [(&'static str, Reader)],
 }
@@ -53,7 +52,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "selftest",
         level: Level::L1,
-        words: |_| Ok(words(&["selftest", "--oracle", "crash"])),
+        words: |_| Ok(vec![words(&["selftest", "--oracle", "crash"])]),
         oracles: &[],
     },
     Stage { name: "fuzz", level: Level::L1, words: fuzz, oracles: &[("crash", grounds::crash)] },
@@ -78,11 +77,14 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// How long a search takes: a share of the budget, or the executions that were asked for.
-fn share(plan: &Plan<'_>, of_hundred: u32, runs: &str) -> [String; 2] {
+/// How long a search takes: a share of the budget, or the executions that were asked for; one of so many alike.
+fn share(plan: &Plan<'_>, of_hundred: u32, runs: &str, alike: usize) -> [String; 2] {
     match plan.flags.runs {
         Some(count) => [runs.to_owned(), count.to_string()],
-        None => ["--time".to_owned(), format!("{}s", (plan.flags.budget * of_hundred / 100).as_secs().max(1))],
+        None => {
+            let seconds = (plan.flags.budget * of_hundred / 100 / alike.max(1) as u32).as_secs().max(1);
+            ["--time".to_owned(), format!("{seconds}s")]
+        }
     }
 }
 
@@ -103,34 +105,67 @@ fn limited(plan: &Plan<'_>, mut list: Vec<String>) -> Vec<String> {
     list
 }
 
-fn fuzz(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+fn fuzz(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
     let mut list = words(&["fuzz", &plan.flags.module]);
-    list.extend(share(plan, 50, "--runs"));
-    Ok(limited(plan, common(plan, list)))
+    list.extend(share(plan, 50, "--runs", 1));
+    Ok(vec![limited(plan, common(plan, list))])
 }
 
-fn limits(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+fn limits(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
     let mut list = words(&["limits", &plan.flags.module]);
     if !plan.flags.reads.is_empty() {
         list.extend(["--reads".to_owned(), plan.flags.reads.join(",")]);
     }
     list.extend(plan.flags.terms.iter().flat_map(|term| ["--term".to_owned(), term.clone()]));
-    Ok(limited(plan, common(plan, list)))
+    Ok(vec![limited(plan, common(plan, list))])
 }
 
-fn diff(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
-    let (entry, format) = plan.reader_of(&["fhir-json", "fhir-xml", "hl7v2"], "other readers")?;
-    let mut list = words(&["diff", &format, "--target", &plan.flags.module, "--entry", &entry, "--qualify"]);
-    list.extend(share(plan, 10, "--runs"));
-    Ok(common(plan, list))
+fn diff(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
+    let readers = plan.readers_of(COMPARED, "other readers")?;
+    let one = |(entry, format): &(String, String)| {
+        let mut list = words(&["diff", format, "--target", &plan.flags.module, "--entry", entry, "--qualify"]);
+        list.extend(share(plan, 10, "--runs", readers.len()));
+        common(plan, list)
+    };
+    Ok(readers.iter().map(one).collect())
 }
 
-fn conform(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
-    let (entry, format) = plan.reader_of(&["fhir-json", "fhir-xml", "hl7v2", "json"], "rules")?;
-    Ok(words(&["conform", &plan.flags.module, "--entry", &entry, "--input-format", &format, "--qualify"]))
+fn conform(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
+    let readers = plan.readers_of(RULED, "rules")?;
+    let one = |(entry, format): &(String, String)| {
+        words(&["conform", &plan.flags.module, "--entry", entry, "--input-format", format, "--qualify"])
+    };
+    Ok(readers.iter().map(one).collect())
 }
 
-fn ct(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+/// Kinds of input that there are other readers for, and those that there are rules for.
+const COMPARED: &[&str] = &["fhir-json", "fhir-xml", "hl7v2"];
+const RULED: &[&str] = &["fhir-json", "fhir-xml", "hl7v2", "json"];
+
+/// What an oracle would have to be asked about an entry, and cannot be: prefixes of the classes, and why.
+pub fn out_of_reach(oracle: &str, reads: &[(String, Vec<String>)]) -> Vec<(&'static [&'static str], String)> {
+    let (asked, why) = match oracle {
+        "conform" => (RULED, "there are no documents of its rules in that form"),
+        "differential" => (COMPARED, "other readers are not asked in that form"),
+        _ => return Vec::new(),
+    };
+    let pairs = reads.iter().flat_map(|(entry, kinds)| kinds.iter().map(move |kind| (entry, kind)));
+    let row = |(entry, kind): (&String, &String)| {
+        let classes: &'static [&'static str] = match (oracle, kind.split('/').next_back()?) {
+            ("conform", "json") => &["J"],
+            ("conform", "fhir-json" | "ndjson") => &["J", "F", "P", "S"],
+            ("conform", "fhir-xml") => &["X", "F", "P", "S"],
+            ("conform", "xml") => &["X"],
+            ("conform", "hl7v2") => &["H"],
+            ("differential", "fhir-json" | "fhir-xml" | "hl7v2" | "ndjson") => &["D"],
+            _ => return None,
+        };
+        (!asked.contains(&kind.as_str())).then(|| (classes, format!("{entry} reads {kind}: {why}")))
+    };
+    pairs.filter_map(row).collect()
+}
+
+fn ct(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
     if !plan.has_secrets {
         return Err(Verdict::NotApplicable(
             "no function is marked as handling a secret: mark them with --secret or in [calls]".into(),
@@ -138,25 +173,41 @@ fn ct(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
     }
     let mut list = words(&["ct", &plan.flags.module]);
     list.extend(plan.flags.secrets.iter().flat_map(|secret| ["--secret".to_owned(), secret.clone()]));
-    Ok(limited(plan, common(plan, list)))
+    Ok(vec![limited(plan, common(plan, list))])
 }
 
-fn boundary(plan: &Plan<'_>) -> Result<Vec<String>, Verdict> {
+fn boundary(plan: &Plan<'_>) -> Result<Vec<Vec<String>>, Verdict> {
     let Some(glue) = &plan.flags.glue else {
         return Err(Verdict::NotTested("there is no glue: give its folder or package with --glue".into()));
     };
     let mut list = words(&["boundary", &glue.to_string_lossy(), "--host", "node,chromium,wasmtime"]);
-    list.extend(share(plan, 20, "--tapes"));
+    list.extend(share(plan, 20, "--tapes", 1));
     list.extend(["--seed".to_owned(), plan.flags.seed.to_string()]);
     if let Some(name) = Path::new(&plan.flags.module).file_name().filter(|_| Path::new(&plan.flags.module).is_file()) {
         list.extend(["--module".to_owned(), name.to_string_lossy().into_owned()]);
     }
-    Ok(list)
+    Ok(vec![list])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_asked_is_known_by_its_classes() {
+        let reads = |kind: &str| vec![("a".to_owned(), vec![kind.to_owned()])];
+        let classes = |oracle: &str, kind: &str| {
+            out_of_reach(oracle, &reads(kind)).into_iter().flat_map(|(classes, _)| classes.to_vec()).collect::<Vec<_>>()
+        };
+        for kind in RULED {
+            assert!(classes("conform", kind).is_empty(), "{kind} is asked");
+        }
+        assert_eq!(classes("conform", "gzip/fhir-json"), ["J", "F", "P", "S"]);
+        assert_eq!(classes("conform", "xml"), ["X"]);
+        assert_eq!(classes("differential", "zip/hl7v2"), ["D"]);
+        assert_eq!(classes("differential", "json").len() + classes("conform", "gzip").len(), 0, "nothing to ask");
+        assert_eq!(classes("crash", "gzip/fhir-json").len(), 0);
+    }
 
     #[test]
     fn every_oracle_of_the_catalogue_that_runs_something_has_a_stage() {
