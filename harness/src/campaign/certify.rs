@@ -433,6 +433,32 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_another_module_says_nothing() {
+        let manifest = toml::from_str("abi = \"numeric\"\n[build]\nkind = \"wat\"").unwrap();
+        let wat = b"(module (func (export \"f\") (param i32)))";
+        let target = Target::from_bytes("one", wat, manifest, &Overrides::default()).unwrap();
+        let said = |sha256: &str| {
+            let row = TargetRecord {
+                name: "one".into(),
+                sha256: sha256.into(),
+                verdict: autoclave_reports::Verdict::Pass,
+                ..TargetRecord::default()
+            };
+            let record = Some(Record { targets: vec![row], ..Record::default() });
+            let ran = Ran { record, sha256: String::new(), failure: String::new() };
+            said_by("contract", grounds::contract, &ran, &target).verdict
+        };
+        assert_eq!(said(&target.sha256), autoclave_reports::Verdict::Pass);
+        let other = said("0123456789abcdef0123");
+        assert!(
+            matches!(&other, autoclave_reports::Verdict::NotTested(why) if why.contains("another module")),
+            "{other:?}"
+        );
+        let dead = Ran { record: None, sha256: String::new(), failure: "it died".into() };
+        assert_eq!(said_by("contract", grounds::contract, &dead, &target).verdict.reason(), "it died");
+    }
+
+    #[test]
     fn a_broken_oracle_turns_its_controls_to_not_tested_and_nobody_admits_the_certificate() {
         let engine = Engine::new(None).unwrap();
         let oracle = oracles::by_name("crash").unwrap();
