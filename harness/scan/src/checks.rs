@@ -62,22 +62,22 @@ fn shared_state(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         let reason = "a component shares no memory, table or global with others; it only passes values";
         return Answer::NotApplicable(reason.to_owned());
     }
-    let mut found = Vec::new();
+    let mut found = imports::Rows::default();
     for core in &subject.facts.cores {
         for import in core.imports.iter().filter(|import| import.is_mutable || import.is_shared) {
             let name = format!("{}.{}", import.module, import.name);
             if context.policy.shares(&name) {
                 continue;
             }
-            let what = format!("imports the {} {name} ({}), which others can change", import.kind, import.ty);
-            found.push(Finding::new("", Severity::Medium, what, "imports"));
+            let what = || format!("imports the {} {name} ({}), which others can change", import.kind, import.ty);
+            found.push(Severity::Medium, what, "imports");
         }
         for memory in core.memories.iter().filter(|memory| memory.is_shared && !memory.is_imported) {
-            let what = format!("a memory of its own is shared between threads ({} pages)", memory.initial);
-            found.push(Finding::new("", Severity::Medium, what, "memories"));
+            let what = || format!("a memory of its own is shared between threads ({} pages)", memory.initial);
+            found.push(Severity::Medium, what, "memories");
         }
     }
-    Answer::Judged(found)
+    Answer::Judged(found.finish())
 }
 
 fn memories(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
@@ -97,7 +97,7 @@ fn limits(
     most: u64,
     initial_most: Option<u64>,
 ) -> Answer {
-    let mut found = Vec::new();
+    let mut found = imports::Rows::default();
     let mut count = 0;
     for (at, core) in subject.facts.cores.iter().enumerate() {
         let place = if subject.facts.is_component { format!("core module {at}") } else { String::new() };
@@ -114,17 +114,17 @@ fn limits(
                 Some(_) => None,
             };
             if let Some(what) = maximum {
-                found.push(Finding::new("", Severity::Medium, what, &location));
+                found.push(Severity::Medium, || what, &location);
             }
             if let Some(most) = initial_most.filter(|most| one.initial > *most) {
                 let what = format!("{kind} {number} begins with {} {unit}; the policy says {most}", one.initial);
-                found.push(Finding::new("", Severity::Info, what, &location));
+                found.push(Severity::Info, || what, &location);
             }
         }
     }
     match count {
         0 => Answer::NotApplicable(format!("there is no {kind}")),
-        _ => Answer::Judged(found),
+        _ => Answer::Judged(found.finish()),
     }
 }
 
@@ -169,8 +169,12 @@ fn of_file(file: &File, found: &mut Vec<Finding>) {
 fn secrets_in_module(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     let mut found = Vec::new();
     of_module(subject, &mut found);
-    subject.files.iter().filter(|file| file.path.ends_with(".map")).for_each(|file| of_file(file, &mut found));
-    Answer::Judged(found)
+    let is_map = |path: &str| path.ends_with(".map");
+    subject.files.iter().filter(|file| is_map(&file.path)).for_each(|file| of_file(file, &mut found));
+    match subject.gap(is_map) {
+        Some(gap) => Answer::NotTested(gap, found),
+        None => Answer::Judged(found),
+    }
 }
 
 fn secrets_anywhere(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
@@ -180,8 +184,8 @@ fn secrets_anywhere(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
     let known: std::collections::BTreeSet<&str> = subject.files.iter().map(|file| file.path.as_str()).collect();
     let others = subject.manifests.iter().filter(|file| !known.contains(file.path.as_str()));
     others.for_each(|file| of_file(file, &mut found));
-    match subject.unread.first() {
-        Some(first) => Answer::NotTested(format!("{} files were not read: {first}", subject.unread.len()), found),
+    match subject.gap_anywhere(|_| true) {
+        Some(gap) => Answer::NotTested(gap, found),
         None => Answer::Judged(found),
     }
 }

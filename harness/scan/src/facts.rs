@@ -2,7 +2,10 @@
 //! Of a component, the core modules in it and what the component imports.
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use wasmparser::{
     ComponentExternalKind, ElementItems, ExternalKind, KnownCustom, Name, Operator, Parser, Payload, TypeRef,
 };
@@ -15,6 +18,8 @@ const ITEMS_MAX: usize = 1 << 20;
 const NESTED_MAX: usize = 256;
 /// Constants of one function that are kept: an unrolled SHA-512 has a few hundred.
 const CONSTANTS_MAX: usize = 1 << 16;
+/// Longest text of a function's type, bytes: a longer one is told by its beginning and its hash.
+const TYPE_BYTES_MAX: usize = 1024;
 
 /// A module or component, read.
 #[derive(Debug, Clone, Default)]
@@ -61,14 +66,14 @@ pub struct Core {
 /// An import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// Module that it is asked of.
-    pub module: String,
+    /// Module that it is asked of; one text for all imports in a row that name it.
+    pub module: Arc<str>,
     /// Its name there.
     pub name: String,
     /// `function`, `memory`, `table`, `global`, `tag`.
     pub kind: &'static str,
-    /// Its type, as text.
-    pub ty: String,
+    /// Its type, as text; one for all of the same type.
+    pub ty: Arc<str>,
     /// Whether it is state that both sides change: a mutable global, a memory, a table.
     pub is_mutable: bool,
     /// Whether threads share it.
@@ -84,8 +89,8 @@ pub struct Export {
     pub kind: &'static str,
     /// Its index.
     pub index: u32,
-    /// Its type, as text.
-    pub ty: String,
+    /// Its type, as text; one for all of the same type.
+    pub ty: Arc<str>,
     /// Whether it is a mutable global.
     pub is_mutable: bool,
 }
@@ -167,6 +172,10 @@ impl Facts {
             if facts.cores.len() + open.len() > NESTED_MAX || customs > ITEMS_MAX {
                 return Err(format!("more than {NESTED_MAX} modules or {ITEMS_MAX} sections in it"));
             }
+            // Groups of imports repeat the name of their module without a byte in the file.
+            if open.iter().flatten().any(|core| core.names_bytes > MODULE_BYTES_MAX) {
+                return Err(format!("names of imports take more than {MODULE_BYTES_MAX} bytes"));
+            }
         }
         if facts.cores.is_empty() && !facts.is_component {
             return Err("no module".to_owned());
@@ -243,29 +252,59 @@ impl Facts {
         }
     }
 
-    /// Imports and exports with their types, a line each: what a host has to fit.
-    pub fn interface(&self) -> String {
-        let mut lines = Vec::new();
+    /// SHA-256 of imports and exports with their types, a line each: what a host has to fit.
+    pub fn interface_sha256(&self) -> String {
+        let mut lines = Lines { hash: Sha256::new(), is_first: true };
         if self.is_component {
-            lines.extend(self.component_imports.iter().map(|name| format!("import {name:?}")));
-            lines.extend(self.component_exports.iter().map(|name| format!("export {name:?}")));
+            self.component_imports.iter().for_each(|name| lines.add(format_args!("import {name:?}")));
+            self.component_exports.iter().for_each(|name| lines.add(format_args!("export {name:?}")));
         } else {
             for core in &self.cores {
-                lines.extend(core.imports.iter().map(|import| {
-                    format!("import {:?} {:?} {} {}", import.module, import.name, import.kind, import.ty)
-                }));
-                let row = |export: &Export| format!("export {:?} {} {}", export.name, export.kind, export.ty);
-                lines.extend(core.exports.iter().map(row));
+                for Import { module, name, kind, ty, .. } in &core.imports {
+                    lines.add(format_args!("import {module:?} {name:?} {kind} {ty}"));
+                }
+                for Export { name, kind, ty, .. } in &core.exports {
+                    lines.add(format_args!("export {name:?} {kind} {ty}"));
+                }
             }
         }
-        lines.join("\n")
+        hexadecimal(lines.hash)
     }
+}
+
+/// Lines that are hashed one after another and never stand in memory together.
+struct Lines {
+    hash: Sha256,
+    is_first: bool,
+}
+
+impl Lines {
+    fn add(&mut self, line: fmt::Arguments<'_>) {
+        if !std::mem::take(&mut self.is_first) {
+            self.hash.update(b"\n");
+        }
+        // A hash takes everything.
+        let _ = self.write_fmt(line);
+    }
+}
+
+impl fmt::Write for Lines {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.hash.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Default)]
 struct Building {
     core: Core,
-    types: Vec<String>,
+    types: Vec<Arc<str>>,
+    /// Bytes of all names of imports, those that are repeated too.
+    names_bytes: usize,
     functions: Vec<u32>,
     imported_functions: u32,
     defined: u32,
@@ -285,8 +324,8 @@ impl Building {
                     for ty in group?.types() {
                         if self.types.len() < ITEMS_MAX {
                             self.types.push(match &ty.composite_type.inner {
-                                wasmparser::CompositeInnerType::Func(function) => function_text(function),
-                                _ => "type".to_owned(),
+                                wasmparser::CompositeInnerType::Func(function) => function_text(function).into(),
+                                _ => "type".into(),
                             });
                         }
                     }
@@ -369,8 +408,8 @@ impl Building {
     }
 
     fn import(&mut self, import: &wasmparser::Import<'_>) {
-        let ty = |index: u32| self.types.get(index as usize).cloned().unwrap_or_else(|| "unknown".to_owned());
-        let (kind, text, is_mutable, is_shared) = match import.ty {
+        let ty = |index: u32| self.types.get(index as usize).cloned().unwrap_or_else(|| "unknown".into());
+        let (kind, text, is_mutable, is_shared): (_, Arc<str>, _, _) = match import.ty {
             TypeRef::Func(index) | TypeRef::FuncExact(index) => {
                 let text = ty(index);
                 self.functions.push(index);
@@ -381,7 +420,7 @@ impl Building {
                 let limits = memory_limits(&memory, true);
                 let text = limits_text(&limits, "pages");
                 self.core.memories.push(limits);
-                ("memory", text, true, memory.shared)
+                ("memory", text.into(), true, memory.shared)
             }
             TypeRef::Table(table) => {
                 let limits = Limits {
@@ -392,42 +431,47 @@ impl Building {
                 };
                 let text = format!("{} of {}", limits_text(&limits, "elements"), table.element_type);
                 self.core.tables.push(limits);
-                ("table", text, true, table.shared)
+                ("table", text.into(), true, table.shared)
             }
             TypeRef::Global(global) => {
                 self.globals.push((format!("{}", global.content_type), global.mutable));
                 let mutable = if global.mutable { "mut " } else { "" };
-                ("global", format!("{mutable}{}", global.content_type), global.mutable, global.shared)
+                ("global", format!("{mutable}{}", global.content_type).into(), global.mutable, global.shared)
             }
             TypeRef::Tag(tag) => {
                 self.tags += 1;
                 ("tag", ty(tag.func_type_idx), false, false)
             }
         };
+        self.names_bytes += import.module.len() + import.name.len();
         if self.core.imports.len() < ITEMS_MAX {
-            let (module, name) = (import.module.to_owned(), import.name.to_owned());
+            let same = self.core.imports.last().filter(|last| *last.module == *import.module);
+            let module = same.map_or_else(|| import.module.into(), |last| last.module.clone());
+            let name = import.name.to_owned();
             self.core.imports.push(Import { module, name, kind, ty: text, is_mutable, is_shared });
         }
     }
 
     fn export(&mut self, export: &wasmparser::Export<'_>) {
         let at = export.index as usize;
-        let (kind, ty, is_mutable) = match export.kind {
+        let (kind, ty, is_mutable): (_, Arc<str>, _) = match export.kind {
             ExternalKind::Func | ExternalKind::FuncExact => {
                 let ty = self.functions.get(at).and_then(|ty| self.types.get(*ty as usize));
-                ("function", ty.cloned().unwrap_or_default(), false)
+                ("function", ty.cloned().unwrap_or_else(|| "".into()), false)
             }
             ExternalKind::Memory => {
-                ("memory", self.core.memories.get(at).map_or_else(String::new, |one| limits_text(one, "pages")), true)
+                let text = self.core.memories.get(at).map_or_else(String::new, |one| limits_text(one, "pages"));
+                ("memory", text.into(), true)
             }
             ExternalKind::Table => {
-                ("table", self.core.tables.get(at).map_or_else(String::new, |one| limits_text(one, "elements")), true)
+                let text = self.core.tables.get(at).map_or_else(String::new, |one| limits_text(one, "elements"));
+                ("table", text.into(), true)
             }
             ExternalKind::Global => {
                 let (ty, mutable) = self.globals.get(at).cloned().unwrap_or_default();
-                ("global", format!("{}{ty}", if mutable { "mut " } else { "" }), mutable)
+                ("global", format!("{}{ty}", if mutable { "mut " } else { "" }).into(), mutable)
             }
-            ExternalKind::Tag => ("tag", String::new(), false),
+            ExternalKind::Tag => ("tag", "".into(), false),
         };
         self.core.exports.push(Export { name: export.name.to_owned(), kind, index: export.index, ty, is_mutable });
     }
@@ -523,7 +567,14 @@ impl Building {
 
 fn function_text(function: &wasmparser::FuncType) -> String {
     let list = |types: &[wasmparser::ValType]| types.iter().map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ");
-    format!("({}) -> ({})", list(function.params()), list(function.results()))
+    let text = format!("({}) -> ({})", list(function.params()), list(function.results()));
+    if text.len() <= TYPE_BYTES_MAX {
+        return text;
+    }
+    let (params, results) = (function.params().len(), function.results().len());
+    let start: String = text.chars().take(80).collect();
+    let hash = hexadecimal(Sha256::new_with_prefix(&text));
+    format!("{start}… ({params} parameters, {results} results, sha256 {hash})")
 }
 
 /// In pages of 64 KiB, whatever the module counts in.
@@ -587,7 +638,41 @@ mod tests {
         let a = facts(r#"(module (func (export "f") (param i32) (result i32) i32.const 1))"#);
         let b = facts(r#"(module (func (export "f") (param i32) (result i32) local.get 0))"#);
         let c = facts(r#"(module (func (export "f") (param i64) (result i32) i32.const 1))"#);
-        assert_eq!(a.interface(), b.interface());
-        assert_ne!(a.interface(), c.interface());
+        assert_eq!(a.interface_sha256(), b.interface_sha256());
+        assert_ne!(a.interface_sha256(), c.interface_sha256());
+    }
+
+    #[test]
+    fn the_interface_is_hashed_as_its_lines() {
+        let module = facts(
+            r#"(module (import "a" "f\n" (func (param i32 i64) (result f32))) (import "a" "m" (memory 1 2))
+                (import "b" "t" (table 1 funcref)) (import "b" "g" (global (mut i32))) (func (export "f") (param i32)))"#,
+        );
+        let lines = "import \"a\" \"f\\n\" function (i32, i64) -> (f32)\n\
+            import \"a\" \"m\" memory 1 pages, at most 2\n\
+            import \"b\" \"t\" table 1 elements, no maximum of funcref\n\
+            import \"b\" \"g\" global mut i32\n\
+            export \"f\" function (i32) -> ()";
+        assert_eq!(module.interface_sha256(), hexadecimal(Sha256::new_with_prefix(lines)));
+        let component = facts(r#"(component (import "a:b/c" (instance)))"#);
+        assert_eq!(component.interface_sha256(), hexadecimal(Sha256::new_with_prefix("import \"a:b/c\"")));
+    }
+
+    #[test]
+    fn a_type_is_one_text_for_all_that_have_it() {
+        let module = facts(
+            r#"(module (type $t (func (param i32))) (import "a" "b" (func (type $t))) (import "a" "c" (func (type $t)))
+                (export "d" (func 0)))"#,
+        );
+        let Core { imports, exports, .. } = &module.cores[0];
+        assert!(Arc::ptr_eq(&imports[0].ty, &imports[1].ty) && Arc::ptr_eq(&imports[0].ty, &exports[0].ty));
+        assert!(Arc::ptr_eq(&imports[0].module, &imports[1].module));
+        // A long one is short text, and another one is another text.
+        let long = |last: &str| {
+            let text = format!(r#"(module (import "a" "b" (func (param {}{last}))))"#, "i32 ".repeat(900));
+            facts(&text).cores[0].imports[0].ty.clone()
+        };
+        assert!(long("i32").len() < 200 && long("i32").contains("901 parameters, 0 results"), "{}", long("i32"));
+        assert_ne!(long("i32"), long("i64"));
     }
 }

@@ -260,6 +260,7 @@ fn row(control: &'static str, answer: Answer, context: &Context<'_>) -> Row {
     let more = found.len().saturating_sub(FINDINGS_MAX);
     if more > 0 {
         found.truncate(FINDINGS_MAX);
+        found.shrink_to_fit();
         found.push(Finding::new(control, Severity::Info, format!("{more} more findings are not listed"), ""));
     }
     let first = |wanted: fn(&&Finding) -> bool| {

@@ -42,8 +42,13 @@ const ALIKE_MAX: usize = 8;
 /// All notes.
 pub fn all(subject: &Subject) -> Vec<Finding> {
     let mut notes = Vec::new();
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
     let mut push = |class: &str, what: String, location: String| {
-        notes.push(Finding::new(class, Severity::Info, what, location));
+        let count = counts.entry(class.to_owned()).or_default();
+        *count += 1;
+        if *count <= ALIKE_MAX {
+            notes.push(Finding::new(class, Severity::Info, what, location));
+        }
     };
     for core in subject.facts.cores.iter().filter(|_| !subject.facts.is_component) {
         for export in &core.exports {
@@ -96,6 +101,10 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
     if debug > 0 {
         push("DEBUG-INFO", format!("{debug} bytes of debug information are in it"), ".debug_*".to_owned());
     }
+    for folder in &subject.skipped {
+        let what = format!("the folder {folder} was not read: builds leave it there, or others wrote what is in it");
+        push("NOT-READ", what, folder.clone());
+    }
     for (at, shown) in build_paths(&subject.bytes) {
         push(
             "BUILD-PATH",
@@ -103,12 +112,6 @@ pub fn all(subject: &Subject) -> Vec<Finding> {
             format!("{at:#x} of the file"),
         );
     }
-    let mut counts = std::collections::BTreeMap::new();
-    notes.retain(|note| {
-        let count: &mut usize = counts.entry(note.class.clone()).or_default();
-        *count += 1;
-        *count <= ALIKE_MAX
-    });
     notes
 }
 

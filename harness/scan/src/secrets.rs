@@ -6,10 +6,14 @@ use autoclave_reports::Severity;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Findings in one piece of bytes that are kept.
+/// Findings in one piece of bytes that are kept, and of each kind while it is searched.
 const FOUND_MAX: usize = 200;
+const ALIKE_MAX: usize = 2 * FOUND_MAX;
+/// Longest head and claims of a JSON Web Token, characters.
+const CLAIMS_CHARS_MAX: usize = 16 << 10;
 /// Base64 that is decoded: at least so many characters, at most so many in one run.
 const BASE64_CHARS_MIN: usize = 24;
 const BASE64_CHARS_MAX: usize = 8 << 20;
@@ -145,20 +149,53 @@ const PLACEHOLDERS: &[&str] = &[
     "12345678",
 ];
 
+/// What was found. There is room for each kind, so that many of one leave no other out.
+#[derive(Default)]
+struct Room {
+    found: Vec<Secret>,
+    counts: BTreeMap<(&'static str, &'static str), usize>,
+}
+
+impl Room {
+    fn add(&mut self, secret: Secret) {
+        let count = self.counts.entry((secret.kind, secret.form)).or_default();
+        if *count < ALIKE_MAX {
+            *count += 1;
+            self.found.push(secret);
+        }
+    }
+}
+
 /// Secrets in bytes, in any form, each once.
 pub fn find(bytes: &[u8]) -> Vec<Secret> {
-    let mut found = Vec::new();
+    let mut found = Room::default();
     plain(bytes, &mut found);
     utf16(bytes, &mut found);
     base64(bytes, &mut found);
     let mut seen = BTreeSet::new();
+    let mut found = found.found;
     found.retain(|one| seen.insert((one.offset, one.kind)));
     found.sort_by_key(|one| one.offset);
-    found.truncate(FOUND_MAX);
-    found
+    worst(found)
 }
 
-fn plain(bytes: &[u8], found: &mut Vec<Secret>) {
+/// The worst of them, and of those that are as bad the first of each kind before the second of any.
+fn worst(found: Vec<Secret>) -> Vec<Secret> {
+    let mut counts = BTreeMap::new();
+    let mut ranked = Vec::new();
+    for one in found {
+        let count: &mut usize = counts.entry((one.kind, one.form)).or_default();
+        ranked.push((Reverse(one.severity), *count, one));
+        *count += 1;
+    }
+    ranked.sort_by_key(|(severity, count, _)| (*severity, *count));
+    ranked.truncate(FOUND_MAX);
+    let mut kept: Vec<Secret> = ranked.into_iter().map(|(_, _, one)| one).collect();
+    kept.sort_by_key(|one| one.offset);
+    kept
+}
+
+fn plain(bytes: &[u8], found: &mut Room) {
     pem(bytes, found);
     tokens(bytes, found);
     json_web_tokens(bytes, found);
@@ -168,14 +205,12 @@ fn plain(bytes: &[u8], found: &mut Vec<Secret>) {
     assignments(bytes, found);
 }
 
-fn push(found: &mut Vec<Secret>, kind: &'static str, start: &str, offset: usize, chars: usize, severity: Severity) {
-    if found.len() < 2 * FOUND_MAX {
-        found.push(Secret { kind, shown: format!("{start}… ({chars} characters)"), offset, form: "", severity });
-    }
+fn push(found: &mut Room, kind: &'static str, start: &str, offset: usize, chars: usize, severity: Severity) {
+    found.add(Secret { kind, shown: format!("{start}… ({chars} characters)"), offset, form: "", severity });
 }
 
 /// A private key needs its body: libraries that read keys hold the heading alone.
-fn pem(bytes: &[u8], found: &mut Vec<Secret>) {
+fn pem(bytes: &[u8], found: &mut Room) {
     const BODY_CHARS_MIN: usize = 48;
     for at in memchr::memmem::find_iter(bytes, b"-----BEGIN ") {
         let rest = &bytes[at + 11..];
@@ -212,7 +247,7 @@ fn pem(bytes: &[u8], found: &mut Vec<Secret>) {
     }
 }
 
-fn tokens(bytes: &[u8], found: &mut Vec<Secret>) {
+fn tokens(bytes: &[u8], found: &mut Room) {
     for token in TOKENS {
         for at in memchr::memmem::find_iter(bytes, token.start.as_bytes()) {
             if at > 0 && word(bytes[at - 1]) {
@@ -233,32 +268,43 @@ fn tokens(bytes: &[u8], found: &mut Vec<Secret>) {
     }
 }
 
-/// Three parts of base64url: an object with `alg`, an object, a signature.
-fn json_web_tokens(bytes: &[u8], found: &mut Vec<Secret>) {
+/// Three parts of base64url: an object with `alg`, an object, a signature. Each part of a run is looked at as each of
+/// the three, and no run twice.
+fn json_web_tokens(bytes: &[u8], found: &mut Room) {
+    let mut done = 0;
     for at in memchr::memmem::find_iter(bytes, b"eyJ") {
-        if at > 0 && url(bytes[at - 1]) {
+        if at < done || at > 0 && url(bytes[at - 1]) {
             continue;
         }
-        let rest = &bytes[at..];
-        let end = rest.iter().take(16 << 10).take_while(|byte| dotted(**byte)).count();
-        let mut parts = rest[..end].split(|byte| *byte == b'.');
-        let (Some(head), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            continue;
-        };
-        let object = |part: &[u8]| {
-            let text = LENIENT_URL.decode(part).ok()?;
-            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text).ok()
-        };
-        let is_signed = signature.len() >= 20 && entropy(signature) > 3.0;
-        if is_signed && object(head).is_some_and(|head| head.contains_key("alg")) && object(claims).is_some() {
-            push(found, "JSON Web Token", "eyJ", at, end, Severity::High);
+        let run = bytes[at..].iter().take_while(|byte| dotted(**byte)).count();
+        done = at + run;
+        let (mut head, mut claims): (&[u8], &[u8]) = (&[], &[]);
+        let mut next = at;
+        for signature in bytes[at..done].split(|byte| *byte == b'.') {
+            if is_token(head, claims, signature) {
+                let chars = head.len() + claims.len() + signature.len() + 2;
+                push(found, "JSON Web Token", "eyJ", next + signature.len() - chars, chars, Severity::High);
+            }
+            next += signature.len() + 1;
+            (head, claims) = (claims, signature);
         }
     }
 }
 
-fn slack_hooks(bytes: &[u8], found: &mut Vec<Secret>) {
+fn is_token(head: &[u8], claims: &[u8], signature: &[u8]) -> bool {
+    let object = |part: &[u8]| {
+        let text = LENIENT_URL.decode(part).ok()?;
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text).ok()
+    };
+    head.starts_with(b"eyJ")
+        && head.len() + claims.len() <= CLAIMS_CHARS_MAX
+        && signature.len() >= 20
+        && entropy(signature) > 3.0
+        && object(head).is_some_and(|head| head.contains_key("alg"))
+        && object(claims).is_some()
+}
+
+fn slack_hooks(bytes: &[u8], found: &mut Room) {
     const START: &[u8] = b"hooks.slack.com/services/T";
     for at in memchr::memmem::find_iter(bytes, START) {
         let rest = &bytes[at + START.len()..];
@@ -276,7 +322,7 @@ fn slack_hooks(bytes: &[u8], found: &mut Vec<Secret>) {
 }
 
 /// `scheme://user:password@host`.
-fn urls(bytes: &[u8], found: &mut Vec<Secret>) {
+fn urls(bytes: &[u8], found: &mut Room) {
     for at in memchr::memmem::find_iter(bytes, b"://") {
         let scheme = bytes[..at].iter().rev().take(24).take_while(|byte| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.')
@@ -315,7 +361,7 @@ fn urls(bytes: &[u8], found: &mut Vec<Secret>) {
 }
 
 /// `Server=…;Password=…`, `AccountKey=…`.
-fn connections(bytes: &[u8], found: &mut Vec<Secret>) {
+fn connections(bytes: &[u8], found: &mut Room) {
     const AROUND: usize = 200;
     for name in ["password=", "pwd=", "accountkey=", "sharedaccesskey="] {
         for at in find_insensitive(bytes, name) {
@@ -348,7 +394,7 @@ fn connections(bytes: &[u8], found: &mut Vec<Secret>) {
 }
 
 /// `apiKey: "…"`: a telling name, a quoted value that looks random.
-fn assignments(bytes: &[u8], found: &mut Vec<Secret>) {
+fn assignments(bytes: &[u8], found: &mut Room) {
     const VALUE_CHARS: std::ops::RangeInclusive<usize> = 16..=256;
     for name in NAMES {
         for at in find_insensitive(bytes, name) {
@@ -423,7 +469,7 @@ fn is_words(text: &[u8]) -> bool {
 }
 
 /// Runs of characters with a zero byte behind or before each.
-fn utf16(bytes: &[u8], found: &mut Vec<Secret>) {
+fn utf16(bytes: &[u8], found: &mut Room) {
     const RUN_CHARS_MIN: usize = 16;
     for zero_first in [false, true] {
         let mut at = 0;
@@ -438,13 +484,11 @@ fn utf16(bytes: &[u8], found: &mut Vec<Secret>) {
                 run.push(char);
             }
             if run.len() >= RUN_CHARS_MIN {
-                let mut inner = Vec::new();
+                let mut inner = Room::default();
                 plain(&run, &mut inner);
-                found.extend(inner.into_iter().map(|one| Secret {
-                    offset: at + 2 * one.offset,
-                    form: "in UTF-16",
-                    ..one
-                }));
+                for one in inner.found {
+                    found.add(Secret { offset: at + 2 * one.offset, form: "in UTF-16", ..one });
+                }
             }
             at += (2 * run.len()).max(1);
         }
@@ -458,7 +502,7 @@ const LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::
 const LENIENT_URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
 
 /// Runs of base64, decoded; only forms that nothing else has are looked for in there.
-fn base64(bytes: &[u8], found: &mut Vec<Secret>) {
+fn base64(bytes: &[u8], found: &mut Room) {
     let of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     let mut at = 0;
     while at < bytes.len() {
@@ -475,7 +519,7 @@ fn base64(bytes: &[u8], found: &mut Vec<Secret>) {
             false => LENIENT_STANDARD.decode(text),
         };
         if let Ok(decoded) = decoded {
-            let mut inner = Vec::new();
+            let mut inner = Room::default();
             pem(&decoded, &mut inner);
             tokens(&decoded, &mut inner);
             slack_hooks(&decoded, &mut inner);
@@ -487,11 +531,9 @@ fn base64(bytes: &[u8], found: &mut Vec<Secret>) {
                     * 10
                     >= decoded.len().min(4096) * 9;
             if is_text {
-                found.extend(inner.into_iter().map(|one| Secret {
-                    offset: at + one.offset / 3 * 4,
-                    form: "in base64",
-                    ..one
-                }));
+                for one in inner.found {
+                    found.add(Secret { offset: at + one.offset / 3 * 4, form: "in base64", ..one });
+                }
             }
         }
         at += run;

@@ -20,8 +20,14 @@ const FILES_MAX: usize = 20_000;
 const FOLDERS_MAX: usize = 16;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 const TOTAL_BYTES_MAX: u64 = 256 << 20;
-/// Folders that are made from sources, or hold what others wrote.
-const SKIPPED: &[&str] = &["target", "node_modules", ".git", ".autoclave"];
+/// Folders that are made from sources, or hold what others wrote; then the files beside them, or in them, that say so.
+/// Where there is no such file, a folder of that name is one like others.
+const SKIPPED: &[(&str, &[&str], &[&str])] = &[
+    ("target", &["Cargo.toml"], &["CACHEDIR.TAG"]),
+    ("node_modules", &["package.json"], &[".package-lock.json"]),
+    (".git", &[], &[]),
+    (".autoclave", &[], &[]),
+];
 /// Folders above the sources in which a lock file is looked for.
 const PARENTS_MAX: usize = 3;
 
@@ -48,6 +54,23 @@ impl File {
     /// Its name without folders.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// Something that was not read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Path, relative to what was asked for.
+    pub path: String,
+    /// Why.
+    pub why: String,
+    /// Whether it is a folder: anything may be in it.
+    pub is_folder: bool,
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}: {}", self.path, self.why)
     }
 }
 
@@ -94,12 +117,16 @@ pub struct Subject {
     pub meanings: BTreeMap<(String, String), String>,
     /// Text files beside it: scripts, maps, pages, settings.
     pub files: Vec<File>,
-    /// Files that were not read, and why.
-    pub unread: Vec<String>,
+    /// What beside it was not read.
+    pub unread: Vec<Unread>,
+    /// Folders that were left out: what builds leave there, or others wrote.
+    pub skipped: BTreeSet<String>,
     /// Sources; none if they are not known.
     pub source: Option<Source>,
     /// Manifests of containers.
     pub manifests: Vec<File>,
+    /// What of them was not read.
+    pub unread_manifests: Vec<Unread>,
     /// The bill of materials.
     pub sbom: Option<File>,
     /// Detached signatures.
@@ -133,7 +160,7 @@ impl Subject {
             let bytes = files::read(path, MODULE_BYTES_MAX as u64, "module")?;
             let mut subject = Subject::of(&file_name(path), bytes)?;
             if let Some(glue) = &options.glue {
-                subject.surround(glue)?;
+                subject.surround(glue, false)?;
             }
             subject
         } else {
@@ -165,7 +192,7 @@ impl Subject {
             Err(error) => return Err(error.into()),
         };
         let mut subject = Subject::of(&name, bytes)?;
-        subject.surround(root)?;
+        subject.surround(root, is_archive)?;
         let is_source = ["Cargo.toml", "Cargo.lock", "package.json"].iter().any(|name| root.join(name).is_file());
         if options.source.is_none() && is_source {
             subject.source = Some(source(root)?);
@@ -174,13 +201,15 @@ impl Subject {
     }
 
     /// Reads the scripts and text files of a folder or package around the module.
-    fn surround(&mut self, glue: &Path) -> Result<(), ScanError> {
+    fn surround(&mut self, glue: &Path, is_unpacked: bool) -> Result<(), ScanError> {
         let is_archive = glue.extension().is_some_and(|end| end == "tgz" || end == "gz");
         let unpacked = if is_archive { Some(archive::unpack(glue)?) } else { None };
         let root = unpacked.as_ref().map_or(glue, |(_, root)| root);
-        let Walk { files, unread } = walk(root, is_text)?;
+        // Whatever is in an archive is shipped.
+        let Walk { files, unread, skipped } = walk(root, is_text, !is_archive && !is_unpacked)?;
         self.files = files;
         self.unread = unread;
+        self.skipped.extend(skipped);
         let package = Package::open_with(root, Some(&self.name)).or_else(|_| Package::open(root)).ok();
         let loaded: Option<BTreeSet<&str>> = package
             .as_ref()
@@ -210,7 +239,10 @@ impl Subject {
         }
         let wanted = options.manifests.as_deref().or_else(|| path.is_dir().then_some(path));
         if let Some(root) = wanted {
-            self.manifests = walk(root, is_manifest)?.files;
+            let Walk { files, unread, skipped } = walk(root, is_manifest, true)?;
+            self.manifests = files;
+            self.unread_manifests = unread;
+            self.skipped.extend(skipped);
         }
         let stem = Path::new(&self.name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
         let name = file_name(Path::new(&self.name));
@@ -245,6 +277,17 @@ impl Subject {
         Ok(())
     }
 
+    /// Why nobody can say that all such files were looked at, if one was not read or may lie in a folder that was not.
+    pub(crate) fn gap(&self, wanted: fn(&str) -> bool) -> Option<String> {
+        gap(self.unread.iter().filter(|one| one.is_folder || wanted(&one.path)))
+    }
+
+    /// The same with the manifests, each once: they may lie in the same folder.
+    pub(crate) fn gap_anywhere(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let all: BTreeSet<&Unread> = self.unread.iter().chain(&self.unread_manifests).collect();
+        gap(all.into_iter().filter(|one| one.is_folder || wanted(&one.path)))
+    }
+
     /// SHA-256 of the module.
     pub fn sha256(&self) -> Sha256Digest {
         Sha256Digest::of(&self.bytes)
@@ -267,7 +310,7 @@ impl Subject {
             integrity: integrity(&self.bytes),
             bytes: self.bytes.len() as u64,
             kind: if self.facts.is_component { "component" } else { "module" }.to_owned(),
-            interface_sha256: Sha256Digest::of(self.facts.interface().as_bytes()).to_string(),
+            interface_sha256: self.facts.interface_sha256(),
             imports: cores.iter().map(|core| core.imports.len()).sum::<usize>() + self.facts.component_imports.len(),
             exports: cores.iter().map(|core| core.exports.len()).sum::<usize>() + self.facts.component_exports.len(),
             producers,
@@ -317,15 +360,34 @@ fn source(root: &Path) -> Result<Source, ScanError> {
     Ok(Source { package, files })
 }
 
-/// What a folder holds.
-struct Walk {
-    files: Vec<File>,
-    unread: Vec<String>,
+/// How many were not read, and which is the first.
+fn gap<'a>(unread: impl Iterator<Item = &'a Unread>) -> Option<String> {
+    let all: Vec<&Unread> = unread.collect();
+    let what = match all.len() {
+        1 => "1 file or folder was".to_owned(),
+        many => format!("{many} files or folders were"),
+    };
+    all.first().map(|first| format!("{what} not read: {first}"))
 }
 
-/// Files of a folder that are wanted, in order of their names.
-fn walk(root: &Path, wanted: fn(&str) -> bool) -> Result<Walk, ScanError> {
-    let mut walk = Walk { files: Vec::new(), unread: Vec::new() };
+/// What a folder holds.
+#[derive(Default)]
+struct Walk {
+    files: Vec<File>,
+    unread: Vec<Unread>,
+    skipped: Vec<String>,
+}
+
+impl Walk {
+    fn miss(&mut self, path: &str, why: String, is_folder: bool) {
+        self.unread.push(Unread { path: path.to_owned(), why, is_folder });
+    }
+}
+
+/// Files of a folder that are wanted, in order of their names. What is no file or folder (a link above all) is not
+/// followed; `skips` leaves out what builds leave in a tree.
+fn walk(root: &Path, wanted: fn(&str) -> bool, skips: bool) -> Result<Walk, ScanError> {
+    let mut walk = Walk::default();
     let mut left = TOTAL_BYTES_MAX;
     let mut seen = 0;
     let mut pending = vec![(root.to_owned(), String::new(), 0)];
@@ -348,19 +410,24 @@ fn walk(root: &Path, wanted: fn(&str) -> bool) -> Result<Walk, ScanError> {
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         for (entry, path, kind) in entries {
             let relative = if name.is_empty() { entry.clone() } else { format!("{name}/{entry}") };
-            if kind.is_dir() {
-                if SKIPPED.contains(&entry.as_str()) {
-                    continue;
-                }
+            if skips && !kind.is_file() && is_skipped(&folder, &entry) {
+                walk.skipped.push(relative);
+            } else if kind.is_dir() {
                 if depth >= FOLDERS_MAX {
-                    walk.unread.push(format!("{relative}: folders nest deeper than {FOLDERS_MAX}"));
-                    continue;
+                    walk.miss(&relative, format!("folders nest deeper than {FOLDERS_MAX}"), true);
+                } else {
+                    pending.push((path, relative, depth + 1));
                 }
-                pending.push((path, relative, depth + 1));
-            } else if kind.is_file() && wanted(&relative) {
+            } else if !kind.is_file() {
+                let is_folder = path.is_dir();
+                if is_folder || wanted(&relative) {
+                    let what = if kind.is_symlink() { "a link, which is not followed" } else { "no regular file" };
+                    walk.miss(&relative, what.to_owned(), is_folder);
+                }
+            } else if wanted(&relative) {
                 let bytes = fs::metadata(&path).map_err(|source| ScanError::Io { path: path.clone(), source })?.len();
                 if bytes > FILE_BYTES_MAX || bytes > left {
-                    walk.unread.push(format!("{relative}: {bytes} bytes, more than is read"));
+                    walk.miss(&relative, format!("{bytes} bytes, more than is read"), false);
                     continue;
                 }
                 left -= bytes;
@@ -372,6 +439,14 @@ fn walk(root: &Path, wanted: fn(&str) -> bool) -> Result<Walk, ScanError> {
     Ok(walk)
 }
 
+fn is_skipped(folder: &Path, name: &str) -> bool {
+    let Some((_, beside, inside)) = SKIPPED.iter().find(|(known, ..)| *known == name) else { return false };
+    let own = folder.join(name);
+    beside.is_empty()
+        || beside.iter().any(|mark| folder.join(mark).exists())
+        || inside.iter().any(|mark| own.join(mark).exists())
+}
+
 fn read(path: &Path) -> Result<File, ScanError> {
     let bytes = files::read(path, FILE_BYTES_MAX, "file")?;
     Ok(File { path: file_name(path), bytes })
@@ -381,7 +456,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn is_script(path: &str) -> bool {
+pub(crate) fn is_script(path: &str) -> bool {
     [".js", ".mjs", ".cjs"].iter().any(|end| path.ends_with(end))
 }
 
@@ -421,7 +496,7 @@ fn is_text(path: &str) -> bool {
 }
 
 /// Files that say how a container is made or run.
-fn is_manifest(path: &str) -> bool {
+pub(crate) fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let image = ["dockerfile", "containerfile"].iter();
     let mut image = image
@@ -435,7 +510,7 @@ fn is_manifest(path: &str) -> bool {
 /// # Errors
 /// What cannot be read.
 pub fn source_hash(root: &Path) -> Result<String, ScanError> {
-    let Walk { files, unread } = walk(root, |path| !path.ends_with(".wasm"))?;
+    let Walk { files, unread, .. } = walk(root, |path| !path.ends_with(".wasm"), true)?;
     if let Some(what) = unread.first() {
         return Err(ScanError::Limit { path: root.to_owned(), what: format!("{what}; leave it out of the sources") });
     }

@@ -54,6 +54,7 @@ struct Image {
 impl Deployment {
     fn of(subject: &Subject) -> Deployment {
         let mut all = Deployment::default();
+        all.unread.extend(subject.unread_manifests.iter().map(ToString::to_string));
         for file in &subject.manifests {
             let name = file.name().to_ascii_lowercase();
             if !(name.ends_with(".yaml") || name.ends_with(".yml")) {

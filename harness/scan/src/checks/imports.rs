@@ -5,6 +5,11 @@ use crate::subject::Subject;
 use crate::{Answer, Context, Finding, Row};
 use autoclave_boundary::glue::capabilities::{category, glued};
 use autoclave_reports::Severity;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Findings of one check that are kept one by one: of more, only the number, as bad as they are.
+const KEPT_MAX: usize = 10_000;
 
 /// An import with what is known of it.
 struct Known {
@@ -13,7 +18,7 @@ struct Known {
     /// The same, with what glue calls it where that is another name.
     meaning: Option<String>,
     category: &'static str,
-    ty: String,
+    ty: Arc<str>,
     is_used: bool,
 }
 
@@ -38,7 +43,7 @@ fn known(subject: &Subject) -> Vec<Known> {
             name: name.clone(),
             meaning: None,
             category: interface(name),
-            ty: String::new(),
+            ty: "".into(),
             is_used: true,
         };
         return subject.facts.component_imports.iter().map(row).collect();
@@ -56,7 +61,7 @@ fn known(subject: &Subject) -> Vec<Known> {
 }
 
 fn of_core(subject: &Subject, import: &Import, is_used: bool) -> Known {
-    let key = (import.module.clone(), import.name.clone());
+    let key = (import.module.to_string(), import.name.clone());
     let meaning = subject.meanings.get(&key).filter(|meaning| **meaning != import.name).cloned();
     let by_name = category(&import.module, &import.name, import.kind);
     let category = match &meaning {
@@ -90,8 +95,34 @@ fn interface(name: &str) -> &'static str {
     INTERFACES.iter().find(|(start, _)| name.starts_with(start)).map_or("unknown", |(_, category)| category)
 }
 
-fn finding(severity: Severity, what: String) -> Finding {
-    Finding::new("", severity, what, "imports")
+/// Findings of a check. A million imports are no million rows; and what is not kept is told as one of its severity, so
+/// that no waiver for those before it accepts it.
+#[derive(Default)]
+pub(super) struct Rows {
+    found: Vec<Finding>,
+    more: BTreeMap<Severity, usize>,
+}
+
+impl Rows {
+    pub(super) fn push(&mut self, severity: Severity, what: impl FnOnce() -> String, location: &str) {
+        let count = self.more.entry(severity).or_default();
+        *count += 1;
+        if *count <= KEPT_MAX {
+            self.found.push(Finding::new("", severity, what(), location));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        for (severity, count) in self.more {
+            if let Some(more) = count.checked_sub(KEPT_MAX).filter(|more| *more > 0) {
+                // Beside the first of them, so that a cut list keeps it.
+                let first = self.found.iter().position(|one| one.severity == severity).map_or(0, |first| first + 1);
+                self.found
+                    .insert(first, Finding::new("", severity, format!("{more} more like these are not listed"), ""));
+            }
+        }
+        self.found
+    }
 }
 
 /// The answer, unless a bundler has shortened names of which the glue does not say what they stand for.
@@ -112,24 +143,25 @@ fn unless_obscure(rows: &[Known], context: &Context<'_>, found: Vec<Finding>) ->
 
 /// Everything that is imported was reviewed, and what was reviewed is needed.
 pub fn reviewed(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
-    let mut found = Vec::new();
+    let mut found = Rows::default();
     for row in known(subject) {
         let reviewed = row.is(|name| context.policy.reviews(name, row.category));
         let (name, category) = (row.shown(), row.category);
         if !reviewed {
             let ty = if row.ty.is_empty() { String::new() } else { format!(" {}", row.ty) };
-            found
-                .push(finding(Severity::Medium, format!("imports {name}{ty} ({category}), which nobody has reviewed")));
+            let what = || format!("imports {name}{ty} ({category}), which nobody has reviewed");
+            found.push(Severity::Medium, what, "imports");
         } else if !row.is_used {
-            found.push(finding(Severity::Info, format!("imports {name}, and nothing that is reachable calls it")));
+            let what = || format!("imports {name}, and nothing that is reachable calls it");
+            found.push(Severity::Info, what, "imports");
         }
     }
-    Answer::Judged(found)
+    Answer::Judged(found.finish())
 }
 
 /// Nothing that is imported reaches the page or the network, unless a reviewed adapter stands between.
 pub fn page_and_network(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
-    let mut found = Vec::new();
+    let mut found = Rows::default();
     let rows = known(subject);
     for row in &rows {
         let what = match row.category {
@@ -140,10 +172,10 @@ pub fn page_and_network(subject: &Subject, context: &Context<'_>, _: &[Row]) -> 
             _ => continue,
         };
         if !row.is(|name| context.policy.adapts(name)) {
-            found.push(finding(Severity::High, format!("imports {}, which reaches {what}", row.shown())));
+            found.push(Severity::High, || format!("imports {}, which reaches {what}", row.shown()), "imports");
         }
     }
-    unless_obscure(&rows, context, found)
+    unless_obscure(&rows, context, found.finish())
 }
 
 /// Functions of C's environment that start programs, load code or run text.
@@ -187,7 +219,7 @@ pub fn powerful(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
         .iter()
         .map(plain)
         .any(|name| name.starts_with("path_") || name.starts_with("fd_prestat") || name.starts_with("syscall_open"));
-    let mut found = Vec::new();
+    let mut found = Rows::default();
     for row in &rows {
         let name = plain(row);
         if row.is(|name| context.policy.adapts(name)) {
@@ -216,7 +248,7 @@ pub fn powerful(subject: &Subject, context: &Context<'_>, _: &[Row]) -> Answer {
             }
             _ => continue,
         };
-        found.push(finding(severity, what));
+        found.push(severity, || what, "imports");
     }
-    unless_obscure(&rows, context, found)
+    unless_obscure(&rows, context, found.finish())
 }

@@ -2,7 +2,7 @@
 
 use super::containers;
 use super::script;
-use crate::subject::{Source, Subject};
+use crate::subject::{Source, Subject, is_manifest, is_script};
 use crate::{Answer, Context, Finding, Row, lock};
 use autoclave_reports::Severity;
 use serde_json::Value;
@@ -35,7 +35,8 @@ pub fn pinned(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
             }
         }
     }
-    for page in subject.files.iter().filter(|file| file.path.ends_with(".html") || file.path.ends_with(".htm")) {
+    let is_page = |path: &str| path.ends_with(".html") || path.ends_with(".htm");
+    for page in subject.files.iter().filter(|file| is_page(&file.path)) {
         for (number, line) in page.text().lines().enumerate().take(100_000) {
             let addresses = line.split(['"', '\'', ' ', '>', '=']).filter_map(moving);
             found.extend(
@@ -45,11 +46,12 @@ pub fn pinned(subject: &Subject, _: &Context<'_>, _: &[Row]) -> Answer {
         }
     }
     found.extend(containers::images(subject));
+    let gap = subject.gap_anywhere(|path| is_script(path) || is_manifest(path) || is_page(path));
     let Some(source) = &subject.source else {
         let reason = "what the module was built from is not known; --source names the folder";
         return Answer::NotTested(reason.to_owned(), found);
     };
-    match of_source(source, &mut found) {
+    match of_source(source, &mut found).or(gap) {
         None => Answer::Judged(found),
         Some(gap) => Answer::NotTested(gap, found),
     }
@@ -63,19 +65,36 @@ fn moving(url: &str) -> Option<(Severity, String)> {
         return None;
     }
     let shown = format!("https://{host}/{path}");
-    // A version with all of its numbers, or a whole revision.
-    let exact = path.split(['@', '/']).any(|part| {
-        let part = part.strip_prefix('v').unwrap_or(part);
-        let is_version = semver::Version::parse(part).is_ok();
-        is_version || part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
-    if exact {
+    if is_exact(host, path) {
         return None;
     }
     Some(match path.contains("${…}") {
         true => (Severity::Info, format!("fetches {shown}: whether the version is exact is decided while it runs")),
         false => (Severity::Medium, format!("fetches {shown}, which is no exact version and may change")),
     })
+}
+
+/// Whether what decides about the version is one with all of its numbers, or a whole revision. Where that stands, the
+/// host says; a folder in a package may be called as it likes.
+fn is_exact(host: &str, path: &str) -> bool {
+    let is_version = |part: &str| {
+        let part = part.strip_prefix('v').unwrap_or(part);
+        semver::Version::parse(part).is_ok() || part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let part = |at: usize| path.split('/').nth(at).unwrap_or_default();
+    match host {
+        // ajax/libs/NAME/VERSION/FILE
+        "cdnjs.cloudflare.com" => is_version(part(3)),
+        // OWNER/NAME/REVISION/FILE, OWNER/NAME/refs/tags/REVISION/FILE
+        "raw.githubusercontent.com" | "rawgit.com" | "cdn.rawgit.com" => {
+            is_version(part(if part(2) == "refs" { 4 } else { 2 }))
+        }
+        // NAME@VERSION/FILE, @SCOPE/NAME@VERSION/FILE; several with commas between.
+        _ => path.split(',').all(|package| {
+            let named = package.split('/').find_map(|part| part.rsplit_once('@').filter(|(name, _)| !name.is_empty()));
+            named.is_some_and(|(_, version)| is_version(version))
+        }),
+    }
 }
 
 /// Looks at lock files; the reason if there is none to look at.

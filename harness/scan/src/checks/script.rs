@@ -1,7 +1,7 @@
 //! Glue as it is written: dangerous fallbacks, code and patterns that are made of data. Scripts are parsed, not searched:
 //! what stands in a comment or a text does nothing.
 
-use crate::subject::{Script, Subject};
+use crate::subject::{Script, Subject, is_script};
 use crate::{Answer, Context, Finding, Row};
 use autoclave_boundary::glue::capabilities::{Reach, places};
 use autoclave_boundary::glue::syntax::{self, Lines};
@@ -48,21 +48,8 @@ impl Look {
 
 impl<'a> Visit<'a> for Look {
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        let mut callee = call.callee.get_inner_expression();
-        if let Expression::SequenceExpression(sequence) = callee
-            && let Some(last) = sequence.expressions.last()
-        {
-            callee = last.get_inner_expression();
-        }
-        let name = match callee {
-            Expression::Identifier(name) => Some(name.name.as_str()),
-            other => other
-                .as_member_expression()
-                .filter(|member| is_global(member.object()))
-                .and_then(|member| member.static_property_name()),
-        };
         let data = !call.arguments.is_empty() && !call.arguments.iter().all(is_written);
-        match name {
+        match global_name(&call.callee) {
             Some("eval") if data => self.code.push(("eval", call.span.start)),
             Some("Function") if data => self.code.push(("Function", call.span.start)),
             Some("RegExp") if data => self.patterns.push(call.span.start),
@@ -76,11 +63,10 @@ impl<'a> Visit<'a> for Look {
 
     fn visit_new_expression(&mut self, new: &NewExpression<'a>) {
         let data = !new.arguments.is_empty() && !new.arguments.iter().all(is_written);
-        if new.callee.is_specific_id("Function") && data {
-            self.code.push(("new Function", new.span.start));
-        }
-        if new.callee.is_specific_id("RegExp") && data {
-            self.patterns.push(new.span.start);
+        match global_name(&new.callee) {
+            Some("Function") if data => self.code.push(("new Function", new.span.start)),
+            Some("RegExp") if data => self.patterns.push(new.span.start),
+            _ => {}
         }
         walk::walk_new_expression(self, new);
     }
@@ -116,7 +102,23 @@ impl<'a> Visit<'a> for Look {
     }
 }
 
+/// What a callee is called among the globals: `eval`, `(0, eval)`, `globalThis.eval`, `window["eval"]`.
+fn global_name<'a>(callee: &'a Expression<'_>) -> Option<&'a str> {
+    let mut callee = callee.get_inner_expression();
+    if let Expression::SequenceExpression(sequence) = callee {
+        callee = sequence.expressions.last()?.get_inner_expression();
+    }
+    match callee {
+        Expression::Identifier(name) => Some(name.name.as_str()),
+        other => {
+            let member = other.as_member_expression().filter(|member| is_global(member.object()))?;
+            member.static_property_name()
+        }
+    }
+}
+
 fn is_global(object: &Expression<'_>) -> bool {
+    let object = object.get_inner_expression();
     ["window", "globalThis", "self", "global"].iter().any(|name| object.is_specific_id(name))
 }
 
@@ -159,8 +161,9 @@ const NO_GLUE: &str = "the module comes without JavaScript; --glue names the fol
 
 /// The answer of a question that is asked of every running script.
 fn ask(subject: &Subject, of: impl Fn(&Script, &mut Vec<(Severity, String, u32)>) -> Result<(), String>) -> Answer {
+    let gap = subject.gap(is_script);
     if subject.glue.is_none() {
-        return Answer::NotApplicable(NO_GLUE.to_owned());
+        return gap.map_or(Answer::NotApplicable(NO_GLUE.to_owned()), |gap| Answer::NotTested(gap, Vec::new()));
     }
     let mut found = Vec::new();
     let mut unread = Vec::new();
@@ -180,8 +183,9 @@ fn ask(subject: &Subject, of: impl Fn(&Script, &mut Vec<(Severity, String, u32)>
             }
         }
     }
-    match unread.first() {
-        Some(first) => Answer::NotTested(format!("{} scripts cannot be read: {first}", unread.len()), found),
+    let unread = unread.first().map(|first| format!("{} scripts cannot be read: {first}", unread.len()));
+    match unread.or(gap) {
+        Some(gap) => Answer::NotTested(gap, found),
         None => Answer::Judged(found),
     }
 }

@@ -187,6 +187,8 @@ fn kinds_of_secrets_and_what_looks_like_them() {
     let cases: &[(String, &[&str])] = &[
         (format!("t={}", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)), &["JSON Web Token"]),
         (format!("t={}", jwt(r#"{"typ":"JWT","x":1}"#)), &[]),
+        (format!("the token is {}.", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)), &["JSON Web Token"]),
+        (format!("eyJ.a.{}.b.c", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)), &["JSON Web Token"]),
         (["postgres://clinic:", "t4Xk9zQ2wM", "@db.internal:5432/phi"].concat(), &["password in a URL"]),
         ("postgres://user:password@localhost/db".into(), &[]),
         ("http://a:b@c.de".into(), &[]),
@@ -248,12 +250,26 @@ fn glue_is_parsed_and_not_searched() {
         ("new Function('return this')()", "VAL-05c", "PASS"),
         ("new Function('x', body)", "VAL-05c", "FAIL"),
         ("(0, eval)(`a${b}`)", "VAL-05c", "FAIL"),
+        ("new globalThis.Function('x', body)", "VAL-05c", "FAIL"),
+        ("new (0, window['Function'])(body)", "VAL-05c", "FAIL"),
+        ("globalThis.eval(x)", "VAL-05c", "FAIL"),
+        ("new own.Function('x', body)", "VAL-05c", "PASS"),
+        ("new self.RegExp(pattern)", "VAL-05c", "WARN"),
         ("new RegExp(pattern)", "VAL-05c", "WARN"),
         ("new RegExp('a+')", "VAL-05c", "PASS"),
         ("import x from 'https://esm.sh/react@latest'", "SBX-04a", "FAIL"),
         ("fetch('https://unpkg.com/a/a.wasm')", "SBX-04a", "FAIL"),
         // What it was built from is still unknown.
         ("fetch('https://unpkg.com/a@1.2.3/a.wasm')", "SBX-04a", "NOT-TESTED"),
+        ("fetch('https://unpkg.com/a@latest/1.2.3/a.wasm')", "SBX-04a", "FAIL"),
+        ("fetch('https://unpkg.com/1.2.3/a.wasm')", "SBX-04a", "FAIL"),
+        ("fetch('https://unpkg.com/@a/b@1.2.3/a@2x.png')", "SBX-04a", "NOT-TESTED"),
+        ("fetch('https://cdn.jsdelivr.net/npm/a@1/dist/1.2.3/a.js')", "SBX-04a", "FAIL"),
+        ("fetch('https://cdn.jsdelivr.net/combine/npm/a@1.2.3,npm/b@1')", "SBX-04a", "FAIL"),
+        ("fetch('https://cdn.jsdelivr.net/gh/a/b@v1.2.3/a.js')", "SBX-04a", "NOT-TESTED"),
+        ("fetch('https://cdnjs.cloudflare.com/ajax/libs/a/1.2.3/a.js')", "SBX-04a", "NOT-TESTED"),
+        ("fetch('https://raw.githubusercontent.com/a/b/main/1.2.3/a.js')", "SBX-04a", "FAIL"),
+        ("fetch('https://raw.githubusercontent.com/a/b/refs/tags/v1.2.3/a.js')", "SBX-04a", "NOT-TESTED"),
         ("// https://unpkg.com/a@latest/a.wasm", "SBX-04a", "NOT-TESTED"),
         ("eval(", "SBX-06b", "NOT-TESTED"),
     ] {
@@ -339,4 +355,88 @@ fn folders_are_scanned_whole() {
     write("broken.wasm", b"\0asm\x01\0\0\0\x01\xff");
     let error = scan(&folder.path().join("broken.wasm"), &options()).unwrap_err().to_string();
     assert!(error.contains("broken.wasm: no WebAssembly that can be read"), "{error}");
+}
+
+/// A folder with a module that all checks pass and these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::write(folder.path().join("m.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+    folder
+}
+
+fn notes(scan: &Scan) -> Vec<&str> {
+    scan.notes.iter().filter(|note| note.class == "NOT-READ").map(|note| note.location.as_str()).collect()
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_not_followed_and_not_passed() {
+    let elsewhere = folder(&[("a.js", "eval(x)"), ("a.yaml", "kind: Pod")]);
+    let script = "export const a = fetch(new URL('m.wasm', import.meta.url))";
+    let controls = ["SBX-06b", "VAL-05c", "ENC-00b", "API-04a", "SBX-07a", "SBX-04a"];
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("more", "", &controls),
+        ("b.js", "a.js", &["SBX-06b", "VAL-05c", "API-04a", "SBX-04a"]),
+        ("b.yaml", "a.yaml", &["API-04a", "SBX-07a", "SBX-04a"]),
+        ("b.map", "a.js", &["ENC-00b", "API-04a"]),
+        ("b.bin", "a.js", &[]),
+    ];
+    for (link, to, expected) in cases {
+        let lock = "version = 4\n[[package]]\nname = 'm'\nversion = '1.0.0'\n";
+        let manifest = "[package]\nname = 'm'\nversion = '1.0.0'\n";
+        let place = folder(&[("m.js", script), ("Cargo.toml", manifest), ("Cargo.lock", lock)]);
+        let options = || Options { source: Some(place.path().to_owned()), ..options() };
+        let before = scan(place.path(), &options()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join(to), place.path().join(link)).unwrap();
+        let after = scan(place.path(), &options()).unwrap();
+        for control in controls {
+            let answer = answer(&after, control);
+            if expected.contains(&control) {
+                let why = format!("{link}: a link, which is not followed");
+                assert!(answer.starts_with("NOT-TESTED") && answer.contains(&why), "{link} {control}: {answer}");
+            } else {
+                assert_eq!(after.row(control), before.row(control), "{link} {control}");
+            }
+        }
+    }
+}
+
+#[test]
+fn manifests_that_are_too_large_are_not_passed() {
+    let good = "FROM scratch\nUSER 1000\n";
+    let place = folder(&[("Dockerfile", good)]);
+    assert_eq!(answer(&scan(place.path(), &options()).unwrap(), "SBX-07a"), "PASS ");
+    std::fs::File::create(place.path().join("pod.yaml")).unwrap().set_len(17 << 20).unwrap();
+    let found = scan(place.path(), &options()).unwrap();
+    assert!(answer(&found, "SBX-07a").starts_with("NOT-TESTED 1 manifests cannot be read: pod.yaml: 17825792 bytes"));
+    // The same where the module is a file of its own, and the folder of manifests is named.
+    let module = Options { manifests: Some(place.path().to_owned()), ..options() };
+    let found = scan(&place.path().join("m.wasm"), &module).unwrap();
+    for control in ["SBX-07a", "API-04a"] {
+        assert!(answer(&found, control).contains("pod.yaml: 17825792 bytes"), "{control}: {}", answer(&found, control));
+    }
+}
+
+#[test]
+fn folders_that_are_left_out_are_told_and_others_of_that_name_are_read() {
+    let secret = ["gh", "p_", "x7Kq2mWz9LrTb4NvYc8HdJf3PsGa6EuRt5Xo"].concat();
+    let built = [("target/a.js", secret.as_str()), ("node_modules/a/a.js", secret.as_str()), ("m.js", "export {}")];
+    let marks = [
+        ("Cargo.toml", "[package]\nname = 'm'"),
+        ("package.json", r#"{"name": "m", "version": "1.0.0", "module": "m.js"}"#),
+    ];
+    let found = scan(folder(&[&built[..], &marks].concat()).path(), &options()).unwrap();
+    assert_eq!(notes(&found), ["node_modules", "target"]);
+    assert_eq!(answer(&found, "API-04a"), "PASS ");
+    // Nothing says that they are made of something else.
+    for mine in [&built[..1], &built[1..2]] {
+        let found = scan(folder(mine).path(), &options()).unwrap();
+        assert_eq!(notes(&found), [""; 0]);
+        assert!(answer(&found, "API-04a").starts_with("FAIL GitHub token"), "{}", answer(&found, "API-04a"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Hostile input: mutated modules, lock files, manifests and signatures are answered or refused, never a panic.
 
 use autoclave_scan::subject::{File, Script, Source, Subject};
-use autoclave_scan::{Context, Options, judge, notes, render, secrets, yaml};
+use autoclave_scan::{Context, Options, Policy, judge, notes, render, secrets, yaml};
 use quickcheck::{QuickCheck, TestResult};
 
 /// Modules with every section that is read.
@@ -103,10 +103,75 @@ fn any_bytes_have_secrets_or_none() {
     };
     QuickCheck::new().tests(300).quickcheck(property as fn(Vec<u8>, u8) -> bool);
     // Each of many beginnings looks a little further, never to the end.
-    for part in ["eyJ", "://", "-----BEGIN ", "AKIA", "password=", "apikey='", "a\0", "SG.", "x:y@"] {
+    for part in ["eyJ", "eyJ.", "://", "-----BEGIN ", "AKIA", "password=", "apikey='", "a\0", "SG.", "x:y@"] {
         let long = part.repeat((1 << 20) / part.len());
         assert!(secrets::find(long.as_bytes()).len() <= 200, "{part}");
     }
+}
+
+#[test]
+fn a_run_of_beginnings_is_read_once() {
+    let start = std::time::Instant::now();
+    assert_eq!(secrets::find("eyJ.".repeat(4 << 20).as_bytes()), []);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn many_harmless_secrets_hide_no_other() {
+    let test_key = ["sk_", "test_", "9aQ2wE4rT6yU8iO0pL1kJ3hG\n"].concat();
+    let aws = ["AK", "IA", "Q3EGRZ7LW2MFX5NB\n"].concat();
+    let body = "MC4CAQAwBQYDK2VwBCIEIJ3vX0m1q7Zk9yRtWb5uC8hNfLsEoGdPaQiT2xVzMe4K";
+    let pem = ["-----BEGIN ", "PRIVATE KEY-----\n", body, "\n-----END ", "PRIVATE KEY-----\n"].concat();
+    let github = ["gh", "p_", "x7Kq2mWz9LrTb4NvYc8HdJf3PsGa6EuRt5Xo\n"].concat();
+    let kinds = |text: String| -> Vec<&str> {
+        let found = secrets::find(text.as_bytes());
+        assert_eq!(found.len(), 200);
+        found.into_iter().map(|one| one.kind).collect()
+    };
+    for count in [200, 1_000] {
+        assert!(kinds(test_key.repeat(count) + &pem).contains(&"private key in PEM"), "{count}");
+        assert!(kinds(test_key.repeat(count) + &aws).contains(&"AWS access key"), "{count}");
+        // Nor do many of one kind, which a waiver may be about.
+        assert!(kinds(aws.repeat(count) + &github).contains(&"GitHub token"), "{count}");
+    }
+}
+
+/// A module of 4 MB that imports a million functions of one type of two thousand values.
+fn crowded(imports: u32) -> Vec<u8> {
+    let mut module = wasm_encoder::Module::new();
+    let mut types = wasm_encoder::TypeSection::new();
+    let many = || vec![wasm_encoder::ValType::FUNCREF; 1_000];
+    types.ty().function(many(), many());
+    module.section(&types);
+    let mut section = wasm_encoder::ImportSection::new();
+    for _ in 0..imports {
+        section.import("", "", wasm_encoder::EntityType::Function(0));
+    }
+    module.section(&section);
+    module.finish()
+}
+
+#[test]
+fn a_million_imports_of_a_long_type_are_answered_in_bounds() {
+    let subject = Subject::of("m.wasm", crowded(1 << 20)).unwrap();
+    let core = &subject.facts.cores[0];
+    let texts: std::collections::BTreeSet<*const u8> = core.imports.iter().map(|import| import.ty.as_ptr()).collect();
+    assert_eq!((core.imports.len(), texts.len()), (1 << 20, 1), "one text for all");
+    let options = Options::new("2026-11-22".parse().unwrap());
+    let scan = judge(&subject, &Context::of(&options));
+    let row = scan.row("SBX-02a").unwrap();
+    assert_eq!((row.verdict.name(), row.found.len()), ("FAIL", 101));
+    assert_eq!(row.found[1].what, "1038576 more like these are not listed");
+    judged(&subject);
+}
+
+#[test]
+fn a_waiver_of_what_is_listed_accepts_nothing_else() {
+    let subject = Subject::of("m.wasm", crowded(20_000)).unwrap();
+    let policy = "[[waiver]]\ncontrol = 'SBX-02a'\nfinding = 'imports .'\nowner = 'Ann'\nreason = 'known'\nexpires = '2026-12-01'";
+    let options = Options { policy: Policy::from_toml(policy).unwrap(), ..Options::new("2026-11-22".parse().unwrap()) };
+    let scan = judge(&subject, &Context::of(&options));
+    assert_eq!(scan.row("SBX-02a").unwrap().verdict.reason(), "10000 more like these are not listed");
 }
 
 #[test]
