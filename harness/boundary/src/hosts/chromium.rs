@@ -530,18 +530,18 @@ impl Browser {
 
     /// Waits for something that events tell.
     pub(super) fn until(&mut self, wait: Duration, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Death> {
-        let end = Instant::now() + wait;
+        let mut watch = Watch::of(wait);
         while !is_so(self) {
             let printed = self.noticed.console.first().map_or("nothing was printed", String::as_str);
             let late = format!("{what} did not appear within {} s: {}", wait.as_secs(), short(printed, 300));
-            self.look(end, &late)?;
+            self.look(&mut watch, &late)?;
         }
         Ok(())
     }
 
     /// Waits that long for the answer to a command, and for that much processor time.
     pub(super) fn answer(&mut self, id: u64, silence: Duration, cpu_seconds: f64) -> Result<Value, Death> {
-        let end = Instant::now() + silence;
+        let mut watch = Watch::of(silence);
         // Looked at only where the answer does not come at once: it means reading the whole process table.
         let mut before = None;
         let silent = format!("Chromium was silent for {} s", silence.as_secs());
@@ -549,7 +549,7 @@ impl Browser {
             if let Some(answer) = self.answers.remove(&id) {
                 return Ok(answer);
             }
-            if self.look(end, &silent)? == Looked::Nothing {
+            if self.look(&mut watch, &silent)? == Looked::Processes {
                 let cpu = self.group.cpu_seconds();
                 if cpu - *before.get_or_insert(cpu) > cpu_seconds {
                     self.group.kill();
@@ -561,23 +561,31 @@ impl Browser {
         }
     }
 
-    /// Takes one message, or looks at the processes where there is none for a moment.
-    fn look(&mut self, end: Instant, late: &str) -> Result<Looked, Death> {
+    /// Takes one message, or waits for it a moment. Whether messages come or not, the end is looked at every time, and the
+    /// processes now and then: a package can make as many events as it likes.
+    fn look(&mut self, watch: &mut Watch, late: &str) -> Result<Looked, Death> {
         let death = match self.pipe.next(LOOK) {
-            Ok(Some(message)) => match self.notice(message) {
-                Ok(()) => return Ok(Looked::Message),
-                Err(death) => death,
-            },
-            Ok(None) if self.group.resident_bytes() > self.limits.memory_bytes_max => {
-                Death::Memory(format!("Chromium took more than {} MiB", self.limits.memory_bytes_max >> 20))
-            }
-            Ok(None) if Instant::now() > end => Death::Time(late.to_owned()),
-            Ok(None) => return Ok(Looked::Nothing),
-            Err(Broken::Garbage(what)) => Death::Garbage(format!("Chromium answered {what}")),
+            // What is waited for may be this.
+            Ok(Some(message)) if message["id"].is_u64() => return self.notice(message).map(|()| Looked::Message),
+            Ok(Some(message)) => self.notice(message).err(),
+            Ok(None) => None,
+            Err(Broken::Garbage(what)) => Some(Death::Garbage(format!("Chromium answered {what}"))),
             Err(Broken::Closed) => {
                 let status = self.group.end(Duration::from_secs(2));
                 let status = status.map_or("and closed its pipe".to_owned(), |status| format!("with {status}"));
                 return Err(Death::Exit(format!("Chromium ended {status}")));
+            }
+        };
+        let death = match death {
+            Some(death) => death,
+            None if Instant::now() > watch.end => Death::Time(late.to_owned()),
+            None if watch.looked.elapsed() < LOOK => return Ok(Looked::Message),
+            None if self.group.resident_bytes() > self.limits.memory_bytes_max => {
+                Death::Memory(format!("Chromium took more than {} MiB", self.limits.memory_bytes_max >> 20))
+            }
+            None => {
+                watch.looked = Instant::now();
+                return Ok(Looked::Processes);
             }
         };
         self.group.kill();
@@ -642,10 +650,25 @@ impl Browser {
     }
 }
 
+/// What was looked at while something is waited for.
 #[derive(PartialEq, Eq)]
 enum Looked {
     Message,
-    Nothing,
+    Processes,
+}
+
+/// How long something is waited for.
+struct Watch {
+    end: Instant,
+    /// When the processes were looked at last.
+    looked: Instant,
+}
+
+impl Watch {
+    fn of(wait: Duration) -> Self {
+        let now = Instant::now();
+        Self { end: now + wait, looked: now }
+    }
 }
 
 impl Noticed {
@@ -821,6 +844,51 @@ mod tests {
         std::fs::write(&program, "").unwrap();
         assert_eq!(find_in(None, path), Ok(program.clone()));
         assert_eq!(find_in(Some(program.as_os_str()), OsStr::new("")), Ok(program));
+    }
+
+    /// Tells of one event after the other, and answers nothing.
+    struct Chatter;
+
+    impl std::io::Read for Chatter {
+        fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+            std::thread::sleep(Duration::from_millis(2));
+            let event = b"{\"method\":\"Runtime.consoleAPICalled\",\"params\":{}}\0";
+            bytes[..event.len()].copy_from_slice(event);
+            Ok(event.len())
+        }
+    }
+
+    /// A browser that is a shell script, and tells of events as long as somebody listens.
+    fn chatty(script: &str, limits: HostLimits) -> Browser {
+        let mut command = Command::new("/bin/sh");
+        let group = Group::start(command.args(["-c", script]).stdin(Stdio::null())).unwrap();
+        Browser {
+            group,
+            pipe: Pipe::new(std::io::sink(), Chatter, 1 << 20),
+            limits,
+            noticed: Noticed::default(),
+            version: String::new(),
+            answers: BTreeMap::new(),
+            attached: Vec::new(),
+            bindings: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            _profile: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    #[test]
+    fn events_hold_off_no_limit() {
+        let limits = HostLimits::default();
+        let (day, moment) = (Duration::from_secs(86_400), Duration::from_millis(300));
+        let death = chatty("sleep 1000", limits).answer(1, moment, f64::INFINITY).unwrap_err();
+        assert_eq!(death, Death::Time("Chromium was silent for 0 s".to_owned()));
+        let death = chatty("sleep 1000", limits).until(moment, "a worker", |_| false).unwrap_err();
+        assert!(matches!(&death, Death::Time(why) if why.starts_with("a worker did not appear")), "{death:?}");
+        let death = chatty("while :; do :; done", limits).answer(1, day, 0.1).unwrap_err();
+        assert!(matches!(&death, Death::Time(why) if why.contains("processor time")), "{death:?}");
+        let limits = HostLimits { memory_bytes_max: 0, ..limits };
+        let death = chatty("sleep 1000", limits).answer(1, day, f64::INFINITY).unwrap_err();
+        assert!(matches!(death, Death::Memory(_)), "{death:?}");
     }
 
     #[test]
