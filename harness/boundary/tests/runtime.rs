@@ -3,7 +3,7 @@
 
 use autoclave_boundary::api::{Api, Kind, Operation, Param, Range, Type, id};
 use autoclave_boundary::hosts::node::{Node, NodeHost};
-use autoclave_boundary::hosts::{Batch, Host, HostLimits, Setup, scripts};
+use autoclave_boundary::hosts::{Batch, Death, Host, HostLimits, Setup, scripts};
 use autoclave_boundary::tape::Tape;
 use autoclave_boundary::wire::{Build, Config, Glue, Layout, Ran, flags};
 use serde_json::{Value, json};
@@ -872,6 +872,28 @@ fn a_hostile_package_takes_nothing_from_the_runtime() {
         );
         assert!(classes(&ran, &[]).contains("prototype"), "{ran:#?}");
     }
+}
+
+/// A frame of the package's own would shift every answer after it: each tape would be told of what another did.
+#[test]
+fn an_answer_to_another_batch_is_no_answer() {
+    let script = r"const fs = require('node:fs');
+exports.f = (n) => {
+  const text = JSON.stringify({ batch: 4711, tapes: 1, calls: 1, instances: 0, operations: [], told: [] });
+  const head = Buffer.alloc(5);
+  head.writeUInt32LE(text.length, 0);
+  head[4] = 17;
+  if (n === 1) fs.writeSync(3, Buffer.concat([head, Buffer.from(text)]));
+  return n;
+};";
+    let package = package(&["f(number) -> number"], script, &[]);
+    let mut host = start(&package);
+    let f = |n: u32| tape(&package, &json!([{ "call": "f", "args": [n] }]));
+    assert_eq!(batch(&mut host, 7, 0, vec![f(0)]).batch, 7);
+    host.send(&Batch { number: 8, flags: 0, tapes: vec![f(1)] }).unwrap();
+    let death = host.receive().unwrap_err();
+    assert_eq!(death, Death::Garbage("node answered 4711 instead of 8".to_owned()));
+    assert!(host.send(&Batch { number: 9, flags: 0, tapes: vec![f(0)] }).is_err());
 }
 
 #[test]

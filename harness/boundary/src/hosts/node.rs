@@ -80,8 +80,8 @@ pub struct NodeHost {
     /// Frames on their way to a thread that writes them: a child that hangs does not read, and must not hold us up.
     stdin: Option<Sender<Vec<u8>>>,
     answers: Receiver<Result<(u8, Vec<u8>), String>>,
-    /// Tapes of batches that have no answer yet, the oldest first.
-    waiting: VecDeque<usize>,
+    /// Numbers and tapes of batches that have no answer yet, the oldest first.
+    waiting: VecDeque<(u32, usize)>,
     hello: Hello,
     limits: HostLimits,
     /// Its own sources; removed with it.
@@ -240,23 +240,24 @@ impl Host for NodeHost {
     }
 
     fn send(&mut self, batch: &Batch) -> Result<(), Death> {
-        self.waiting.push_back(batch.tapes.len());
+        self.waiting.push_back((batch.number, batch.tapes.len()));
         self.write(frame::BATCH, &batch.payload())
     }
 
     fn receive(&mut self) -> Result<Ran, Death> {
         let silence = Duration::from_secs(self.limits.silence_seconds_max);
-        let tapes = self.waiting.pop_front().unwrap_or_default();
-        match self.wait(silence, self.limits.cpu_seconds_max(tapes) as f64)? {
-            (frame::RESULT, payload) => wire::read(&payload).map_err(|error| {
-                self.kill();
-                Death::Garbage(format!("node answered what cannot be read: {error}"))
-            }),
-            (kind, _) => {
-                self.kill();
-                Err(Death::Garbage(format!("node answered with a frame of type {kind}")))
-            }
-        }
+        let (number, tapes) = self.waiting.pop_front().unwrap_or_default();
+        let garbage = match self.wait(silence, self.limits.cpu_seconds_max(tapes) as f64)? {
+            (frame::RESULT, payload) => match wire::read::<Ran>(&payload) {
+                Ok(ran) if ran.batch == number => return Ok(ran),
+                // A package that writes a frame of its own would shift every answer after it.
+                Ok(ran) => format!("node answered {} instead of {number}", ran.batch),
+                Err(error) => format!("node answered what cannot be read: {error}"),
+            },
+            (kind, _) => format!("node answered with a frame of type {kind}"),
+        };
+        self.kill();
+        Err(Death::Garbage(garbage))
     }
 
     fn kill(&mut self) {
