@@ -1,7 +1,7 @@
 //! What comes of real packages: `cargo run --release -p autoclave-boundary --example packages -- PACKAGE[=MODULE]…` opens
 //! each, loads it in Node as it is deployed, and runs typed tapes. Prints one row for each.
 
-use autoclave_boundary::fuzz::{Options, search};
+use autoclave_boundary::fuzz::{Options, clock_seconds_max, search};
 use autoclave_boundary::hosts::node::{Node, NodeHost};
 use autoclave_boundary::hosts::{Host, Setup, discover};
 use autoclave_boundary::package::Package;
@@ -54,6 +54,7 @@ fn row(node: &Node, asked: &str) -> Result<String, String> {
         profiles: vec![Profile::Typed],
         tapes_max: TAPES,
         cpu_seconds_max: CPU_SECONDS_MAX,
+        clock_seconds_max: clock_seconds_max(CPU_SECONDS_MAX),
         ..Options::default()
     };
     let mut start = |seen: &[u8]| {
@@ -68,7 +69,7 @@ fn row(node: &Node, asked: &str) -> Result<String, String> {
         *classes.entry(&find.sighting.class).or_default() += 1;
     }
     let classes: Vec<String> = classes.iter().map(|(class, count)| format!("{class} {count}")).collect();
-    for death in &search.deaths {
+    for death in search.deaths.iter().chain(&search.cut) {
         eprintln!("{name}: {death}");
     }
     Ok(format!(

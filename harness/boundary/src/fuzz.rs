@@ -6,6 +6,7 @@ use crate::hosts::{Batch, Death, Host};
 use crate::tape::{Hook, JsVal, Mutator, OPS_MAX, Op, Profile, Seeds, Tape};
 use crate::wire::{Hello, Ran, Sighting, flags};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// Tapes of a batch: with fewer the pipe costs more than the calls, with more the search learns late.
 pub const BATCH: usize = 256;
@@ -35,6 +36,10 @@ const RAREST_LOG2: u32 = 12;
 const STARTS_MAX: u32 = 3;
 /// Largest corpus, tapes.
 const CORPUS_MAX: usize = 20_000;
+/// Seconds on the clock for each second of processor time: a busy machine gives a tenth of one.
+const CLOCK_PER_CPU: f64 = 10.0;
+/// Seconds on the clock that a search may take at least.
+const CLOCK_SECONDS_MIN: f64 = 300.0;
 
 /// What a search goes by.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +52,8 @@ pub struct Options {
     pub tapes_max: u64,
     /// Ends when parent and host have taken that much processor time, seconds.
     pub cpu_seconds_max: f64,
+    /// Ends after that many seconds on the clock: a package that sleeps takes no processor time. See [`clock_seconds_max`].
+    pub clock_seconds_max: f64,
     /// Tapes of a batch, once it has grown.
     pub batch: usize,
     /// What guides it.
@@ -62,11 +69,17 @@ impl Default for Options {
             profiles: vec![Profile::Typed, Profile::Json, Profile::Hostile],
             tapes_max: u64::MAX,
             cpu_seconds_max: f64::INFINITY,
+            clock_seconds_max: f64::INFINITY,
             batch: BATCH,
             guidance: Guidance::Counters,
             initial: Vec::new(),
         }
     }
+}
+
+/// Seconds on the clock for a search of so much processor time: far more than any that works takes.
+pub fn clock_seconds_max(cpu_seconds_max: f64) -> f64 {
+    (CLOCK_PER_CPU * cpu_seconds_max).max(CLOCK_SECONDS_MIN)
 }
 
 /// What guides a search.
@@ -119,6 +132,8 @@ pub struct Search {
     pub seen: Vec<u8>,
     /// How hosts died, one sentence each, those whose tape was not found included.
     pub deaths: Vec<String>,
+    /// Why it ended before its budget was used, one sentence: what was found until then is here all the same.
+    pub cut: Option<String>,
     /// Tapes that were held back because their kind kills hosts.
     pub held_back: u64,
     /// Tapes that took so long that they were not repeated: whether they leak was not asked.
@@ -137,10 +152,11 @@ impl Search {
 /// Starts a host that knows these counter bits already.
 pub type Start<'a> = dyn FnMut(&[u8]) -> Result<Box<dyn Host>, String> + 'a;
 
-/// Searches until the budget is used, or `stop` says so after a batch.
+/// Searches until the budget is used, or `stop` says so after a batch. Where no host starts any more, or the clock says
+/// that it is enough, it ends with what it has, see [`Search::cut`].
 ///
 /// # Errors
-/// No host starts: one sentence.
+/// The first host does not start: one sentence.
 pub fn search(
     api: &Api,
     seeds: &Seeds,
@@ -149,38 +165,8 @@ pub fn search(
     stop: &mut dyn FnMut(&Search) -> bool,
 ) -> Result<Search, String> {
     let mut run = Run::new(api, seeds, options, start)?;
-    // Two batches are on their way at any time, so that host and parent both work; what is made therefore never depends
-    // on the time an answer takes.
-    let mut waiting = Vec::new();
-    loop {
-        let over = run.is_over() || stop(&run.search);
-        if over && waiting.is_empty() {
-            break;
-        }
-        while !over && waiting.len() < 2 {
-            let batch = run.make();
-            let sent = run.send(&batch);
-            waiting.push(batch);
-            if let Err(death) = sent {
-                run.bury(&death, std::mem::take(&mut waiting))?;
-            }
-        }
-        if waiting.is_empty() {
-            continue;
-        }
-        let answer = run.host.receive();
-        let batch = waiting.remove(0);
-        match answer {
-            Ok(ran) => {
-                run.learn(&batch, &ran);
-                run.grow();
-            }
-            Err(death) => {
-                let mut all = vec![batch];
-                all.append(&mut waiting);
-                run.bury(&death, all)?;
-            }
-        }
+    if let Err(reason) = run.go_on(stop) {
+        run.search.cut = Some(reason);
     }
     run.search.cpu_seconds = run.cpu_seconds();
     run.host.kill();
@@ -219,10 +205,12 @@ struct Run<'a, 'b> {
     /// Of hosts that are gone.
     cpu_seconds_before: f64,
     own_cpu_at_start: f64,
+    began: Instant,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
     fn new(api: &'a Api, seeds: &'a Seeds, options: &'a Options, start: &'a mut Start<'b>) -> Result<Self, String> {
+        let began = Instant::now();
         let host = start(&[])?;
         let search = Search { hello: host.hello().clone(), ..Search::default() };
         Ok(Self {
@@ -244,16 +232,70 @@ impl<'a, 'b> Run<'a, 'b> {
             scratch: Tape::default(),
             cpu_seconds_before: 0.0,
             own_cpu_at_start: own_cpu_seconds(),
+            began,
         })
+    }
+
+    /// Sends batches and takes in what comes of them until it is over.
+    fn go_on(&mut self, stop: &mut dyn FnMut(&Search) -> bool) -> Result<(), String> {
+        // Two batches are on their way at any time, so that host and parent both work; what is made therefore never depends
+        // on the time an answer takes.
+        let mut waiting = Vec::new();
+        loop {
+            let over = self.is_over() || stop(&self.search);
+            if over && waiting.is_empty() {
+                break;
+            }
+            while !over && waiting.len() < 2 {
+                let batch = self.make();
+                let sent = self.send(&batch);
+                waiting.push(batch);
+                if let Err(death) = sent {
+                    self.bury(&death, std::mem::take(&mut waiting))?;
+                    // It took its time: whether that was all of it is looked at first.
+                    break;
+                }
+            }
+            if waiting.is_empty() {
+                continue;
+            }
+            let answer = self.host.receive();
+            let batch = waiting.remove(0);
+            match answer {
+                Ok(ran) => {
+                    self.learn(&batch, &ran);
+                    self.grow();
+                }
+                Err(death) => {
+                    let mut all = vec![batch];
+                    all.append(&mut waiting);
+                    self.bury(&death, all)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn cpu_seconds(&self) -> f64 {
         own_cpu_seconds() - self.own_cpu_at_start + self.cpu_seconds_before + self.host.cpu_seconds()
     }
 
-    /// Whether the budget is used.
-    fn is_over(&self) -> bool {
-        self.search.tapes >= self.options.tapes_max || self.cpu_seconds() >= self.options.cpu_seconds_max
+    /// Whether the budget is used, or the clock says that it is enough.
+    fn is_over(&mut self) -> bool {
+        let (taken, clock) = (self.cpu_seconds(), self.options.clock_seconds_max);
+        if self.search.tapes >= self.options.tapes_max || taken >= self.options.cpu_seconds_max {
+            return true;
+        }
+        if self.is_late() {
+            let why = "of processor time: its hosts wait, or the machine is busy";
+            self.search.cut = Some(format!("after {clock:.0} s on the clock the search had taken {taken:.0} s {why}"));
+        }
+        self.is_late()
+    }
+
+    /// Whether the clock says that it is enough.
+    fn is_late(&self) -> bool {
+        self.began.elapsed().as_secs_f64() >= self.options.clock_seconds_max
     }
 
     /// The next batch: tapes of one profile.
@@ -456,6 +498,10 @@ impl<'a, 'b> Run<'a, 'b> {
             self.size = (self.size / SMALLER).max(1);
             self.patience = (self.patience.0.saturating_mul(SMALLER as u32), 0);
         }
+        // Nothing more is asked then, and it does not matter whether another host would start.
+        if self.is_over() {
+            return Ok(());
+        }
         self.restart()?;
         let mut named = false;
         for (which, sent) in batches.into_iter().enumerate() {
@@ -494,8 +540,10 @@ impl<'a, 'b> Run<'a, 'b> {
                 Ok(ran) => self.learn(&one, &ran),
                 Err(death) => {
                     *named = true;
-                    self.restart()?;
                     self.blame(&one.tapes[0], &death)?;
+                    if self.is_late() {
+                        return Ok(());
+                    }
                     let rest = Sent { number: sent.number, tapes: tapes.clone().collect() };
                     match self.send(&rest).and_then(|()| self.host.receive()) {
                         Ok(ran) => {
@@ -513,12 +561,14 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// Finds the step of a tape that kills: its beginnings are run, each one longer than the one before.
+    /// Finds the step of a tape that has killed a host: its beginnings are run, each one longer than the one before. That
+    /// the tape kills is known, and remembered even where no host starts any more.
     fn blame(&mut self, tape: &Tape, death: &Death) -> Result<(), String> {
         let mut culprit = tape.clone();
         let mut death = death.clone();
+        let mut restarted = self.restart();
         for steps in 1..tape.ops.len() {
-            if self.is_over() {
+            if restarted.is_err() || self.is_over() {
                 break;
             }
             let beginning = Tape { ops: tape.ops[..steps].to_vec() };
@@ -527,7 +577,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 Ok(ran) => self.learn(&one, &ran),
                 Err(other) => {
                     death = other;
-                    self.restart()?;
+                    restarted = self.restart();
                     culprit = one.tapes.into_iter().next().unwrap_or_default();
                     break;
                 }
@@ -537,16 +587,16 @@ impl<'a, 'b> Run<'a, 'b> {
         let cpu_seconds = self.cpu_seconds();
         self.killers.entry(operation).or_default().push(culprit.profile(self.api));
         self.remember(&died(operation, &death), &culprit, Vec::new(), cpu_seconds);
-        Ok(())
+        restarted
     }
 
     fn restart(&mut self) -> Result<(), String> {
         self.host.kill();
-        self.cpu_seconds_before += self.host.cpu_seconds();
         let mut reason = String::new();
         for _ in 0..STARTS_MAX {
             match (self.start)(&self.search.seen) {
                 Ok(host) => {
+                    self.cpu_seconds_before += self.host.cpu_seconds();
                     self.host = host;
                     return Ok(());
                 }

@@ -217,7 +217,7 @@ impl Drop for Player {
 /// as `cpu_seconds_max` of its host go. None: it did not show again.
 ///
 /// # Errors
-/// No host starts.
+/// No host starts before it has shown.
 pub fn judge(
     api: &Api,
     find: &Find,
@@ -252,12 +252,13 @@ pub fn judge(
         class if DEEP.contains(&class) => QUESTIONS_OF_DEEP_MAX,
         _ => QUESTIONS_MAX,
     };
-    let (mut questions, mut failed) = (0, None);
+    // Where no host starts any more, what was shown until then is what is known.
+    let (mut questions, mut failed) = (0, false);
     let calls_max = player.calls + CALLS_MAX;
     let cpu_seconds_max = player.cpu_seconds() + cpu_seconds_max;
     let small = shrink(&tape, api, &mut |candidate| {
         let over = questions >= max || player.calls >= calls_max || player.cpu_seconds() >= cpu_seconds_max;
-        if over || failed.is_some() {
+        if over || failed {
             return false;
         }
         questions += 1;
@@ -267,15 +268,12 @@ pub fn judge(
                 true
             }
             Ok(None) => false,
-            Err(error) => {
-                failed = Some(error);
+            Err(_) => {
+                failed = true;
                 false
             }
         }
     });
-    if let Some(error) = failed {
-        return Err(error);
-    }
     // What shows after a tape only (a changed prototype, a late error) is its last call's doing.
     if sighting.operation == 0 {
         let called = |op: &Op| if let Op::Call { operation, .. } = op { Some(*operation) } else { None };

@@ -1,14 +1,17 @@
-//! Searches in a real Node: what is found, that it is found again, and that nothing stops them.
+//! Searches in a real Node: what is found, that it is found again, and that nothing stops them. Hosts that are made up show
+//! what becomes of a search whose hosts do not come back.
 
 use autoclave_boundary::api::{Api, Kind, Operation, Param, Range, Type, id};
 use autoclave_boundary::fuzz::{self, Find, Options, Search, search};
 use autoclave_boundary::hosts::node::{Node, NodeHost};
-use autoclave_boundary::hosts::{Host, HostLimits, Setup};
-use autoclave_boundary::tape::{Profile, Seeds};
-use autoclave_boundary::wire::{Config, Glue};
+use autoclave_boundary::hosts::{Batch, Death, Host, HostLimits, Setup};
+use autoclave_boundary::judge::{Player, judge};
+use autoclave_boundary::tape::{JsVal, Op, Profile, Seeds, Tape};
+use autoclave_boundary::wire::{Config, Glue, Hello, Ran, Sighting, Told};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+use std::time::Duration;
 
 fn operation(name: &str, kind: Kind, params: &[(&str, Type)], result: Type) -> Operation {
     let (class, member) = match name.split_once('.') {
@@ -195,4 +198,163 @@ fn hosts_that_die_are_replaced_and_the_tape_is_named() {
         }
     }
     assert!(search.tapes >= 500 && search.operations[&id("harmless")][0] > 50, "{:?}", search.operations);
+}
+
+/// A host that does what a function says with each batch.
+struct MadeUp {
+    hello: Hello,
+    waiting: VecDeque<Batch>,
+    does: Box<dyn FnMut(&Batch) -> Result<Ran, Death>>,
+}
+
+impl Host for MadeUp {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn send(&mut self, batch: &Batch) -> Result<(), Death> {
+        self.waiting.push_back(batch.clone());
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Ran, Death> {
+        let batch = self.waiting.pop_front().unwrap();
+        (self.does)(&batch)
+    }
+
+    fn kill(&mut self) {}
+
+    fn cpu_seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+fn made_up(does: impl FnMut(&Batch) -> Result<Ran, Death> + 'static) -> Box<dyn Host> {
+    Box::new(MadeUp { hello: Hello::default(), waiting: VecDeque::new(), does: Box::new(does) })
+}
+
+/// Every tape was run, and the first one of the batch shows something and reaches a counter.
+fn shown(batch: &Batch) -> Ran {
+    let operation = glue_api().operations[0].id;
+    let sighting = Sighting { class: "trap".into(), operation, key: "here".into(), ..Sighting::default() };
+    let told = Told { new: vec![(batch.number, 1)], sightings: vec![sighting], ..Told::default() };
+    Ran { batch: batch.number, tapes: batch.tapes.len() as u32, told: vec![told], ..Ran::default() }
+}
+
+fn silent() -> Death {
+    Death::Time("it was silent".into())
+}
+
+/// Searches until the budget is used; a search that nothing ends is ended after that many batches.
+fn made_up_search(
+    options: &Options,
+    batches_max: u32,
+    start: &mut dyn FnMut(u32) -> Result<Box<dyn Host>, String>,
+) -> Result<Search, String> {
+    let (mut starts, mut batches) = (0, 0);
+    let mut start = |_: &[u8]| {
+        starts += 1;
+        start(starts)
+    };
+    let mut stop = |_: &Search| {
+        batches += 1;
+        batches > batches_max
+    };
+    search(&glue_api(), &Seeds::default(), options, &mut start, &mut stop)
+}
+
+/// What was found stays where the package does not load again, and the report can say why the search is over.
+#[test]
+fn a_search_whose_host_does_not_come_back_keeps_what_it_found() {
+    let options = Options { seed: 1, tapes_max: 1_000_000, ..Options::default() };
+    let dies_at = |number| move |batch: &Batch| if batch.number < number { Ok(shown(batch)) } else { Err(silent()) };
+    let mut once = |starts| match starts {
+        1 => Ok(made_up(dies_at(3))),
+        _ => Err("it does not load today".to_owned()),
+    };
+    let found = made_up_search(&options, 100, &mut once).unwrap();
+    assert_eq!((found.finds.len(), found.corpus.len(), found.deaths.len()), (1, 3, 1), "{found:?}");
+    let cut = found.cut.unwrap();
+    assert!(cut.contains("no host starts any more") && cut.contains("it does not load today"), "{cut}");
+    // The tape that kills is named though the host that would find its step does not start.
+    let mut twice = |starts| match starts {
+        1 | 2 => Ok(made_up(dies_at(0))),
+        _ => Err("it does not load today".to_owned()),
+    };
+    let found = made_up_search(&options, 100, &mut twice).unwrap();
+    assert!(found.finds.keys().any(|(class, _, key)| (class.as_str(), key.as_str()) == ("time", "hangs")), "{found:?}");
+    assert!(found.cut.is_some());
+    // One that never began is no search.
+    let never = made_up_search(&options, 100, &mut |_| Err("it does not load at all".to_owned()));
+    assert_eq!(never.err().as_deref(), Some("it does not load at all"));
+    // And one that uses its budget is not cut.
+    let options = Options { tapes_max: 2_000, ..options };
+    let whole = made_up_search(&options, 100, &mut |_| Ok(made_up(|batch| Ok(shown(batch))))).unwrap();
+    assert!(whole.tapes >= 2_000 && whole.cut.is_none(), "{whole:?}");
+}
+
+/// A package that sleeps takes no processor time: the clock ends the search, which says so and keeps what it found.
+#[test]
+fn a_search_whose_hosts_wait_is_ended_by_the_clock() {
+    let options = Options { seed: 1, cpu_seconds_max: 1e9, clock_seconds_max: 0.2, batch: 8, ..Options::default() };
+    let told = std::rc::Rc::new(std::cell::Cell::new(0));
+    let sleeps = |_: u32| {
+        let told = told.clone();
+        Ok(made_up(move |batch| {
+            std::thread::sleep(Duration::from_millis(10));
+            if batch.number > 0 {
+                return Err(silent());
+            }
+            told.set(told.get() + 1);
+            Ok(shown(batch))
+        }))
+    };
+    let found = made_up_search(&options, 200, &mut { sleeps }).unwrap();
+    let cut = found.cut.unwrap();
+    assert!(cut.contains("on the clock"), "{cut}");
+    let traps = found.finds.keys().filter(|(class, ..)| class == "trap").count();
+    assert_eq!(traps, usize::from(told.get() > 0), "{:?}", found.finds.keys());
+    // Short budgets have minutes, none has no end.
+    assert_eq!([10.0, 600.0, f64::INFINITY].map(fuzz::clock_seconds_max), [300.0, 6000.0, f64::INFINITY]);
+}
+
+/// A find that was shown again is a finding, also where the host does not come back while its tape is made smaller.
+#[test]
+fn a_find_that_was_shown_is_judged_where_no_host_starts_any_more() {
+    let api = glue_api();
+    let call =
+        |n: u8| Op::Call { operation: api.operations[0].id, this: 0, args: vec![JsVal::Text(vec![n.into(); 9])] };
+    let tape = Tape { ops: (b'a'..b'm').map(call).collect() };
+    let shows = |starts_max: u32, plays_max: u32| {
+        let mut starts = 0;
+        Player::new(Box::new(move |_| {
+            starts += 1;
+            if starts > starts_max {
+                return Err("it does not load today".to_owned());
+            }
+            let mut plays = 0;
+            Ok(made_up(move |batch| {
+                plays += 1;
+                // One call alone shows nothing.
+                let is_shown = Tape::from_bytes(&batch.tapes[0]).unwrap().ops.len() > 1;
+                let told = if is_shown { shown(batch).told } else { Vec::new() };
+                if plays > plays_max { Err(silent()) } else { Ok(Ran { told, ..shown(batch) }) }
+            }))
+        }))
+    };
+    let sighting = shown(&Batch::default()).told[0].sightings[0].clone();
+    let find = Find {
+        sighting: sighting.clone(),
+        profile: tape.profile(&api),
+        tape: tape.clone(),
+        after: Vec::new(),
+        tapes: 1,
+        cpu_seconds: 0.0,
+    };
+    let judged = |deployed: &mut Player| judge(&api, &find, deployed, &mut shows(0, 0), 60.0);
+    let small = judged(&mut shows(1, 6)).unwrap().unwrap();
+    assert_eq!(small.sighting, sighting);
+    assert!(small.tape.ops.len() < tape.ops.len() && small.tape.ops.len() > 1, "{:?}", small.tape);
+    // Where it was not shown there is nothing to tell.
+    assert_eq!(judged(&mut shows(0, 0)).err().as_deref(), Some("it does not load today"));
 }

@@ -391,6 +391,8 @@ struct Driven<'a> {
     row: TargetRecord,
     section: rows::Boundary,
     gaps: Vec<NotTested>,
+    /// Why not everything was asked.
+    cut: Option<String>,
 }
 
 fn drive(
@@ -401,7 +403,7 @@ fn drive(
     folder: &RunFolder,
 ) -> anyhow::Result<(TargetRecord, Vec<NotTested>)> {
     let (row, section) = (row(home, asked, asked.flavours.first()), rows::Boundary::default());
-    let mut driven = Driven { home, flags, asked, folder, row, section, gaps: Vec::new() };
+    let mut driven = Driven { home, flags, asked, folder, row, section, gaps: Vec::new(), cut: None };
     let mut sites = Vec::new();
     for host in flags.hosts.iter().filter(|host| **host != HostName::Wasmtime) {
         match site(*host, flags.seed, asked) {
@@ -422,16 +424,18 @@ fn drive(
         driven.section.notes.append(&mut found.notes);
         driven.row.findings.append(&mut found.findings);
     }
-    let Driven { mut row, mut section, gaps, .. } = driven;
+    let Driven { mut row, mut section, gaps, cut, .. } = driven;
+    asked_of.cut.clone_from(&cut);
     if let Some(opened) = asked.flavours.first() {
         section.classes = tell::classes(&row.findings, &opened.surface.api, opened.package.glue, &asked_of);
     }
     let ran = section.hosts.iter().any(|host| host.not_tested.is_empty());
     row.boundary = Some(section);
     row.sort_findings();
-    row.verdict = match gaps.first() {
-        Some(gap) if !ran => Verdict::NotTested(gap.reason.clone()),
-        _ => row.judge(),
+    row.verdict = match (gaps.first(), row.judge(), cut) {
+        (Some(gap), ..) if !ran => Verdict::NotTested(gap.reason.clone()),
+        (_, Verdict::Pass, Some(reason)) => Verdict::NotTested(format!("not everything was asked: {reason}")),
+        (_, verdict, _) => verdict,
     };
     Ok((row, gaps))
 }
@@ -449,6 +453,19 @@ impl Driven<'_> {
         self.section.hosts.push(rows::HostRow { name, not_tested, ..rows::HostRow::default() });
     }
 
+    /// Not everything was asked: what was found counts, that nothing else was says little.
+    fn is_cut(&mut self, host: HostName, reason: &str) {
+        eprintln!("{}: {}", cli::printable_name(&self.asked.name), cli::printable_name(reason));
+        self.section.notes.push(format!("not everything was asked: {reason}"));
+        self.gaps.push(NotTested {
+            what: format!("{} in {}", self.asked.which, host.name()),
+            reason: format!("not everything was asked: {reason}"),
+            remedy: "look at what the package does when it is loaded, and whether its calls wait for something".into(),
+            scope: Scope::Asked,
+        });
+        self.cut = Some(reason.to_owned());
+    }
+
     /// Searches in the first host and plays again in the others. Returns the build that ran.
     fn search(&mut self, mut first: Site<'_>, sites: Vec<Site<'_>>) -> anyhow::Result<Option<Build>> {
         let (home, flags, asked) = (self.home, self.flags, self.asked);
@@ -460,11 +477,13 @@ impl Driven<'_> {
         let mut store = Store::open(&collected, TAPE_BYTES_MAX as u64)?;
         let initial = if flags.no_seeds || flags.blind { Vec::new() } else { tapes_of(&mut store)? };
         self.row.corpus.seeds = initial.len() as u64;
+        let cpu_seconds_max = if flags.tapes.is_some() { f64::INFINITY } else { flags.time.as_secs_f64() };
         let options = fuzz::Options {
             seed: flags.seed,
             profiles: flags.profiles.clone(),
             tapes_max: flags.tapes.unwrap_or(u64::MAX),
-            cpu_seconds_max: if flags.tapes.is_some() { f64::INFINITY } else { flags.time.as_secs_f64() },
+            cpu_seconds_max,
+            clock_seconds_max: fuzz::clock_seconds_max(cpu_seconds_max),
             guidance: if flags.blind { Guidance::Blind } else { Guidance::Counters },
             initial,
             ..fuzz::Options::default()
@@ -499,10 +518,14 @@ impl Driven<'_> {
             pages = Some(opened);
         }
         let folder = self.folder;
-        let mut judging = Judging { home, flags, asked, folder, opened, cards: Vec::new(), findings: Vec::new() };
+        let (cards, findings, cut) = (Vec::new(), Vec::new(), search.cut.clone());
+        let mut judging = Judging { home, flags, asked, folder, opened, cards, findings, cut };
         let unconfirmed = judging.all(&search, &mut deployed, &mut instrumented, &mut elsewhere)?;
         judging.hosts_agree(&search, &mut deployed, &mut elsewhere)?;
-        let Judging { cards, findings, .. } = judging;
+        let Judging { cards, findings, cut, .. } = judging;
+        if let Some(reason) = &cut {
+            self.is_cut(first.name, reason);
+        }
         let (row, section) = (&mut self.row, &mut self.section);
         row.notes.extend(unconfirmed);
         section.hosts.insert(0, tell::host_row(&search, &first.portables, &cards, &search.hello.host));

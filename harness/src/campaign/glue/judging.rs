@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const MINIMISING_ONE_CPU_SECONDS_MAX: f64 = 5.0;
 /// The same for all of them together, at least; twice the time of the search where that is more.
 const MINIMISING_CPU_SECONDS_MIN: f64 = 60.0;
+/// Sightings for which no host started before the others are not tried any more: each may take a minute.
+const UNJUDGED_MAX: usize = 20;
 
 /// Judges finds and writes what shows them.
 pub(super) struct Judging<'a> {
@@ -29,6 +31,8 @@ pub(super) struct Judging<'a> {
     pub opened: &'a Opened,
     pub cards: Vec<rows::Card>,
     pub findings: Vec<Finding>,
+    /// Why not everything was asked: no host started any more, or the search ended too early.
+    pub cut: Option<String>,
 }
 
 impl Judging<'_> {
@@ -40,9 +44,15 @@ impl Judging<'_> {
         instrumented: &mut Player,
         elsewhere: &mut [(HostName, Player)],
     ) -> anyhow::Result<Vec<String>> {
-        let failed = |reason: String| anyhow::anyhow!("{}: {reason}", self.asked.which);
         let mut notes = Vec::new();
-        let loaded = deployed.hello().map_err(failed)?;
+        let loaded = match deployed.hello() {
+            Ok(loaded) => loaded,
+            Err(reason) => {
+                notes.push(format!("{} sightings were not judged, as no host started", search.finds.len()));
+                self.cut.get_or_insert(reason);
+                return Ok(notes);
+            }
+        };
         for sighting in &loaded.sightings {
             let judged = Judged {
                 tape: Tape::default(),
@@ -60,6 +70,7 @@ impl Judging<'_> {
         let mut known = BTreeSet::new();
         finds.sort_by_cached_key(|find| !known.insert((find.sighting.class.as_str(), find.sighting.operation)));
         let mut gone: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut unjudged = 0;
         for (at, find) in finds.iter().take(JUDGED_MAX).enumerate() {
             if at % 20 == 0 {
                 eprintln!("{}: {} sightings, judging {at} …", cli::printable_name(&self.asked.name), finds.len());
@@ -68,9 +79,8 @@ impl Judging<'_> {
             let left = (self.minimising_cpu_seconds() - used(deployed, instrumented)).max(0.0);
             let for_one = left.min(MINIMISING_ONE_CPU_SECONDS_MAX);
             let judged = judge::judge(&self.opened.surface.api, find, deployed, instrumented, for_one);
-            let judged = judged.map_err(|reason| anyhow::anyhow!("{}: {reason}", self.asked.which))?;
             match judged {
-                Some(judged) => self.report(
+                Ok(Some(judged)) => self.report(
                     &judged,
                     find.tape.ops.len() as u64,
                     find.tapes,
@@ -78,8 +88,20 @@ impl Judging<'_> {
                     &loaded.host,
                     elsewhere,
                 )?,
-                None => *gone.entry(&find.sighting.class).or_default() += 1,
+                Ok(None) => *gone.entry(&find.sighting.class).or_default() += 1,
+                // The cards of the others are not lost for it.
+                Err(reason) => {
+                    unjudged += 1;
+                    self.cut.get_or_insert(reason);
+                }
             }
+            if unjudged >= UNJUDGED_MAX {
+                unjudged += finds.len().min(JUDGED_MAX) - (at + 1);
+                break;
+            }
+        }
+        if unjudged > 0 {
+            notes.push(format!("{unjudged} sightings were not judged, as no host started"));
         }
         for (class, count) in gone {
             notes.push(format!("{count} sightings of class {class} did not show again on the deployed module"));
@@ -102,11 +124,17 @@ impl Judging<'_> {
         deployed: &mut Player,
         elsewhere: &mut [(HostName, Player)],
     ) -> anyhow::Result<()> {
-        let wrong = |reason: String| anyhow::anyhow!("{}: {reason}", self.asked.which);
         let mut known = BTreeSet::new();
         for (name, other) in elsewhere {
             for tape in search.corpus.iter().rev().take(COMPARED_MAX) {
-                let Some((op, here, there)) = judge::disagree(deployed, other, tape).map_err(wrong)? else { continue };
+                let (op, here, there) = match judge::disagree(deployed, other, tape) {
+                    Ok(Some(found)) => found,
+                    Ok(None) => continue,
+                    Err(reason) => {
+                        self.cut.get_or_insert(reason);
+                        break;
+                    }
+                };
                 let operation = fuzz::operation_at(tape, op);
                 if !known.insert((*name, operation, kind_of(&here).to_owned(), kind_of(&there).to_owned())) {
                     continue;
@@ -135,7 +163,7 @@ impl Judging<'_> {
                     questions,
                     module: judge::Module::Deployed,
                 };
-                let host = deployed.hello().map_err(wrong)?.host;
+                let host = deployed.hello().map_or_else(|_| search.hello.host.clone(), |hello| hello.host);
                 self.report(&judged, tape.ops.len() as u64, search.tapes, search.cpu_seconds, &host, &mut [])?;
             }
         }

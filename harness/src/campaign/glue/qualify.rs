@@ -95,5 +95,8 @@ fn search(canary: &Canary) -> Result<(Search, Opened), String> {
     let mut start = starter(HostName::Node, setup(SEED, &opened, &portables))?;
     let options = fuzz::Options { seed: SEED, tapes_max: TAPES, ..fuzz::Options::default() };
     let search = fuzz::search(&opened.surface.api, &Seeds::default(), &options, &mut start, &mut |_| false)?;
-    Ok((search, opened))
+    match &search.cut {
+        Some(reason) => Err(text(reason)),
+        None => Ok((search, opened)),
+    }
 }

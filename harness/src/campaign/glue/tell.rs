@@ -118,6 +118,8 @@ pub(super) struct AskedOf {
     pub hosts: usize,
     /// The instrumented build that ran in the first of them.
     pub build: Option<Build>,
+    /// Why not everything was asked.
+    pub cut: Option<String>,
 }
 
 /// What came of every class; those that could not be asked say why.
@@ -147,6 +149,7 @@ fn unasked(class: &str, api: &Api, glue: Glue, asked: &AskedOf) -> Option<Verdic
     let is_data = |ty: &Type| matches!(ty, Type::String | Type::Any | Type::Bytes(_));
     match class {
         _ if asked.hosts == 0 => not_tested("no host that runs JavaScript was asked"),
+        _ if asked.cut.is_some() => not_tested("not everything was asked"),
         "host" if asked.hosts < 2 => not_tested("one host only; --host node,chromium asks two"),
         "stack" if asked.build.as_ref().is_none_or(|build| build.stack_pointer.is_none()) => {
             not_tested("no shadow stack pointer was recognised in the module")
