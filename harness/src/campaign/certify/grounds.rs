@@ -49,7 +49,7 @@ pub fn contract(record: &Record) -> Said {
 /// The class that stands in the controls for all outcomes of a kind: there is a canary for one of each.
 fn kin(outcome: &str) -> &str {
     match outcome {
-        trap if trap.starts_with("TRAP-") => "TRAP",
+        trap if trap.starts_with("TRAP-") => "TRAP-UNREACHABLE",
         "SHADOW-STACK" => "STACK",
         "HARD-DENY" | "GRACEFUL-OOM" | "TABLE" => "OOM-ABORT",
         "OUTPUT" => "OUTPUT-OVER-CONTRACT",
