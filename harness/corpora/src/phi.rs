@@ -201,17 +201,21 @@ pub fn scan_within(input: &[u8], limits: &Limits) -> Answer {
     let mut answer = Answer::default();
     let mut hits = BTreeSet::new();
     let mut seen = BTreeSet::new();
+    let mut cut = BTreeSet::new();
     let decoded = forms::all(input, limits);
     answer.not_scanned = decoded.not_scanned.into_iter().collect();
     for form in &decoded.forms {
         answer.forms += 1;
         let mut found = Vec::new();
         patterns::find(&form.bytes, &mut found);
-        fields::find(&form.bytes, &mut found);
+        if !fields::find(&form.bytes, &mut found) {
+            cut.insert(format!("{}: more objects or values than are looked at", form.label));
+        }
         hl7::find(&form.bytes, &mut found);
         magic::find(&form.bytes, &mut found);
         for (class, start, end) in found {
             if hits.len() >= limits.hits_max {
+                answer.not_scanned.extend(cut);
                 answer.not_scanned.push(format!("more than {} hits", limits.hits_max));
                 answer.hits = hits.into_iter().map(|(_, hit)| hit).collect();
                 return answer;
@@ -224,6 +228,7 @@ pub fn scan_within(input: &[u8], limits: &Limits) -> Answer {
             }
         }
     }
+    answer.not_scanned.extend(cut);
     answer.hits = hits.into_iter().map(|(_, hit)| hit).collect();
     answer
 }
@@ -261,6 +266,24 @@ mod tests {
             (Class::Ssn, "raw", 8, "999-99-9999")
         );
         assert_eq!(mask("Zoë 4ç²".as_bytes()), "xxx 9x9");
+    }
+
+    #[test]
+    fn what_meets_a_cap_is_not_clean() {
+        let ones = "1,".repeat(200_001);
+        let deep = ["[", "]"].map(|bracket| bracket.repeat(20_000));
+        let elements = "<a>".repeat(20_000);
+        for text in [
+            format!(r#"{{"a":[{ones}1],"resourceType":"Patient","name":[{{"family":"Kowalski"}}]}}"#),
+            format!("[{}1]", "{},".repeat(50_001)),
+            format!(r#"{{"a":{}1{}}}"#, deep[0], deep[1]),
+            format!("{elements}text</a>"),
+            format!("{elements}<b value='1'/>"),
+        ] {
+            let answer = scan(text.as_bytes());
+            assert!(!answer.is_clean(), "{}", &text[..40]);
+        }
+        assert!(scan(deep.concat().as_bytes()).is_clean());
     }
 
     #[test]

@@ -33,6 +33,21 @@ const PEOPLE: &[&str] = &[
     "participant",
 ];
 
+/// Keys of names outside of FHIR, without what stands between their words.
+const NAMES: &[&str] = &[
+    "firstname",
+    "middlename",
+    "lastname",
+    "givenname",
+    "familyname",
+    "maidenname",
+    "surname",
+    "fullname",
+    "patientname",
+    "patientfirstname",
+    "patientlastname",
+];
+
 /// Words of codes and displays that are about bodies as identifiers.
 const BIOMETRIC: &[&str] = &[
     "fingerprint",
@@ -48,14 +63,20 @@ const BIOMETRIC: &[&str] = &[
     "gait recognition",
 ];
 
-/// Looks at every object.
-pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
+/// Looks at every object; whether it could look at all.
+pub fn find(bytes: &[u8], found: &mut Vec<Found>) -> bool {
+    let mut is_whole = true;
     if bytes.contains(&b'{') {
-        judge(&nodes::json(bytes), found);
+        let nodes = nodes::json(bytes);
+        is_whole &= !nodes.is_cut;
+        judge(&nodes, found);
     }
     if bytes.contains(&b'<') {
-        judge(&nodes::xml(bytes), found);
+        let nodes = nodes::xml(bytes);
+        is_whole &= !nodes.is_cut;
+        judge(&nodes, found);
     }
+    is_whole
 }
 
 fn judge(nodes: &Nodes, found: &mut Vec<Found>) {
@@ -86,6 +107,11 @@ fn judge(nodes: &Nodes, found: &mut Vec<Found>) {
     }
 }
 
+/// A key without what stands between its words: `first_name` as `firstname`.
+fn plain(key: &str) -> String {
+    key.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
 fn hit(found: &mut Vec<Found>, class: Class, member: &Member) {
     found.push((class, member.start, member.end));
 }
@@ -98,6 +124,12 @@ fn names(nodes: &Nodes, at: usize, node: &Node, space: &Space, found: &mut Vec<F
             if !space.has_name(&member.value) {
                 hit(found, Class::Name, member);
             }
+        }
+    }
+    // Keys that say it themselves, in whatever spelling.
+    for member in node.members.iter().filter(|member| NAMES.contains(&plain(&member.key).as_str())) {
+        if !space.has_name(&member.value) {
+            hit(found, Class::Name, member);
         }
     }
     if PEOPLE.contains(&node.key.as_str()) {
@@ -225,33 +257,49 @@ fn identifiers(nodes: &Nodes, at: usize, node: &Node, kind: Option<&str>, space:
         }
     }
     for member in &node.members {
-        let class = match (resource, member.key.as_str()) {
+        let class = match (resource, plain(&member.key).as_str()) {
             (_, "serialnumber" | "udi" | "carrierhrf" | "deviceidentifier" | "carrieraidc") => Class::Device,
             (_, "subscriberid" | "memberid" | "beneficiaryid" | "policynumber") => Class::PlanNumber,
             (_, "accountnumber" | "iban") => Class::Account,
             (_, "licenseplate" | "licenceplate" | "vin") => Class::Vehicle,
             (_, "licensenumber" | "licencenumber" | "certificatenumber") => Class::Licence,
             (_, "mrn" | "medicalrecordnumber" | "patientid") => Class::RecordNumber,
+            (_, "ssn" | "socialsecuritynumber") => Class::Ssn,
+            (_, "phone" | "phonenumber" | "telephone" | "mobile") => Class::Phone,
+            (_, "fax" | "faxnumber") => Class::Fax,
             _ => continue,
         };
-        if !space.has_identifier(&member.value) {
+        let is_fine = match class {
+            Class::Ssn => {
+                let digits: Vec<u8> = member.value.bytes().filter(u8::is_ascii_digit).collect();
+                space::is_invented_ssn(&digits) || space.has_identifier(&member.value)
+            }
+            Class::Phone | Class::Fax => space.has_phone(&member.value),
+            _ => space.has_identifier(&member.value),
+        };
+        if !is_fine {
             hit(found, class, member);
         }
     }
 }
 
+/// Years that people of today, and their parents, have lived in.
+fn is_year(year: u32) -> bool {
+    (1800..=2199).contains(&year)
+}
+
 /// Months of a life; days are found by their looks.
 fn dates(node: &Node, space: &Space, found: &mut Vec<Found>) {
-    let keys = ["birthdate", "deceaseddatetime", "birthtime"];
-    for member in node.members.iter().filter(|member| keys.contains(&member.key.as_str())) {
+    let is_moment = |key: &str| key == "birthtime" || key.ends_with("date") || key.ends_with("datetime");
+    for member in node.members.iter().filter(|member| is_moment(&member.key)) {
         // `YYYY-MM`, and HL7 v3's `YYYYMM`; with a day it is found by its looks, or here.
         let digits: String = member.value.chars().filter(|c| *c != '-').take_while(char::is_ascii_digit).collect();
         let number = |from: usize, to: usize| digits.get(from..to).and_then(|text| text.parse().ok());
         let is_month =
             matches!((member.value.len(), member.value.as_bytes().get(4)), (7, Some(b'-')) | (6, Some(b'0'..=b'9')));
         let is_fine = match (digits.len(), number(0, 4), number(4, 6), number(6, 8)) {
-            (6, Some(year), Some(month), _) => !is_month || space.has_month(year, month),
-            (8.., Some(year), Some(month), Some(day)) => space.has_date(year, month, day),
+            (6, Some(year), Some(month), _) => !is_month || !is_year(year) || space.has_month(year, month),
+            (8.., Some(year), Some(month), Some(day)) => !is_year(year) || space.has_date(year, month, day),
             _ => true,
         };
         if !is_fine {
@@ -269,12 +317,72 @@ fn biometric_code(nodes: &Nodes, at: usize, node: &Node) -> Option<usize> {
     let keys = ["display", "text", "code", "title"];
     node.members.iter().any(|member| keys.contains(&member.key.as_str()) && about(member)).then(|| {
         let mut holder = at;
-        while matches!(nodes.list[holder].key.as_str(), "coding" | "code" | "type" | "category") {
-            match nodes.list[holder].parent {
+        // As deep as such codes are nested, and some more.
+        for _ in 0..16 {
+            let is_code = matches!(nodes.list[holder].key.as_str(), "coding" | "code" | "type" | "category");
+            match nodes.list[holder].parent.filter(|_| is_code) {
                 Some(parent) => holder = parent,
                 None => break,
             }
         }
         holder
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[Class]) {
+        let mut found = Vec::new();
+        find(text.as_bytes(), &mut found);
+        let mut classes: Vec<Class> = found.iter().map(|(class, _, _)| *class).collect();
+        classes.sort();
+        classes.dedup();
+        assert_eq!(classes, expected, "{text}");
+    }
+
+    #[test]
+    fn values_however_they_are_written() {
+        check(r#"<name><family value = "Kowalski"/></name>"#, &[Class::Name]);
+        check("<name><family value\n=\n'Kowalski'/></name>", &[Class::Name]);
+        check("<name><family><![CDATA[Kowalski]]></family></name>", &[Class::Name]);
+        check("<name><family>Syn<![CDATA[Kowal<ski]]></family></name>", &[Class::Name]);
+        check("<name><family><![CDATA[Synth]]></family></name>", &[]);
+        check(r#"<x><![CDATA[ <name><family value="Kowalski"/></name>]]></x>"#, &[Class::Name]);
+        check("<![CDATA[x<name><family>Kowalski</family></name>", &[Class::Name]);
+        check("<p><ssn>219099999</ssn></p>", &[Class::Ssn]);
+        check("<p><ssn>000099999</ssn></p>", &[]);
+        check(r#"{"ssn":219099999}"#, &[Class::Ssn]);
+        check(r#"{"phone":"4158675309"}"#, &[Class::Phone]);
+        check(r#"{"phone_number":"2025550123"}"#, &[]);
+        for key in ["first_name", "patient_name", "patientName", "lastname"] {
+            check(&format!(r#"{{"{key}":"kowalski"}}"#), &[Class::Name]);
+            check(&format!(r#"{{"{key}":"Synth"}}"#), &[]);
+        }
+    }
+
+    #[test]
+    fn months_of_a_life() {
+        check(r#"{"onsetDateTime":"1973-05"}"#, &[Class::Date]);
+        check(r#"<x><recordedDate value="1973-05"/></x>"#, &[Class::Date]);
+        check(r#"{"birthDate":"1973-05","date":"1975-01"}"#, &[Class::Date]);
+        check(r#"{"date":"1975-01","onsetDateTime":"1973","candidate":"123405"}"#, &[]);
+    }
+
+    /// Brackets that are too deep to be kept are counted: what follows them is read as ever.
+    #[test]
+    fn depth_hides_nothing() {
+        let name = r#""resourceType":"Patient","name":[{"family":"Kowalski"}]"#;
+        for depth in [500, 20_000] {
+            let deep = ["[", "]"].map(|bracket| bracket.repeat(depth)).concat();
+            let mut found = Vec::new();
+            assert!(find(format!("{{\"a\":{deep},{name}}}").as_bytes(), &mut found), "nothing stands in them");
+            assert_eq!(found.len(), 1, "{depth}");
+            let deep = ["<a>", "</a>"].map(|tag| tag.repeat(depth)).concat();
+            let mut found = Vec::new();
+            assert!(find(format!("<p>{deep}<name><family value='Kowalski'/></name></p>").as_bytes(), &mut found));
+            assert_eq!(found.len(), 1, "{depth}");
+        }
+    }
 }

@@ -3,12 +3,12 @@
 //! Decoders are generous: they start anywhere and take what they get, because a reader might. They are bounded: by depth,
 //! by number and size of forms, and by what a decompressor may write. Of long streams, blocks that repeat are kept once.
 
-use super::Limits;
+use super::{Limits, magic};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -38,6 +38,14 @@ struct Work<'a> {
     limits: &'a Limits,
     /// Bytes that decompressors may still write, in all forms together.
     left: Cell<u64>,
+    /// What no decoder here can open.
+    missed: RefCell<BTreeSet<String>>,
+}
+
+impl Work<'_> {
+    fn miss(&self, what: impl Into<String>) {
+        self.missed.borrow_mut().insert(what.into());
+    }
 }
 
 /// A way to decode: its name in labels, and what it makes of a form.
@@ -61,6 +69,7 @@ const DECODERS: &[Decoder] = &[
     Decoder { name: "zip", decode: zip },
     Decoder { name: "zlib", decode: zlib },
     Decoder { name: "deflate", decode: deflate },
+    Decoder { name: "closed", decode: closed },
 ];
 
 /// Starts of streams that are tried in one form.
@@ -71,7 +80,7 @@ const RUNS_MAX: usize = 4_000;
 /// Decodes an input in all ways, and what comes out again.
 pub fn all(input: &[u8], limits: &Limits) -> Forms {
     let mut made = Forms::default();
-    let work = Work { limits, left: Cell::new(limits.streams_bytes_max) };
+    let work = Work { limits, left: Cell::new(limits.streams_bytes_max), missed: RefCell::default() };
     let mut known = HashSet::new();
     let mut total = 0;
     let mut open = VecDeque::new();
@@ -111,6 +120,7 @@ pub fn all(input: &[u8], limits: &Limits) -> Forms {
         let label = if label.is_empty() { "raw".to_owned() } else { label };
         made.forms.push(Form { label, bytes });
     }
+    made.not_scanned.extend(work.missed.take());
     made
 }
 
@@ -131,6 +141,8 @@ fn drain(reader: impl Read, work: &Work<'_>) -> Decoded {
     let mut kept = Vec::new();
     let mut seen: HashSet<(u64, u64)> = HashSet::new();
     let mut before = 0;
+    // The last block, where it was not kept.
+    let mut skipped: Vec<u8> = Vec::new();
     let mut total = 0;
     loop {
         let mut block = [0; BLOCK];
@@ -156,7 +168,11 @@ fn drain(reader: impl Read, work: &Work<'_>) -> Decoded {
         let hash = hasher.finish();
         // With the block before it: what straddles the two is new where either is.
         if seen.insert((before, hash)) {
+            kept.append(&mut skipped);
             kept.extend(&block[..filled]);
+        } else {
+            skipped.clear();
+            skipped.extend(&block[..filled]);
         }
         before = hash;
         if ended {
@@ -173,13 +189,17 @@ fn gzip(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
 }
 
 fn zstd(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
-    streams(bytes, b"\x28\xb5\x2f\xfd", |rest| match zstd::stream::read::Decoder::new(rest) {
+    streams(bytes, b"\x28\xb5\x2f\xfd", |rest| zstd_stream(rest, work))
+}
+
+fn zstd_stream(bytes: &[u8], work: &Work<'_>) -> Decoded {
+    match zstd::stream::read::Decoder::new(bytes) {
         Ok(mut decoder) => match decoder.window_log_max(26) {
             Ok(()) => drain(decoder, work),
             Err(_) => (Vec::new(), false),
         },
         Err(_) => (Vec::new(), true),
-    })
+    }
 }
 
 fn streams(bytes: &[u8], magic: &[u8], decode: impl Fn(&[u8]) -> Decoded) -> Vec<Decoded> {
@@ -215,16 +235,46 @@ fn zip(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
         let Some(body) = head.get(30 + usize::from(name) + usize::from(extra)..) else { continue };
         names.extend(&head[30..30 + usize::from(name)]);
         names.push(b'\n');
+        if short(6).is_some_and(|flags| flags & 1 == 1) {
+            work.miss("an encrypted member of a zip file");
+            continue;
+        }
         match method {
             // Stored members are seen in the archive itself; here their decoders get a clean start.
-            0 => made.push((body[..body.len().min(size as usize)].to_vec(), true)),
+            0 => made.push(drain_stored(&body[..body.len().min(size as usize)], work)),
             8 => made.push(drain(flate2::read::DeflateDecoder::new(body), work)),
-            93 => made.extend(zstd(body, work)),
-            _ => made.push((Vec::new(), false)),
+            93 => made.push(zstd_stream(body, work)),
+            _ => work.miss(format!("a member of a zip file, packed by method {method}")),
         }
     }
     made.push((names, true));
     made
+}
+
+/// A stored member as far as it may be long. Members may quote the same bytes: together they cost what streams may.
+fn drain_stored(body: &[u8], work: &Work<'_>) -> Decoded {
+    let left = work.left.get();
+    let length = body.len().min(work.limits.form_bytes_max).min(usize::try_from(left).unwrap_or(usize::MAX));
+    work.left.set(left - length as u64);
+    (body[..length].to_vec(), length == body.len())
+}
+
+/// Containers that nothing here opens, wherever they begin.
+fn closed(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
+    const STARTS: &[(&str, &[u8])] = &[
+        ("an xz stream", b"\xfd7zXZ\0"),
+        ("a bzip2 stream", b"1AY&SY"),
+        ("a 7z archive", b"7z\xbc\xaf\x27\x1c"),
+        ("a RAR archive", b"Rar!\x1a\x07"),
+    ];
+    for (name, start) in STARTS {
+        let is_start = |at: usize| *name != "a bzip2 stream" || at >= 4 && bytes[at - 4..].starts_with(b"BZh");
+        // A beginning with nothing behind it: a word of a dictionary.
+        if places(bytes, start).any(|at| is_start(at) && bytes.len() - at > 16) {
+            work.miss(format!("{name}, which is not unpacked here"));
+        }
+    }
+    Vec::new()
 }
 
 /// zlib has too little of a beginning to look for it everywhere.
@@ -271,6 +321,10 @@ fn looks_like_something(bytes: &[u8]) -> bool {
         b"BM",
         b"\xff\xfe",
         b"\xfe\xff",
+        b"%PDF-",
+        b"\xfd7zXZ\0",
+        b"BZh",
+        b"7z\xbc\xaf",
     ];
     let sample = &bytes[..bytes.len().min(4096)];
     let printable = sample.iter().filter(|c| matches!(c, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0 | 0x80..)).count();
@@ -278,6 +332,24 @@ fn looks_like_something(bytes: &[u8]) -> bool {
     STARTS.iter().any(|start| bytes.starts_with(start))
         || bytes.get(4..12).is_some_and(|brand| brand.starts_with(b"ftyp"))
         || (printable * 100 >= sample.len() * 95 && plain * 100 >= sample.len() * 60)
+        || is_text(bytes)
+        || begins_something(bytes)
+}
+
+/// UTF-8 in whatever script, without control characters; it may break off within the last one.
+fn is_text(bytes: &[u8]) -> bool {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    text.len() >= 8 && !text.chars().any(is_control)
+}
+
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
 }
 
 /// Runs of the alphabet, standard or for URLs, with or without padding and line breaks.
@@ -289,6 +361,7 @@ fn base64(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
     let is_digit = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'-' | b'_');
     let mut made = Vec::new();
+    let mut read = Vec::new();
     for run in runs(bytes, |c| is_digit(c) || matches!(c, b'\r' | b'\n'), 12, RUNS_MAX, &mut made) {
         let mut digits: Vec<u8> = run.iter().copied().filter(|c| is_digit(*c)).collect();
         let url_safe = digits.iter().any(|c| matches!(c, b'-' | b'_'));
@@ -297,24 +370,146 @@ fn base64(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
         }
         let decoded = if url_safe { URL_SAFE.decode(&digits) } else { STANDARD.decode(&digits) };
         let Ok(decoded) = decoded else { continue };
+        if is_text(&decoded) || begins_something(&decoded) {
+            read.push(run.as_ptr_range());
+        }
         if looks_like_something(&decoded) || !deflate(&decoded, work).is_empty() {
             made.push((decoded, true));
+        }
+    }
+    let standard = Digits {
+        is_digit: |c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'),
+        joiners: b" \t\r\n",
+        size: 4,
+        least: 15,
+    };
+    made.extend(shifted(bytes, &standard, &read, |digits| STANDARD.decode(digits).unwrap_or_default()));
+    if bytes.iter().any(|c| matches!(c, b'-' | b'_')) {
+        let url_safe = Digits {
+            is_digit: |c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'),
+            joiners: b" \t\r\n",
+            size: 4,
+            least: 15,
+        };
+        made.extend(shifted(bytes, &url_safe, &read, |digits| URL_SAFE.decode(digits).unwrap_or_default()));
+    }
+    made
+}
+
+/// Digits of an encoding.
+struct Digits {
+    is_digit: fn(u8) -> bool,
+    /// What may stand between them.
+    joiners: &'static [u8],
+    /// So many stand for whole bytes.
+    size: usize,
+    /// Runs of fewer hold no identifier.
+    least: usize,
+}
+
+/// Decodes runs from each of their first digits: letters of a word before them shift them. Runs are words, and what
+/// white space joins; runs that were read as they are, are not read again. Of each shift the texts are kept, and whole
+/// runs in which something else begins.
+fn shifted(
+    bytes: &[u8],
+    digits: &Digits,
+    read: &[std::ops::Range<*const u8>],
+    decode: impl Fn(&[u8]) -> Vec<u8>,
+) -> Vec<Decoded> {
+    let mut made = Vec::new();
+    for joins in [false, true] {
+        let is_part = |c: u8| (digits.is_digit)(c) || joins && digits.joiners.contains(&c);
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        for run in bytes.split(|c| !is_part(*c)).map(<[u8]>::trim_ascii).filter(|run| run.len() >= digits.least) {
+            let place = run.as_ptr_range();
+            let after = read.partition_point(|known| known.end < place.end);
+            let is_read = read.get(after).is_some_and(|known| known.start <= place.start);
+            let kept: Vec<u8> = run.iter().copied().filter(|c| (digits.is_digit)(*c)).collect();
+            let is_new = joins == (kept.len() < run.len());
+            if kept.len() >= digits.least && is_new && !is_read {
+                found.push(kept);
+            }
+        }
+        for shift in 0..digits.size {
+            let mut texts = Vec::new();
+            for run in &found {
+                let run = &run[shift..];
+                // One digit alone is no byte.
+                let decoded = decode(&run[..run.len() - usize::from(run.len() % digits.size == 1)]);
+                if begins_something(&decoded) {
+                    made.push((decoded, true));
+                } else {
+                    texts_in(&decoded, &mut texts);
+                }
+            }
+            if !texts.is_empty() {
+                made.push((texts, true));
+            }
         }
     }
     made
 }
 
+/// Whether a stream, an image or text in UTF-16 begins anywhere in it.
+fn begins_something(bytes: &[u8]) -> bool {
+    let is_start = |four: &[u8]| {
+        matches!(
+            four,
+            [0x1f, 0x8b, 8, _]
+                | [0x28, 0xb5, 0x2f, 0xfd]
+                | [b'P', b'K', 3, 4]
+                | [0xfd, b'7', b'z', b'X']
+                | [b'7', b'z', 0xbc, 0xaf]
+                | [b'%', b'P', b'D', b'F']
+                | [0x89, b'P', b'N', b'G']
+                | [0xff, 0xd8, 0xff, 0xe0 | 0xe1]
+                | [b'G', b'I', b'F', b'8']
+                | [0, 0, 0, 0x0c]
+                | [b'F', b'M' | b'I', b'R', 0]
+                | [b'F', b'A', b'C', 0]
+                | [b'I', b'I', b'R', 0]
+        )
+    };
+    let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).filter(|c| **c == 0).count();
+    bytes.windows(4).any(is_start)
+        || (bytes.len() >= 16 && zeros(0).max(zeros(1)) * 3 >= bytes.len())
+        // What counts at the start of a form alone.
+        || magic::is_in(&bytes[..bytes.len().min(256)])
+}
+
+/// Texts within decoded bytes that are long enough to say who somebody is, a line for each. Junk has hardly any.
+fn texts_in(bytes: &[u8], texts: &mut Vec<u8>) {
+    const SHORTEST: usize = 11;
+    for chunk in bytes.utf8_chunks() {
+        for text in chunk.valid().split(is_control).filter(|text| text.len() >= SHORTEST) {
+            texts.extend(text.as_bytes());
+            texts.push(b'\n');
+        }
+    }
+}
+
+/// Bytes of hexadecimal digits.
+fn pairs(digits: &[u8]) -> Vec<u8> {
+    digits.chunks_exact(2).filter_map(byte).collect()
+}
+
 fn hex(bytes: &[u8], work: &Work<'_>) -> Vec<Decoded> {
     let mut made = Vec::new();
+    let mut read = Vec::new();
     for run in
         runs(bytes, |c| c.is_ascii_hexdigit() || matches!(c, b' ' | b'\r' | b'\n' | b':'), 16, RUNS_MAX, &mut made)
     {
-        let digits: Vec<u8> = run.iter().filter_map(|c| char::from(*c).to_digit(16)).map(|digit| digit as u8).collect();
-        let decoded: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        let digits: Vec<u8> = run.iter().copied().filter(u8::is_ascii_hexdigit).collect();
+        let decoded = pairs(&digits);
+        if is_text(&decoded) || begins_something(&decoded) {
+            read.push(run.as_ptr_range());
+        }
         if decoded.len() >= 8 && (looks_like_something(&decoded) || !deflate(&decoded, work).is_empty()) {
             made.push((decoded, true));
         }
     }
+    let digits = Digits { is_digit: |c| c.is_ascii_hexdigit(), joiners: b" \t\r\n:", size: 2, least: 22 };
+    made.extend(shifted(bytes, &digits, &read, pairs));
     made
 }
 
@@ -335,33 +530,87 @@ fn runs<'a>(
     found
 }
 
-/// Every second byte zero: runs of text in UTF-16, wherever they begin. `high` is where the zero stands: 0 behind the
-/// character (little endian), 1 before it.
+/// Runs of text in UTF-16, wherever they begin. `high` is where the high byte stands: 0 behind the low one (little
+/// endian), 1 before it.
 fn utf16(bytes: &[u8], high: usize) -> Vec<Decoded> {
-    let is_text = |unit: [u8; 2]| {
-        let unit = if high == 0 { u16::from_le_bytes(unit) } else { u16::from_be_bytes(unit) };
-        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f)
-    };
     let mut text = String::new();
+    narrow(bytes, high, &mut text);
+    wide(bytes, high, 0, &mut text);
+    wide(bytes, high, 1, &mut text);
+    if text.is_empty() { Vec::new() } else { vec![(text.into_bytes(), true)] }
+}
+
+fn unit(pair: &[u8], high: usize) -> u16 {
+    match high {
+        0 => u16::from_le_bytes([pair[0], pair[1]]),
+        _ => u16::from_be_bytes([pair[0], pair[1]]),
+    }
+}
+
+fn add_units(run: &[u8], high: usize, text: &mut String) {
+    let units: Vec<u16> = run.chunks_exact(2).map(|pair| unit(pair, high)).collect();
+    text.push_str(&String::from_utf16_lossy(&units));
+    text.push('\n');
+}
+
+fn is_letter(unit: u16) -> bool {
+    char::from_u32(unit.into()).is_some_and(char::is_alphanumeric)
+}
+
+/// Alphabets: their high bytes are control characters, which no other text has.
+fn narrow(bytes: &[u8], high: usize, text: &mut String) {
+    let is_text = |unit: u16| {
+        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f | 0x2010..=0x203a) || unit < 0x2000 && is_letter(unit)
+    };
     let mut at = 0;
     while at + 1 < bytes.len() {
         let start = at;
-        while at + 1 < bytes.len() && is_text([bytes[at], bytes[at + 1]]) {
+        while at + 1 < bytes.len() && is_text(unit(&bytes[at..at + 2], high)) {
             at += 2;
         }
         if at - start >= 16 {
-            let unit = |pair: &[u8]| match high {
-                0 => u16::from_le_bytes([pair[0], pair[1]]),
-                _ => u16::from_be_bytes([pair[0], pair[1]]),
-            };
-            let units: Vec<u16> = bytes[start..at].chunks_exact(2).map(unit).collect();
-            text.push_str(&String::from_utf16_lossy(&units));
-            text.push('\n');
+            add_units(&bytes[start..at], high, text);
         } else {
             at = start + 1;
         }
     }
-    if text.is_empty() { Vec::new() } else { vec![(text.into_bytes(), true)] }
+}
+
+/// Ideographs and syllables, with whatever stands between them. Two ASCII letters are one, too: what is other text is
+/// none of these.
+fn wide(bytes: &[u8], high: usize, shift: usize, text: &mut String) {
+    let is_text = |pair: &[u8]| {
+        let unit = unit(pair, high);
+        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x2010..=0x203a | 0x3000..=0x303f | 0xff00..=0xffef)
+            || is_letter(unit)
+    };
+    let bytes = bytes.get(shift..).unwrap_or_default();
+    let pairs = bytes.len() / 2;
+    let mut at = 0;
+    while at < pairs {
+        let start = at;
+        while at < pairs && is_text(&bytes[at * 2..at * 2 + 2]) {
+            at += 1;
+        }
+        let run = &bytes[start * 2..at * 2];
+        let is_wide = run.chunks_exact(2).any(|pair| unit(pair, high) >= 0x2e80);
+        if run.len() >= 32 && is_wide && !is_other_text(run) {
+            add_units(run, high, text);
+        }
+        at = at.max(start + 1);
+    }
+}
+
+/// Whether bytes are text of one byte a letter, or UTF-8 that was cut anywhere.
+fn is_other_text(bytes: &[u8]) -> bool {
+    let ascii =
+        bytes.chunks_exact(2).filter(|pair| pair.iter().all(|c| matches!(c, b'\t' | b'\n' | b'\r' | b' '..=b'~')));
+    let cut = bytes.iter().take(3).take_while(|c| matches!(c, 0x80..=0xbf)).count();
+    let is_utf8 = match std::str::from_utf8(&bytes[cut..]) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    is_utf8 || ascii.count() * 8 > bytes.len() * 3
 }
 
 fn percent(bytes: &[u8]) -> Vec<Decoded> {
@@ -511,6 +760,100 @@ mod tests {
         check(b"<7061 7469656e74732e2e>", "hex", b"patients..");
         check(b"<cGF0aWVudHMg\r\nb2YgdGhlIHdhcmQ>", "base64", b"patients of the ward");
         check(b"%63GF0aWVudHMgb2YgdGhlIHdhcmQ%3D", "percent>base64", b"patients of the ward");
+    }
+
+    /// Whether something that is decoded holds the text.
+    fn holds(input: &[u8], text: &[u8]) -> bool {
+        all(input, &Limits::default()).forms.iter().any(|form| places(&form.bytes, text).next().is_some())
+    }
+
+    #[test]
+    fn what_stands_around_it_shifts_nothing() {
+        for input in [
+            "Content-Transfer-Encoding: base64\r\n\r\nMjE5LTA5LTk5OTk=",
+            "base64 MjE5LTA5LTk5OTk= of it",
+            "dataMjE5LTA5LTk5OTk=",
+            "data-MjE5LTA5LTk5OTk=",
+            "x_MjE5LTA5LTk5OTk=/+",
+            "MjE5LT\r\n\t A5LTk5OTk=",
+            "data: 3231392d30392d39393939",
+            "a3231392d30392d39393939",
+            "be: 3231 392d\r\n\t3039 2d39 3939 39",
+        ] {
+            assert!(holds(input.as_bytes(), b"219-09-9999"), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn no_script_and_no_image_is_dropped() {
+        let standard = base64::engine::general_purpose::STANDARD;
+        let cyrillic = "Пациент Ковальски поступил утром";
+        let chinese = "病人李四今天上午入院治疗情况稳定明天可以出院回家休息";
+        for text in [cyrillic, chinese] {
+            assert!(holds(standard.encode(text).as_bytes(), text.as_bytes()), "{text}");
+            assert!(holds(
+                text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>().as_bytes(),
+                text.as_bytes()
+            ));
+            for order in [u16::to_le_bytes, u16::to_be_bytes] {
+                let wide: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+                assert!(holds(&wide, text.as_bytes()), "{text}");
+                assert!(holds(&[b"\x01", wide.as_slice()].concat(), text.as_bytes()), "{text}");
+            }
+            // It is what it is, and nothing else.
+            assert_eq!(all(text.as_bytes(), &Limits::default()).forms.len(), 1, "{text}");
+        }
+        let mut dicom = vec![0x80; 128];
+        dicom.extend(b"DICM\x02\x00\x99\x98");
+        let jpeg2000 = b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 \x81\x82\x83\x84";
+        let pdf = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\x01\x02\x03\x04\x05\x06\x07\x08\x80\x81\x82\x83";
+        for image in [dicom.as_slice(), jpeg2000, pdf] {
+            assert!(holds(standard.encode(image).as_bytes(), image), "{image:?}");
+            assert!(holds(format!("data {}", standard.encode(image)).as_bytes(), image), "{image:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_told() {
+        let member = |flags: u8, method: u8| {
+            let start = [b"PK\x03\x04\x14\0", &[flags, 0, method, 0][..], &[0; 8], &[3, 0, 0, 0, 3, 0, 0, 0]].concat();
+            [start.as_slice(), &[1, 0, 0, 0, b'm'], b"abc"].concat()
+        };
+        for (input, what) in [
+            ([b"\xfd7zXZ\0".as_slice(), &[7; 32]].concat(), "xz"),
+            ([b"BZh91AY&SY".as_slice(), &[7; 32]].concat(), "bzip2"),
+            ([b"7z\xbc\xaf\x27\x1c".as_slice(), &[7; 32]].concat(), "7z"),
+            (member(1, 8), "encrypted"),
+            (member(0, 12), "method 12"),
+        ] {
+            let made = all(&input, &Limits::default());
+            assert!(made.not_scanned.iter().any(|told| told.contains(what)), "{what}: {:?}", made.not_scanned);
+            let packed = base64::engine::general_purpose::STANDARD.encode(&input);
+            assert!(!all(packed.as_bytes(), &Limits::default()).not_scanned.is_empty(), "{what} in base64");
+        }
+        assert!(all(&member(0, 0), &Limits::default()).not_scanned.is_empty());
+    }
+
+    /// Members that quote the same bytes do not multiply them.
+    #[test]
+    fn headers_without_end_cost_what_the_limits_say() {
+        let head = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";
+        let input = [head.repeat(256), vec![0x9d; 1 << 20]].concat();
+        let limits = Limits { form_bytes_max: 64 << 10, streams_bytes_max: 1 << 20, ..Limits::default() };
+        let work = Work { limits: &limits, left: Cell::new(limits.streams_bytes_max), missed: RefCell::default() };
+        let made = zip(&input, &work);
+        assert!(made.iter().map(|(bytes, _)| bytes.len()).sum::<usize>() <= (1 << 20) + 256);
+        assert!(made.iter().any(|(_, is_whole)| !is_whole));
+    }
+
+    /// What straddles two blocks is new where either is: between B and C.
+    #[test]
+    fn blocks_that_repeat_hide_nothing() {
+        let blocks = [b'a', b'b', b'd', b'a', b'b', b'c'].map(|letter| [letter; 4096]);
+        let (limits, input) = (Limits::default(), blocks.concat());
+        let work = Work { limits: &limits, left: Cell::new(limits.streams_bytes_max), missed: RefCell::default() };
+        let (kept, is_whole) = drain(input.as_slice(), &work);
+        assert!(is_whole && places(&kept, b"bbcc").next().is_some());
     }
 
     #[test]

@@ -22,9 +22,11 @@ enum Kind {
     Place,
     /// A number of that class and nothing else.
     Number(Class),
+    /// A moment of somebody's life: `YYYYMM` counts here alone, elsewhere six digits are anything.
+    Month,
 }
 
-use Kind::{Address, Id, Name, Number, Person, Place, Telecom};
+use Kind::{Address, Id, Month, Name, Number, Person, Place, Telecom};
 
 /// Segment, field, what stands there.
 const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
@@ -33,6 +35,7 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"PID", 4, Id(Class::RecordNumber)),
     (b"PID", 5, Name),
     (b"PID", 6, Name),
+    (b"PID", 7, Month),
     (b"PID", 9, Name),
     (b"PID", 11, Address),
     (b"PID", 12, Place),
@@ -43,11 +46,13 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"PID", 20, Number(Class::Licence)),
     (b"PID", 21, Id(Class::RecordNumber)),
     (b"PID", 23, Place),
+    (b"PID", 29, Month),
     (b"PD1", 4, Person),
     (b"NK1", 2, Name),
     (b"NK1", 4, Address),
     (b"NK1", 5, Telecom),
     (b"NK1", 6, Telecom),
+    (b"NK1", 16, Month),
     (b"NK1", 30, Name),
     (b"NK1", 33, Id(Class::Other)),
     (b"NK1", 37, Number(Class::Ssn)),
@@ -56,12 +61,15 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"PV1", 9, Person),
     (b"PV1", 17, Person),
     (b"PV1", 19, Id(Class::Other)),
+    (b"PV1", 44, Month),
+    (b"PV1", 45, Month),
     (b"PV1", 50, Id(Class::Other)),
     (b"PV1", 52, Person),
     (b"OBR", 10, Person),
     (b"OBR", 16, Person),
     (b"OBR", 17, Telecom),
     (b"OBR", 28, Person),
+    (b"OBX", 14, Month),
     (b"OBX", 16, Person),
     (b"OBX", 18, Number(Class::Device)),
     (b"ORC", 10, Person),
@@ -78,9 +86,11 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"GT1", 5, Address),
     (b"GT1", 6, Telecom),
     (b"GT1", 7, Telecom),
+    (b"GT1", 8, Month),
     (b"GT1", 12, Number(Class::Ssn)),
     (b"GT1", 19, Id(Class::Other)),
     (b"IN1", 16, Name),
+    (b"IN1", 18, Month),
     (b"IN1", 19, Address),
     (b"IN1", 36, Number(Class::PlanNumber)),
     (b"IN1", 49, Id(Class::PlanNumber)),
@@ -89,6 +99,7 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"IN2", 8, Number(Class::PlanNumber)),
     (b"IN2", 61, Id(Class::PlanNumber)),
     (b"EVN", 5, Person),
+    (b"DG1", 5, Month),
     (b"DG1", 16, Person),
     (b"TXA", 5, Person),
     (b"TXA", 9, Person),
@@ -97,11 +108,9 @@ const FIELDS: &[(&[u8; 3], usize, Kind)] = &[
     (b"PRT", 10, Number(Class::Device)),
     (b"PRT", 14, Address),
     (b"PRT", 15, Telecom),
+    (b"ACC", 1, Month),
     (b"ACC", 3, Place),
 ];
-
-/// Segments that are looked at in one form.
-const SEGMENTS_MAX: usize = 100_000;
 
 /// How a message is divided.
 #[derive(Clone, Copy)]
@@ -171,7 +180,7 @@ pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
     let space = space::declared();
     let mut delimiters = USUAL;
     let mut start = 0;
-    for line in bytes.split(|c| matches!(c, b'\r' | b'\n' | 0x0b | 0x1c)).take(SEGMENTS_MAX) {
+    for line in bytes.split(|c| matches!(c, b'\r' | b'\n' | 0x0b | 0x1c)) {
         let at = start;
         start += line.len() + 1;
         let skipped = line.iter().take_while(|c| c.is_ascii_whitespace() || matches!(c, 0xef | 0xbb | 0xbf)).count();
@@ -271,6 +280,16 @@ fn judge(kind: Kind, field: Part<'_>, delimiters: Delimiters, space: &Space, fou
                 part.hit(Class::Place, found);
             }
         }
+        Month => {
+            let digits = parts[0].bytes.iter().take_while(|c| c.is_ascii_digit()).count();
+            let is_alone = matches!(parts[0].bytes.get(digits), None | Some(b'+' | b'-'));
+            let text = parts[0].text();
+            let number = |from: usize, to: usize| text.get(from..to).and_then(|text| text.parse::<u32>().ok());
+            let (Some(year), Some(month)) = (number(0, 4), number(4, 6)) else { return };
+            if digits == 6 && is_alone && (1880..=2099).contains(&year) && !space.has_month(year, month) {
+                parts[0].hit(Class::Date, found);
+            }
+        }
         Place => {
             if !space.has_place(&field.text()) {
                 field.hit(Class::Place, found);
@@ -319,6 +338,12 @@ mod tests {
         check(&format!("{head}PID|1||219099999^^^X^SS||"), &[Class::Ssn]);
         check(&format!("{head}PID|1||||KOWALSKI^MAGDA"), &[Class::Name]);
         check(&format!("{head}PID|||||||19730517"), &[Class::Date]);
+        check(&format!("{head}PID|||||||197305"), &[Class::Date]);
+        check(&format!("{head}PID|||||||197501"), &[]);
+        check(&format!("{head}OBX|1|NM|||197305"), &[]);
+        let many = "\n".repeat(100_000);
+        let both = [Class::Name, Class::RecordNumber];
+        check(&format!("{many}PID|1||4711987^^^X^MR||KOWALSKI^MAGDA"), &both);
         check(&format!("{head}PID|||||||||||||^PRN^PH^^1^415^8675309"), &[Class::Phone]);
         check(&format!("{head}PID|||||||||||||^WPN^FX^^1^415^8675309"), &[Class::Fax]);
         check(&format!("{head}PID|||||||||||12 Rynek^^Krakow^^31-042"), &[Class::Place]);

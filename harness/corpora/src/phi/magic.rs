@@ -59,6 +59,13 @@ pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
     }
 }
 
+/// Whether bytes hold something that [`find`] finds.
+pub fn is_in(bytes: &[u8]) -> bool {
+    let mut found = Vec::new();
+    find(bytes, &mut found);
+    !found.is_empty()
+}
+
 fn never(_: &[u8]) -> bool {
     false
 }

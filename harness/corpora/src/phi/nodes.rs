@@ -10,7 +10,7 @@ const MEMBERS_MAX: usize = 200_000;
 /// Names of fields are shorter, bytes; of longer ones the beginning counts.
 const KEY_BYTES_MAX: usize = 64;
 /// Objects within objects that are told apart.
-const DEPTH_MAX: usize = 400;
+const DEPTH_MAX: usize = 10_000;
 
 /// A value that is no object.
 pub struct Member {
@@ -32,6 +32,8 @@ pub struct Node {
     pub key: String,
     /// Type of the resource that it is, lower case.
     pub resource: Option<String>,
+    /// The node that says what resource this one is in.
+    typed: Option<usize>,
     /// Values in it.
     pub members: Vec<Member>,
 }
@@ -52,25 +54,31 @@ impl Node {
 pub struct Nodes {
     /// In the order of their beginnings.
     pub list: Vec<Node>,
+    /// Whether a limit was met: something was not looked at.
+    pub is_cut: bool,
     members: usize,
 }
 
 impl Nodes {
     fn new() -> Self {
-        Self { list: vec![Node { parent: None, key: String::new(), resource: None, members: Vec::new() }], members: 0 }
+        let document = Node { parent: None, key: String::new(), resource: None, typed: None, members: Vec::new() };
+        Self { list: vec![document], is_cut: false, members: 0 }
     }
 
     fn open(&mut self, parent: usize, key: &str) -> usize {
         if self.list.len() >= NODES_MAX {
+            self.is_cut = true;
             return parent;
         }
-        self.list.push(Node { parent: Some(parent), key: key.to_lowercase(), resource: None, members: Vec::new() });
+        let key = key.to_lowercase();
+        self.list.push(Node { parent: Some(parent), key, resource: None, typed: None, members: Vec::new() });
         self.list.len() - 1
     }
 
     fn add(&mut self, node: usize, key: &str, value: String, start: usize, end: usize) {
         self.members += 1;
         if self.members > MEMBERS_MAX {
+            self.is_cut = true;
             return;
         }
         let key = key.to_lowercase();
@@ -82,15 +90,18 @@ impl Nodes {
 
     /// The type of the resource that a node is in.
     pub fn resource(&self, node: usize) -> &str {
-        let mut at = Some(node);
-        for _ in 0..=DEPTH_MAX {
-            let Some(node) = at.map(|at| &self.list[at]) else { break };
-            if let Some(resource) = &node.resource {
-                return resource;
-            }
-            at = node.parent;
+        let typed = self.list[node].typed.and_then(|typed| self.list[typed].resource.as_deref());
+        typed.unwrap_or_default()
+    }
+
+    /// Once all are read: a resource may say its type behind what it holds. Whoever holds a node stands before it.
+    fn with_types(mut self) -> Self {
+        for at in 0..self.list.len() {
+            let node = &self.list[at];
+            let own = node.resource.is_some().then_some(at);
+            self.list[at].typed = own.or_else(|| node.parent.and_then(|parent| self.list[parent].typed));
         }
-        ""
+        self
     }
 
     /// The name of the node that holds this one.
@@ -104,9 +115,12 @@ pub fn json(bytes: &[u8]) -> Nodes {
     let mut nodes = Nodes::new();
     // Per bracket: the node, the key of its items, whether it is an object.
     let mut stack: Vec<(usize, String, bool)> = vec![(0, String::new(), false)];
+    // Brackets too deep to be kept: their closers close them and nothing else.
+    let mut skipped = 0_usize;
     let mut key: Option<String> = None;
     let mut at = 0;
     while at < bytes.len() {
+        nodes.is_cut |= skipped > 0 && !is_frame(bytes[at]);
         let (node, array_key, is_object) = stack.last().cloned().unwrap_or_default();
         let name = key.clone().unwrap_or_else(|| if is_object { String::new() } else { array_key.clone() });
         match bytes[at] {
@@ -115,12 +129,16 @@ pub fn json(bytes: &[u8]) -> Nodes {
                 if stack.len() < DEPTH_MAX {
                     let node = if is_object { nodes.open(node, &name) } else { node };
                     stack.push((node, name, is_object));
+                } else {
+                    skipped += 1;
                 }
                 key = None;
                 at += 1;
             }
             b'}' | b']' => {
-                if stack.len() > 1 {
+                if skipped > 0 {
+                    skipped -= 1;
+                } else if stack.len() > 1 {
                     stack.pop();
                 }
                 key = None;
@@ -159,7 +177,12 @@ pub fn json(bytes: &[u8]) -> Nodes {
             }
         }
     }
-    nodes
+    nodes.with_types()
+}
+
+/// Brackets and what stands between values: nobody's name.
+fn is_frame(c: u8) -> bool {
+    c.is_ascii_whitespace() || b"{}[],:".contains(&c)
 }
 
 /// A string from behind its quotation mark; where it ends, the mark included.
@@ -176,21 +199,43 @@ fn string(bytes: &[u8], start: usize) -> (String, usize) {
 pub fn xml(bytes: &[u8]) -> Nodes {
     let mut nodes = Nodes::new();
     let mut stack: Vec<(usize, String)> = vec![(0, String::new())];
+    // Elements too deep to be kept: their ends end them and nothing else.
+    let mut skipped = 0_usize;
+    let mut has_sections = true;
     let mut at = 0;
     while let Some(open) = bytes[at..].iter().position(|c| *c == b'<').map(|skip| at + skip) {
         let (node, name) = stack.last().cloned().unwrap_or_default();
+        // Text belongs to the element around it: a member of what holds that element.
+        let holder = nodes.list[node].parent.unwrap_or(0);
         let content = bytes[at..open].trim_ascii();
+        let content = content.strip_suffix(b"]]>").unwrap_or(content);
         if !content.is_empty() {
-            // Text belongs to the element around it: a member of what holds that element.
-            let holder = nodes.list[node].parent.unwrap_or(0);
+            nodes.is_cut |= skipped > 0;
             nodes.add(holder, &name, text(&forms::xml_unescaped(content)), at, open);
+        }
+        if let Some(section) = bytes[open..].strip_prefix(b"<![CDATA[") {
+            let start = open + 9;
+            at = start;
+            // A section may hold a document of its own: that is read like what stands around it.
+            if has_sections && section.trim_ascii_start().first() != Some(&b'<') {
+                let end = section.windows(3).position(|three| three == b"]]>").map(|length| start + length);
+                has_sections = end.is_some();
+                if let Some(end) = end {
+                    nodes.is_cut |= skipped > 0;
+                    nodes.add(holder, &name, text(&bytes[start..end]), start, end);
+                    at = end + 3;
+                }
+            }
+            continue;
         }
         let close = bytes[open..].iter().position(|c| *c == b'>').map_or(bytes.len(), |skip| open + skip);
         let tag = &bytes[open + 1..close];
         at = (close + 1).min(bytes.len());
         match tag.first() {
             Some(b'/') => {
-                if stack.len() > 1 {
+                if skipped > 0 {
+                    skipped -= 1;
+                } else if stack.len() > 1 {
                     stack.pop();
                 }
             }
@@ -200,8 +245,11 @@ pub fn xml(bytes: &[u8]) -> Nodes {
                 let full = String::from_utf8_lossy(&tag[..end.min(KEY_BYTES_MAX)]).into_owned();
                 let local = full.rsplit(':').next().unwrap_or_default().to_owned();
                 let is_closed = tag.ends_with(b"/");
+                nodes.is_cut |= skipped > 0 && tag.contains(&b'=');
                 attributes(&mut nodes, node, &local, tag, open + 1);
-                if !is_closed && stack.len() < DEPTH_MAX {
+                if !is_closed && stack.len() >= DEPTH_MAX {
+                    skipped += 1;
+                } else if !is_closed {
                     let inner = nodes.open(node, &local);
                     if local.starts_with(|c: char| c.is_ascii_uppercase()) {
                         nodes.list[inner].resource = Some(local.to_lowercase());
@@ -211,22 +259,22 @@ pub fn xml(bytes: &[u8]) -> Nodes {
             }
         }
     }
-    nodes
+    nodes.with_types()
 }
 
 /// `value="…"` is the element's value in FHIR; HL7 v3 has `extension="…"` for identifiers and `value` for the rest.
 fn attributes(nodes: &mut Nodes, node: usize, element: &str, tag: &[u8], base: usize) {
     let mut at = 0;
     while let Some(equals) = tag[at..].iter().position(|c| *c == b'=').map(|skip| at + skip) {
-        let window = equals.saturating_sub(KEY_BYTES_MAX);
-        let space = tag[window..equals].iter().rposition(|c| c.is_ascii_whitespace());
-        let name_start = space.map_or(window, |space| window + space + 1);
-        let name = tag[name_start..equals].trim_ascii();
-        let Some(quote) = tag.get(equals + 1).copied().filter(|c| matches!(c, b'"' | b'\'')) else {
-            at = equals + 1;
+        // Space may stand around the sign.
+        let window = tag[equals.saturating_sub(KEY_BYTES_MAX)..equals].trim_ascii_end();
+        let name = window.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let behind = equals + 1 + tag[equals + 1..].iter().take_while(|c| c.is_ascii_whitespace()).count();
+        let Some(quote) = tag.get(behind).copied().filter(|c| matches!(c, b'"' | b'\'')) else {
+            at = behind;
             continue;
         };
-        let start = equals + 2;
+        let start = behind + 1;
         let end = tag[start..].iter().position(|c| *c == quote).map_or(tag.len(), |length| start + length);
         let value = text(&forms::xml_unescaped(&tag[start..end]));
         if matches!(name, b"value" | b"extension") {

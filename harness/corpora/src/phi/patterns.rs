@@ -48,6 +48,18 @@ impl Look<'_> {
         self.start.checked_sub(1).map(|at| self.text[at])
     }
 
+    /// Whether one of these signs joins it to a number before it: a part of something longer.
+    fn continues(&self, signs: &[u8]) -> bool {
+        let beyond = self.start.checked_sub(2).map(|at| self.text[at]);
+        self.before().is_some_and(|c| signs.contains(&c)) && beyond.is_some_and(|c| c.is_ascii_digit())
+    }
+
+    /// Whether one of these signs joins it to a number behind it.
+    fn goes_on(&self, signs: &[u8]) -> bool {
+        let beyond = self.text.get(self.end.saturating_add(1));
+        self.next().is_some_and(|c| signs.contains(&c)) && beyond.is_some_and(u8::is_ascii_digit)
+    }
+
     /// Whether it is a part of something longer with dots: an OID, a version, a decimal.
     fn is_inside_of_numbers(&self) -> bool {
         let digit_at = |at: Option<usize>| at.and_then(|at| self.text.get(at)).is_some_and(u8::is_ascii_digit);
@@ -63,6 +75,17 @@ impl Look<'_> {
     }
 }
 
+/// Words that say what number follows, and the number.
+macro_rules! named {
+    ($words:literal) => {
+        concat!(
+            r"(?-u)(?i:(?:\b|_)(?:",
+            $words,
+            r#")(?:[ _-]?(?:number|num|nr|no|id|is)\b\.?){0,2})["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#
+        )
+    };
+}
+
 const PATTERNS: &[Pattern] = &[
     // Names.
     Pattern {
@@ -72,7 +95,7 @@ const PATTERNS: &[Pattern] = &[
     },
     Pattern {
         class: Class::Name,
-        look: r#"(?-u)(?i:\b(?:patient|patient'?s? name|full ?name|surname|last ?name|first ?name|maiden ?name|next of kin))["']?\s*[:=]\s*["']?([A-Z][A-Za-z\x80-\xff'-]+(?: [A-Z][A-Za-z\x80-\xff.'-]*)*)"#,
+        look: r#"(?-u)(?i:(?:\b|_)(?:patient|patient'?s?[ _-]?name|full[ _-]?name|surname|(?:last|first|middle|given|family|maiden)[ _-]?name|next of kin))["']?\s*[:=]\s*["']?([A-Z][A-Za-z\x80-\xff'-]+(?: [A-Z][A-Za-z\x80-\xff.'-]*)*)"#,
         is_outside: |look, space| !space.has_name(&look.group(1)),
     },
     Pattern {
@@ -130,6 +153,22 @@ const PATTERNS: &[Pattern] = &[
         look: r"(?-u)(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (\d{1,2})(?:st|nd|rd|th)?,? ((?:19|20)\d\d)\b",
         is_outside: |look, space| !space.has_date(look.number(3), month(&look.group(1)), look.number(2)),
     },
+    // Without separators, or without a day, only where it says whose it is.
+    Pattern {
+        class: Class::Date,
+        look: r#"(?-u)(?i:(?:\b|_)(?:dob|d\.o\.b\.?|birth[ _-]?date|birthday|date[ _-]of[ _-]birth|born(?: on)?))["']?\s*[:=]?\s*["']?((?:18|19|20)\d\d[-/.]?(?:0[1-9]|1[0-2])(?:[-/.]?(?:0[1-9]|[12]\d|3[01]))?)\b"#,
+        is_outside: |look, space| {
+            let digits = digits_of(&look.group(1));
+            let number = |from: usize, to: usize| -> Option<u32> {
+                std::str::from_utf8(digits.get(from..to)?).ok()?.parse().ok()
+            };
+            match (number(0, 4), number(4, 6), number(6, 8)) {
+                (Some(year), Some(month), Some(day)) => !space.has_date(year, month, day),
+                (Some(year), Some(month), None) => !space.has_month(year, month),
+                _ => false,
+            }
+        },
+    },
     Pattern {
         class: Class::Date,
         look: r"(?-u)(?i)\b(?:aged? (?:9\d|1[01]\d)|(?:9\d|1[01]\d)[ -](?:years?|yrs?)[ -]old)\b",
@@ -150,7 +189,10 @@ const PATTERNS: &[Pattern] = &[
         class: Class::Phone,
         look: r"(?-u)\+[1-9]\d{0,2}(?:[ .()/-]{0,2}\d){6,12}\b",
         is_outside: |look, space| {
-            !is_fax(look) && is_phone(look, space) && !look.before().is_some_and(|c| c.is_ascii_digit() || c == b':')
+            !is_fax(look)
+                && is_phone(look, space)
+                && !look.before().is_some_and(|c| c.is_ascii_digit())
+                && !look.continues(b":")
         },
     },
     Pattern {
@@ -203,8 +245,8 @@ const PATTERNS: &[Pattern] = &[
         is_outside: |look, _| {
             look.group(1) == look.group(2)
                 && !space::is_invented_ssn(&look.digits())
-                && !matches!(look.before(), Some(b'-' | b'.'))
-                && !matches!(look.next(), Some(b'-'))
+                && !look.continues(b"-.")
+                && !look.goes_on(b"-")
         },
     },
     Pattern {
@@ -215,12 +257,14 @@ const PATTERNS: &[Pattern] = &[
     // Numbers with their name before them.
     Pattern {
         class: Class::RecordNumber,
-        look: r#"(?-u)(?i:\b(?:mrn|medical record(?: number| no\.?)?|patient (?:id|no\.?|number)|chart (?:no\.?|number)))["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(r"mrn|medical record(?: number| no\.?)?|patient (?:id|no\.?|number)|chart (?:no\.?|number)"),
         is_outside: named_number,
     },
     Pattern {
         class: Class::PlanNumber,
-        look: r#"(?-u)(?i:\b(?:member id|member no\.?|subscriber id|policy (?:no\.?|number)|beneficiary (?:id|number)|health plan (?:id|number)|medicaid (?:id|number)))["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(
+            r"member id|member no\.?|subscriber id|policy (?:no\.?|number)|beneficiary (?:id|number)|health plan (?:id|number)|medicaid (?:id|number)"
+        ),
         is_outside: named_number,
     },
     // Medicare's beneficiary identifier, by its positions (CMS, MBI format).
@@ -231,7 +275,7 @@ const PATTERNS: &[Pattern] = &[
     },
     Pattern {
         class: Class::Account,
-        look: r#"(?-u)(?i:\b(?:account (?:no\.?|number)|acct\.? ?(?:no\.?|#)?))["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(r"account (?:no\.?|number)|acct\.? ?(?:no\.?|#)?"),
         is_outside: named_number,
     },
     Pattern {
@@ -245,13 +289,15 @@ const PATTERNS: &[Pattern] = &[
         is_outside: |look, _| {
             look.group(1) == look.group(2)
                 && checksums::luhn(&look.digits())
-                && !matches!(look.before(), Some(b'.' | b'-'))
-                && !matches!(look.next(), Some(b'.'))
+                && !look.continues(b".-")
+                && !look.goes_on(b".")
         },
     },
     Pattern {
         class: Class::Licence,
-        look: r#"(?-u)(?i:\b(?:(?:driver'?s? |medical )?licen[cs]e (?:no\.?|number|#)|certificate (?:no\.?|number)|dea (?:no\.?|number|#)))["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(
+            r"(?:driver'?s? |medical )?licen[cs]e (?:no\.?|number|#)|certificate (?:no\.?|number)|dea (?:no\.?|number|#)"
+        ),
         is_outside: named_number,
     },
     Pattern {
@@ -281,7 +327,7 @@ const PATTERNS: &[Pattern] = &[
     },
     Pattern {
         class: Class::Device,
-        look: r#"(?-u)(?i:\b(?:serial (?:no\.?|number|#)|s/n|imei|device (?:id|serial)))["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(r"serial (?:no\.?|number|#)|s/n|imei|device (?:id|serial)"),
         is_outside: named_number,
     },
     Pattern {
@@ -331,7 +377,7 @@ const PATTERNS: &[Pattern] = &[
     },
     Pattern {
         class: Class::Other,
-        look: r#"(?-u)(?i:\b(?:passport|nhs|national id|tax id|voter id|study (?:id|subject)|employee (?:id|no\.?))(?: ?(?:no\.?|number|#))?)["']?\s*[:=#]?\s*["']?([A-Za-z0-9][A-Za-z0-9-]{3,})"#,
+        look: named!(r"passport|nhs|national id|tax id|voter id|study (?:id|subject)|employee (?:id|no\.?)"),
         is_outside: named_number,
     },
 ];
@@ -348,10 +394,14 @@ fn compiled() -> &'static [(Regex, &'static Pattern)] {
 pub fn find(bytes: &[u8], found: &mut Vec<Found>) {
     let space = declared();
     for (regex, pattern) in compiled() {
-        for captures in regex.captures_iter(bytes) {
-            let Some(whole) = captures.get(0) else { continue };
+        let mut at = 0;
+        while let Some(captures) = regex.captures_at(bytes, at) {
+            let Some(whole) = captures.get(0) else { break };
             let shown = captures.get(1).filter(|group| group.len() > 2).unwrap_or(whole);
             let (start, end) = (whole.start(), whole.end());
+            // The last word of a name may be the first one of the next, or say that one follows.
+            let last = captures.iter().flatten().last().filter(|_| pattern.class == Class::Name);
+            at = last.map(|word| word.start()).filter(|word| *word > start).unwrap_or(end).max(start + 1);
             let look = Look { text: bytes, start, end, captures };
             if (pattern.is_outside)(&look, space) {
                 let is_number = pattern.look.contains("[:=");
@@ -367,7 +417,7 @@ fn named_number(look: &Look<'_>, space: &Space) -> bool {
 }
 
 fn is_phone(look: &Look<'_>, space: &Space) -> bool {
-    !space.has_phone(&look.whole()) && !look.is_inside_of_numbers() && !matches!(look.before(), Some(b'-' | b'.'))
+    !space.has_phone(&look.whole()) && !look.is_inside_of_numbers() && !look.continues(b"-.")
 }
 
 fn is_fax(look: &Look<'_>) -> bool {
@@ -419,6 +469,31 @@ mod tests {
         ] {
             check(text, &[]);
         }
+    }
+
+    #[test]
+    fn what_stands_around_it_hides_nothing() {
+        check("Patient Robert Johnson was admitted", &[Class::Name]);
+        check("Patient: Alex Patient: Kowalski", &[Class::Name]);
+        check("first_name=Kowalski", &[Class::Name]);
+        check("patient_name: Kowalski", &[Class::Name]);
+        check("patientName: Kowalski", &[Class::Name]);
+        check("first_name=Anna patient_name: Synth", &[]);
+        check("tel:+48601234567", &[Class::Phone]);
+        check("Phone:+14158675309", &[Class::Phone]);
+        check("-415-867-5309", &[Class::Phone]);
+        check("2026-08-15T12:30:00+48601234567", &[]);
+        check("SSN-219-09-9999", &[Class::Ssn]);
+        check("219-09-9999-", &[Class::Ssn]);
+        check("1-219-09-9999", &[]);
+        check("card-4111111111111111.", &[Class::Account]);
+        check("MRN number 84720193", &[Class::RecordNumber]);
+        check("MRN number is SYN-84720193", &[]);
+        check("account number is 99812-4477", &[Class::Account]);
+        check("patient_mrn=84720193", &[Class::RecordNumber]);
+        check("DOB: 19730517", &[Class::Date]);
+        check("date_of_birth=1973-05", &[Class::Date]);
+        check("DOB: 19800229, birthDate: 1975-01, DOB 1973", &[]);
     }
 
     #[test]
