@@ -87,11 +87,14 @@ pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, String> {
 
 type Members = Vec<(Vec<u8>, MemberKind, Vec<u8>)>;
 
-fn tar(reader: impl Read, packed: usize, limits: &Limits) -> Result<Members, String> {
-    // A little more than the files: headers and padding.
+/// What an archive of so many bytes may unpack to, bytes: a little more than its files, for headers and padding.
+pub(crate) fn unpacked_max(packed: usize, limits: &Limits) -> u64 {
     let allowed = (packed as u64).saturating_mul(limits.ratio_max).saturating_add(RATIO_FREE_BYTES);
-    let allowed = allowed.min(limits.total_bytes_max + (limits.entries_max as u64) * 2048);
-    let mut archive = tar::Archive::new(Bounded { inner: reader, left: allowed });
+    allowed.min(limits.total_bytes_max + (limits.entries_max as u64) * 2048)
+}
+
+fn tar(reader: impl Read, packed: usize, limits: &Limits) -> Result<Members, String> {
+    let mut archive = tar::Archive::new(Bounded { inner: reader, left: unpacked_max(packed, limits) });
     let unreadable = |error: io::Error| match error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) {
         true => format!(
             "unpacks to more than {} times its size or {} MiB: a decompression bomb, or too large; split it",
@@ -236,13 +239,13 @@ fn is_reserved(part: &str) -> bool {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("too much")]
+#[error("it unpacks to more than may be in it: a decompression bomb, or too large")]
 struct TooMuch;
 
 /// A stream that ends in an error where it has given too much.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
+pub(crate) struct Bounded<R> {
+    pub(crate) inner: R,
+    pub(crate) left: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {

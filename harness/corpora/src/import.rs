@@ -53,8 +53,9 @@ pub fn import(
     }
     let contents = archive::read(path, limits)?;
     let files = contents.len();
-    let taint = match terms {
-        Terms { licence: Some(_), source: Some(_), private: false } => Taint::None,
+    let (licence, source) = (known(&terms.licence), known(&terms.source));
+    let taint = match (&licence, &source, terms.private) {
+        (Some(_), Some(_), false) => Taint::None,
         _ => Taint::Private,
     };
     let inputs: BTreeMap<String, Vec<u8>> = contents.into_iter().map(|bytes| (digest::sha256(&bytes), bytes)).collect();
@@ -64,10 +65,10 @@ pub fn import(
     let mut output = BTreeMap::new();
     let mut entries = Vec::new();
     for (hash, bytes) in &inputs {
-        let origin = Origin { how: "imported".to_owned(), version: None, seed: None, source: terms.source.clone() };
+        let origin = Origin { how: "imported".to_owned(), version: None, seed: None, source: source.clone() };
         let mut item = item(bytes.clone(), format, Kind::Valid, origin, None, path.to_owned());
         item.entry.taint = taint;
-        item.entry.licence = terms.licence.clone().unwrap_or_else(|| "NOASSERTION".to_owned());
+        item.entry.licence = licence.clone().unwrap_or_else(|| "NOASSERTION".to_owned());
         // Whatever the stranger made them from.
         item.entry.parents = (taint == Taint::None).then(Default::default);
         entries.push(item.entry);
@@ -81,6 +82,11 @@ pub fn import(
         disk::write_folder(&folder, output.iter().map(|(name, bytes)| (name.as_str(), *bytes)))?;
     }
     Ok(Imported { files, inputs: inputs.len(), fresh, batch, taint })
+}
+
+/// What somebody wrote; nothing but space says nothing.
+fn known(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.trim().is_empty())
 }
 
 /// Whether a folder is a store.

@@ -165,7 +165,6 @@ impl Entry {
             (Some(a), Some(b)) => Some(&a | &b),
             _ => None,
         };
-        let licences: BTreeSet<&str> = self.licence.split(" AND ").chain(other.licence.split(" AND ")).collect();
         Self {
             kind: self.kind.max(other.kind),
             pin: self.pin || other.pin,
@@ -174,7 +173,7 @@ impl Entry {
             names: &self.names | &other.names,
             origin: self.origin.min(other.origin),
             parents,
-            licence: licences.into_iter().collect::<Vec<_>>().join(" AND "),
+            licence: both_licences(&self.licence, &other.licence),
             taint: self.taint.max(other.taint),
             phi_scan: PhiScan {
                 version: self.phi_scan.version.min(other.phi_scan.version),
@@ -184,6 +183,71 @@ impl Entry {
             ..other
         }
     }
+}
+
+/// Both expressions at once. A choice stands in brackets: AND binds closer than OR (SPDX 2.3, annex D).
+fn both_licences(a: &str, b: &str) -> String {
+    if a == b {
+        return a.to_owned();
+    }
+    let terms: BTreeSet<&str> = [a, b].into_iter().flat_map(licence_terms).collect();
+    let bracketed = |term: &&str| match split_outside(term, " OR ").len() {
+        1 => (*term).to_owned(),
+        _ => format!("({term})"),
+    };
+    match terms.len() {
+        1 => terms.into_iter().collect(),
+        _ => terms.iter().map(bracketed).collect::<Vec<_>>().join(" AND "),
+    }
+}
+
+/// Longer expressions are not taken apart, bytes.
+const EXPRESSION_BYTES_MAX: usize = 1024;
+
+/// What an expression asks for all together, brackets around a term taken off.
+fn licence_terms(expression: &str) -> Vec<&str> {
+    if expression.len() > EXPRESSION_BYTES_MAX || split_outside(expression, " OR ").len() > 1 {
+        return vec![expression];
+    }
+    let parts = split_outside(expression, " AND ");
+    match (parts.len(), without_brackets(expression)) {
+        (1, Some(inner)) => licence_terms(inner),
+        (1, None) => parts,
+        _ => parts.into_iter().flat_map(licence_terms).collect(),
+    }
+}
+
+/// Brackets belong together if nothing closes the first one before the end.
+fn without_brackets(term: &str) -> Option<&str> {
+    let inner = term.strip_prefix('(')?.strip_suffix(')')?;
+    let mut depth = 0_usize;
+    for c in inner.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    (depth == 0).then_some(inner)
+}
+
+/// Parts between an operator that stands in no brackets.
+fn split_outside<'a>(text: &'a str, operator: &str) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    let (mut start, mut depth) = (0, 0_usize);
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 && at >= start && text[at..].starts_with(operator) => {
+                parts.push(&text[start..at]);
+                start = at + operator.len();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// Entries, merged and in order.
@@ -318,6 +382,24 @@ mod tests {
         assert_eq!((merged.kind, merged.pin, merged.taint), (Kind::Bomb, true, Taint::Private));
         assert_eq!((merged.licence.as_str(), &merged.parents), ("CC0-1.0 AND MIT", &None));
         assert_eq!(read(&write(&expected)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_choice_of_licences_stays_one() {
+        for (a, b, both) in [
+            ("MIT OR Apache-2.0", "CC0-1.0", "CC0-1.0 AND (MIT OR Apache-2.0)"),
+            ("CC0-1.0 AND (MIT OR Apache-2.0)", "MIT OR Apache-2.0", "CC0-1.0 AND (MIT OR Apache-2.0)"),
+            ("(MIT OR Apache-2.0)", "MIT OR Apache-2.0", "MIT OR Apache-2.0"),
+            ("(MIT OR X) AND (MIT OR Y)", "MIT", "MIT AND (MIT OR X) AND (MIT OR Y)"),
+            ("MIT AND X OR Y", "Z", "(MIT AND X OR Y) AND Z"),
+            ("MIT OR X", "MIT OR X", "MIT OR X"),
+            ("MIT AND X", "X AND Y", "MIT AND X AND Y"),
+            ("(B AND (MIT OR X))", "A", "A AND B AND (MIT OR X)"),
+        ] {
+            assert_eq!(both_licences(a, b), both);
+            assert_eq!(both_licences(b, a), both);
+            assert_eq!(both_licences(both, a), both);
+        }
     }
 
     #[test]

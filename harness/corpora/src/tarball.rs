@@ -1,5 +1,7 @@
 //! `tar.zst` that is the same bytes whenever it is written: names in order, times of 1980, nobody's files.
 
+use crate::archive::{Bounded, unpacked_max};
+use crate::zip::Limits;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -7,8 +9,6 @@ use std::io::Read;
 pub const MTIME: u64 = 315_532_800;
 /// zstd's level: more takes longer and saves nothing on inputs of some kilobytes.
 pub const LEVEL: i32 = 19;
-/// Unpacked, bytes.
-const UNPACKED_BYTES_MAX: u64 = 4 << 30;
 
 /// Packs files by their names.
 pub fn write(files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
@@ -29,15 +29,20 @@ pub fn write(files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
     let mut encoder = zstd::stream::Encoder::new(Vec::new(), LEVEL)?;
     encoder.include_checksum(true)?;
     std::io::copy(&mut tar.as_slice(), &mut encoder)?;
-    encoder.finish()
+    let packed = encoder.finish()?;
+    if tar.len() as u64 > unpacked_max(packed.len(), &Limits::default()) {
+        return Err(std::io::Error::other("it would be refused as a decompression bomb; leave the largest inputs out"));
+    }
+    Ok(packed)
 }
 
-/// Unpacks what [`write()`] made; anything else in it is an error.
+/// Unpacks what [`write()`] made, as far as archives of strangers are unpacked; anything else in it is an error.
 pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| format!("not a tar.zst that can be read: {error}");
     let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(unreadable)?;
     decoder.window_log_max(27).map_err(unreadable)?;
-    let mut archive = tar::Archive::new(decoder.take(UNPACKED_BYTES_MAX));
+    let left = unpacked_max(bytes.len(), &Limits::default());
+    let mut archive = tar::Archive::new(Bounded { inner: decoder, left });
     let mut files = BTreeMap::new();
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
@@ -58,4 +63,29 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
         files.insert(name, bytes);
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_are_neither_written_nor_read() {
+        let files = |length: usize| BTreeMap::from([("a".to_owned(), vec![0; length])]);
+        let fine = files(512 << 10);
+        assert_eq!(read(&write(&fine).unwrap()).unwrap(), fine);
+        assert!(write(&files(8 << 20)).unwrap_err().to_string().contains("bomb"));
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_path("a").unwrap();
+        header.set_size(8 << 20);
+        header.set_mode(0o644);
+        header.set_mtime(MTIME);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_cksum();
+        tar.append(&header, vec![0; 8 << 20].as_slice()).unwrap();
+        let bomb = zstd::stream::encode_all(tar.into_inner().unwrap().as_slice(), 3).unwrap();
+        assert!(read(&bomb).unwrap_err().contains("bomb"));
+    }
 }

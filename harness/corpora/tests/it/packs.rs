@@ -228,6 +228,12 @@ fn imports_have_no_order() {
     let again = import("ba", "a", &open);
     assert_eq!(again.fresh, 0);
     assert_eq!(load::pack_files(&at("ab")).unwrap(), load::pack_files(&at("ba")).unwrap(), "byte for byte");
+    // A licence or a source without text is none.
+    for (licence, source) in [("", "https://example.org/"), ("CC0-1.0", " "), ("", "")] {
+        let terms = Terms { licence: Some(licence.into()), source: Some(source.into()), private: false };
+        let done = import(&format!("blank{licence}{}", source.len()), "a", &terms);
+        assert_eq!(done.taint, Taint::Private, "{terms:?}");
+    }
     let items = import::load(&at("ab")).unwrap();
     let taints: BTreeMap<&[u8], Taint> = items.iter().map(|item| (item.bytes.as_slice(), item.entry.taint)).collect();
     // What came from both sides is private.
