@@ -160,6 +160,11 @@ fn scan_files(path: &Path) -> anyhow::Result<Vec<(PathBuf, Answer)>> {
         // An archive with more in it than one input may have: file by file.
         match archive::unpack(&bytes, &Limits::default()) {
             Ok(contents) if !answer.not_scanned.is_empty() => {
+                // What its names and comments say stays said.
+                let own = Answer { not_scanned: Vec::new(), ..answer };
+                if !own.hits.is_empty() {
+                    answers.push((path.clone(), own));
+                }
                 let members = contents.iter().enumerate();
                 answers.extend(members.map(|(at, bytes)| (path.join(format!("#{}", at + 1)), phi::scan(bytes))));
             }

@@ -55,6 +55,24 @@ fn from_source_tree_to_verified_pack() {
     assert!(text.contains("README: not in SHA256SUMS"), "{text}");
 }
 
+/// An archive with more in it than one input may have is looked at file by file, and its own names count.
+#[test]
+fn an_archive_keeps_what_it_says_itself() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut files: std::collections::BTreeMap<String, Vec<u8>> =
+        (0..700).map(|number| (format!("{number}.txt"), format!("input {number}").into_bytes())).collect();
+    let at = temporary.path().join("many.zip");
+    let scan = |files: &_| {
+        fs::write(&at, autoclave_corpora::zip::write(files).unwrap()).unwrap();
+        audit(temporary.path(), "022", &["corpus", "scan", &at.display().to_string()])
+    };
+    let (code, text) = scan(&files);
+    assert!(code == 0 && text.contains("700 files"), "{text}");
+    files.insert("about 219-09-9999 x".to_owned(), b"input".to_vec());
+    let (code, text) = scan(&files);
+    assert!(code == 1 && text.contains("many.zip\tssn (G)") && text.contains("702 files"), "{text}");
+}
+
 #[test]
 fn what_is_found_is_not_shown() {
     let temporary = tempfile::tempdir().unwrap();
