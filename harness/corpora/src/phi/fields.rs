@@ -109,7 +109,7 @@ fn judge(nodes: &Nodes, found: &mut Vec<Found>) {
 
 /// A key without what stands between its words: `first_name` as `firstname`.
 fn plain(key: &str) -> String {
-    key.chars().filter(|c| c.is_alphanumeric()).collect()
+    key.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ')).collect()
 }
 
 fn hit(found: &mut Vec<Found>, class: Class, member: &Member) {

@@ -560,7 +560,7 @@ fn is_letter(unit: u16) -> bool {
 /// Alphabets: their high bytes are control characters, which no other text has.
 fn narrow(bytes: &[u8], high: usize, text: &mut String) {
     let is_text = |unit: u16| {
-        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f | 0x2010..=0x203a) || unit < 0x2000 && is_letter(unit)
+        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f | 0x2013..=0x201e) || unit < 0x2000 && is_letter(unit)
     };
     let mut at = 0;
     while at + 1 < bytes.len() {
@@ -581,7 +581,7 @@ fn narrow(bytes: &[u8], high: usize, text: &mut String) {
 fn wide(bytes: &[u8], high: usize, shift: usize, text: &mut String) {
     let is_text = |pair: &[u8]| {
         let unit = unit(pair, high);
-        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x2010..=0x203a | 0x3000..=0x303f | 0xff00..=0xffef)
+        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x2013..=0x201e | 0x3000..=0x303f | 0xff00..=0xffef)
             || is_letter(unit)
     };
     let bytes = bytes.get(shift..).unwrap_or_default();
@@ -810,6 +810,16 @@ mod tests {
         for image in [dicom.as_slice(), jpeg2000, pdf] {
             assert!(holds(standard.encode(image).as_bytes(), image), "{image:?}");
             assert!(holds(format!("data {}", standard.encode(image)).as_bytes(), image), "{image:?}");
+        }
+    }
+
+    /// Two spaces are a dagger in UTF-16, and two letters an ideograph.
+    #[test]
+    fn plain_text_is_no_other_text() {
+        for text in
+            [" ".repeat(64), "1 2 3 4 5 6 7 8 9 ".repeat(4), "words (of) a text. ".repeat(9), "Zoë über ".repeat(9)]
+        {
+            assert_eq!(all(text.as_bytes(), &Limits::default()).forms.len(), 1, "{text:?}");
         }
     }
 
